@@ -1,0 +1,15 @@
+"""Task2Box for scikit-learn: directed relations between tasks as boxes."""
+
+from sklearn_task2box._version import __version__
+from sklearn_task2box.embedder import PAPER_SETTINGS, BoxRelationEmbedder
+from sklearn_task2box.links import TaskLinkClassifier
+from sklearn_task2box.relations import TaskPairs, TaskRelations
+
+__all__ = [
+    "PAPER_SETTINGS",
+    "BoxRelationEmbedder",
+    "TaskLinkClassifier",
+    "TaskPairs",
+    "TaskRelations",
+    "__version__",
+]

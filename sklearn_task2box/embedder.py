@@ -1,0 +1,927 @@
+"""BoxRelationEmbedder: tasks as boxes, learned from their features and relations."""
+
+import copy
+import warnings
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import networkx as nx
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.linalg import svd
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.extmath import svd_flip
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+
+from sklearn_task2box import forms
+from sklearn_task2box.encoders import MLP, BoxEncoder, Table
+from sklearn_task2box.geometry import log_overlap, log_volume
+from sklearn_task2box.metrics import best_f1_threshold, relation_score
+from sklearn_task2box.neighbours import neighbourhood_affinities
+from sklearn_task2box.objectives import PAIR_LOSSES, Objective
+from sklearn_task2box.relations import (
+    DIRECTIONS,
+    UNOBSERVED,
+    TaskPairs,
+    TaskRelations,
+    as_relations,
+    task_names,
+)
+from sklearn_task2box.training import NoEpochFinished, PairDataset, make_net
+
+# Settings of Task2Box (Daroya, Sun & Maji, CVPR 2024) and its published code, with the
+# sums of that code made means at 100 tasks, 5 % of whose pairs are related.
+PAPER_SETTINGS = {
+    "hidden_layer_sizes": (1024, 256, 128),
+    "normalization": "batch",
+    "side": "sigmoid",
+    "anchor": "lower",
+    "objective": "squared_error",
+    "positive_weight": 1.0,
+    "volume_weight": 7e-5,
+    "distance_weight": 5e-6,
+    "squareness_weight": 1e-4,
+    "max_epochs": 1350,
+    "batch_size": None,
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "constant",
+    "early_stopping": False,
+}
+
+# One batch of all pairs up to this many; batches of that many pairs beyond.
+_MAX_WHOLE = 4_000_000
+_AUTO_BATCH = 65_536
+# Fewer related pairs than this are too few to spare some for early stopping.
+_MIN_RELATED_TO_HOLD_OUT = 100
+# Rotating into the span of the rows costs about n_tasks ** 2 * n_features.
+_MAX_ROTATED = 2000
+# Overlaps computed at a time outside of training.
+_BLOCK = 1 << 22
+
+
+class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Embed tasks as boxes whose overlaps are their directed relations.
+
+    A task is a row of features. A network maps it to an axis-aligned box, such that
+    ``vol(box_u & box_v) / vol(box_u)`` is the strength of the relation u -> v: how much of
+    task u lies inside task v. Tasks never seen in training get a box, and relations to
+    all the others, from their features alone.
+
+    Parameters
+    ----------
+    box_dim : int, default=5
+        Dimensions of the space of boxes. 2 can be drawn as it is.
+    encoder : {"mlp", "linear", "table"} or nn.Module class, default="mlp"
+        Maps features to boxes. "table" learns one free box per known task, for graphs
+        without features; the rows of X are then one-hot, as in
+        ``scipy.sparse.identity(n_tasks)``. A class of your own is called with
+        (n_features, 2 * box_dim) and maps a batch of features to that many outputs:
+        positions, then what the sides are made of.
+    hidden_layer_sizes : tuple of int, default=(512, 256)
+        Widths of the hidden layers of encoder="mlp".
+    dropout : float in [0, 1), default=0.0
+        After each hidden layer of encoder="mlp".
+    normalization : {"batch", "layer"} or None, default=None
+        After each hidden layer of encoder="mlp".
+    side : {"exp", "softplus", "sigmoid"}, default="exp"
+        Makes positive sides of the outputs of the network.
+    anchor : {"center", "lower"}, default="center"
+        Which point of the box the network places.
+    temperature : float, default=0.1
+        Of the soft volume, in units of the space: sides below it count as short. See
+        :func:`sklearn_task2box.geometry.log_volume`.
+    objective : {"cross_entropy", "squared_error"} or nn.Module class, \
+            default="cross_entropy"
+        Loss of a pair of tasks. A class of your own maps (log_overlap, strengths) to
+        losses, elementwise.
+    positive_weight : float, default=5.0
+        How much a pair of strength 1 counts in it beside a pair of strength 0.
+    volume_weight, distance_weight, squareness_weight : float, default=0.0
+        Weights of the further terms of Task2Box, see
+        :class:`sklearn_task2box.objectives.Objective`.
+    init : {"random"}, default="random"
+        How the weights of the network start.
+    max_epochs : int, default=400
+        Passes over the observed pairs.
+    batch_size : int, None or "auto", default="auto"
+        Pairs per step. None takes all observed pairs at once, those that are not
+        mentioned among them. With a number, and where unmentioned pairs are negative,
+        they are sampled. "auto" is None up to four million observed pairs, and batches of
+        65,536 beyond.
+    n_negatives : int, default=10
+        Unrelated pairs sampled for each related one, where there are batches.
+    learning_rate : float, default=0.005
+        Of AdamW; the largest of the schedule.
+    learning_rate_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        How it changes from step to step.
+    weight_decay : float, default=0.0
+        Of AdamW.
+    early_stopping : bool or "auto", default="auto"
+        Hold out some of the relations, stop when they are no longer predicted better, and
+        keep the best state. "auto" does it from 100 related pairs on.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the observed pairs held out for it.
+    n_iter_no_change : int, default=200
+        Epochs without a better held-out score after which the fit stops.
+    direction : {"member_to_container", "container_to_member"}, \
+            default="member_to_container"
+        What an edge u -> v of y means: u lies inside v, or v lies inside u.
+    unobserved : {"negative", "unknown"}, default="negative"
+        What a pair that y does not mention means: unrelated, or nothing. Each finite entry
+        of a dense matrix is mentioned, each zero included.
+    transitive : bool, default=False
+        Add the transitive closure of the relations before training.
+    n_neighbors : int, default=15
+        Neighbours that count in the relations made of X alone, where y is None.
+    warm_start : bool, default=False
+        Go on from the network of the last fit.
+    callbacks : list of skorch callbacks, default=None
+        Called during training.
+    device : str, default="auto"
+        Where to train: "cpu", "cuda", "cuda:1", ... "auto" is "cuda" where there is one.
+    verbose : int, default=0
+        1 shows a progress bar with the loss and the held-out score.
+    random_state : int, RandomState instance or None, default=None
+        Determines weights, held-out relations, batches and dropout. The same number gives
+        the same boxes on the same machine. Global random state is left alone.
+
+    Attributes
+    ----------
+    boxes_ : ndarray of shape (n_tasks, 2 * box_dim)
+        Boxes of the tasks of training: lower corners, then upper corners.
+    tasks_ : ndarray of shape (n_tasks,)
+        Their names, or positions where they have none.
+    threshold_ : float
+        Strength from which :meth:`predict` says related: the best F1 score on the
+        held-out relations or, where none were held out, on those of training.
+    history_ : list of dict
+        One per epoch: epoch, train_loss, valid_score (with early stopping), dur in
+        seconds.
+    n_iter_ : int
+        Epochs trained.
+    net_ : skorch.NeuralNet
+        The fitted net, trimmed for prediction.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X was a DataFrame with string columns.
+
+    See Also
+    --------
+    TaskLinkClassifier : Classifier whose samples are ordered pairs of tasks.
+
+    References
+    ----------
+    R. Daroya, A. Sun, S. Maji, "Task2Box: Box Embeddings for Modeling Asymmetric Task
+    Relationships", CVPR 2024, arXiv:2403.17173.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from sklearn_task2box import BoxRelationEmbedder
+    >>> from sklearn_task2box.datasets import load_digits_tasks
+    >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
+    >>> embedder = BoxRelationEmbedder(box_dim=2, max_epochs=100, random_state=0)
+    >>> embedder.fit_transform(X, relations).shape
+    (120, 4)
+    >>> embedder.predict_proba(X.iloc[:3]).shape
+    (3, 120)
+    """
+
+    _parameter_constraints = {
+        "box_dim": [Interval(Integral, 1, None, closed="left")],
+        "encoder": [StrOptions({"mlp", "linear", "table"}), type],
+        "hidden_layer_sizes": [tuple, list, np.ndarray],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "normalization": [StrOptions({"batch", "layer"}), None],
+        "side": [StrOptions({"exp", "softplus", "sigmoid"})],
+        "anchor": [StrOptions({"center", "lower"})],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "objective": [StrOptions(set(PAIR_LOSSES)), type],
+        "positive_weight": [Interval(Real, 0, None, closed="neither")],
+        "volume_weight": [Interval(Real, 0, None, closed="left")],
+        "distance_weight": [Interval(Real, 0, None, closed="left")],
+        "squareness_weight": [Interval(Real, 0, None, closed="left")],
+        "init": [StrOptions({"random"})],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+            None,
+        ],
+        "n_negatives": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_schedule": [StrOptions({"one_cycle", "cosine", "constant"})],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "direction": [StrOptions(set(DIRECTIONS))],
+        "unobserved": [StrOptions(set(UNOBSERVED))],
+        "transitive": ["boolean"],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "callbacks": [list, None],
+        "device": [str, torch.device],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        box_dim=5,
+        *,
+        encoder="mlp",
+        hidden_layer_sizes=(512, 256),
+        dropout=0.0,
+        normalization=None,
+        side="exp",
+        anchor="center",
+        temperature=0.1,
+        objective="cross_entropy",
+        positive_weight=5.0,
+        volume_weight=0.0,
+        distance_weight=0.0,
+        squareness_weight=0.0,
+        init="random",
+        max_epochs=400,
+        batch_size="auto",
+        n_negatives=10,
+        learning_rate=5e-3,
+        learning_rate_schedule="one_cycle",
+        weight_decay=0.0,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        n_iter_no_change=200,
+        direction="member_to_container",
+        unobserved="negative",
+        transitive=False,
+        n_neighbors=15,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        verbose=0,
+        random_state=None,
+    ):
+        self.box_dim = box_dim
+        self.encoder = encoder
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.dropout = dropout
+        self.normalization = normalization
+        self.side = side
+        self.anchor = anchor
+        self.temperature = temperature
+        self.objective = objective
+        self.positive_weight = positive_weight
+        self.volume_weight = volume_weight
+        self.distance_weight = distance_weight
+        self.squareness_weight = squareness_weight
+        self.init = init
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.n_negatives = n_negatives
+        self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.direction = direction
+        self.unobserved = unobserved
+        self.transitive = transitive
+        self.n_neighbors = n_neighbors
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    # -- fitting -----------------------------------------------------------------------
+    def fit(self, X, y=None):
+        """Learn boxes from the features of tasks and the relations among them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+            Features; the index of a DataFrame names the tasks.
+        y : relations among the rows of X, default=None
+            A labelled square DataFrame, a networkx.DiGraph, an edge list, a square array
+            or sparse matrix, TaskRelations, or a 1-D array of labels: see
+            :class:`TaskRelations` for each. ``None`` takes the neighbourhood affinities
+            of X itself, so that the boxes are a map of X.
+
+        Returns
+        -------
+        self : BoxRelationEmbedder
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is not usable; nothing is changed then.
+
+        Warns
+        -----
+        UserWarning
+            If the fit is interrupted (Ctrl-C); the boxes are those of the last finished
+            epoch. Before the end of the first epoch the KeyboardInterrupt is passed on,
+            and nothing is changed.
+        """
+        with _all_or_nothing(self):
+            self._validate_params()
+            names = task_names(X)
+            data = self._validate_X(X, ensure_min_samples=2)
+            relations = self._read_relations(data, y, names)
+            self._fit_pairs(data, relations.observed())
+            matched = relations.named or relations.is_slice
+            self._names_matter = matched
+            self._from_labels = forms.is_labels(y)
+            self.tasks_ = relations.tasks if matched else np.arange(data.shape[0])
+            # A labelled frame cut by rows holds known -> new relations, for score.
+            cut = forms.is_labelled(y) and relations.is_slice
+            self._beside = relations if cut else None
+        return self
+
+    def _read_relations(self, data, y, names, closure="rows"):
+        if y is None:
+            y = neighbourhood_affinities(data, self.n_neighbors)
+        return as_relations(
+            y,
+            data.shape[0],
+            names,
+            direction=self.direction,
+            unobserved=self.unobserved,
+            transitive=closure if self.transitive else False,
+        )
+
+    def _fit_pairs(self, X, pairs):
+        rng = check_random_state(self.random_state)
+        seed, batch_seed = rng.randint(np.iinfo(np.int32).max, size=2)
+        device = self._resolve_device()
+        if pairs.n_related == 0:
+            raise ValueError(
+                f"y relates none of the {pairs.n_tasks} tasks to another, so there is "
+                "nothing to learn. Give at least one relation of positive strength; in "
+                "cross-validation, use fewer folds."
+            )
+        held_out = None
+        if self.early_stopping is True or (
+            self.early_stopping == "auto" and pairs.n_related >= _MIN_RELATED_TO_HOLD_OUT
+        ):
+            if pairs.n_related < 2:
+                raise ValueError(
+                    "early_stopping=True holds out relations, but y has only one. Set "
+                    "early_stopping='auto' or False."
+                )
+            pairs, held_out = pairs.hold_out(self.validation_fraction, rng)
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = None if pairs.n_observed <= _MAX_WHOLE else _AUTO_BATCH
+
+        with _torch_seed(seed, device):
+            encoder = self._make_encoder(X)
+            dataset = PairDataset(self._features(encoder, X), pairs)
+            net = make_net(
+                encoder,
+                self._make_objective(),
+                dataset,
+                temperature=self.temperature,
+                max_epochs=self.max_epochs,
+                learning_rate=self.learning_rate,
+                learning_rate_schedule=self.learning_rate_schedule,
+                weight_decay=self.weight_decay,
+                batches={
+                    "batch_size": batch_size,
+                    "n_negatives": self.n_negatives,
+                    "positive_weight": self.positive_weight,
+                    "seed": batch_seed,
+                    "device": device,
+                },
+                device=device,
+                held_out=held_out,
+                patience=self.n_iter_no_change,
+                callbacks=self.callbacks,
+                verbose=self.verbose,
+            )
+            try:
+                net.fit(dataset)
+            except NoEpochFinished:
+                raise KeyboardInterrupt from None
+        if net.interrupted_:
+            warnings.warn(
+                "The fit was interrupted; the boxes are those of the last finished epoch.",
+                UserWarning,
+                stacklevel=3,
+            )
+        self._finish(net, X, pairs, held_out)
+
+    def _finish(self, net, X, pairs, held_out):
+        rows = [
+            {key: value for key, value in row.items() if not key.startswith("batch")}
+            for row in net.history
+            if "train_loss" in row
+        ]
+        before = self.history_ if self._continues() else []
+        first = before[-1]["epoch"] + 1 if before else 1
+        keys = ("train_loss", "valid_score", "dur")
+        self.history_ = before + [
+            {"epoch": first + i, **{k: row[k] for k in keys if k in row}}
+            for i, row in enumerate(rows)
+        ]
+        self.n_iter_ = len(self.history_)
+        net.trim_for_prediction()  # drops callbacks and optimiser, and with them X
+        for name in [n for n in vars(net) if n.startswith("iterator_train__")]:
+            delattr(net, name)
+        self.net_ = net
+        self._graded = pairs.is_graded
+        self.boxes_ = self._encode(X)
+        heads, tails, strengths = held_out or _sample(pairs, 1_000_000)
+        self.threshold_ = best_f1_threshold(
+            strengths, self._pair_overlaps(self.boxes_, heads, self.boxes_, tails)
+        )
+
+    def _continues(self):
+        return self.warm_start and hasattr(self, "net_")
+
+    def _resolve_device(self):
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            device = torch.device(self.device)
+        except (RuntimeError, TypeError):
+            raise ValueError(
+                f"device must be 'auto', 'cpu', 'cuda' or another name that torch.device "
+                f"knows; got {self.device!r}."
+            ) from None
+        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+            raise ValueError(
+                f"device={self.device!r} was asked for, but torch sees "
+                f"{torch.cuda.device_count()} CUDA devices. Use device='auto', which "
+                "takes the CPU then, or install a build of torch with CUDA."
+            )
+        return str(device)
+
+    def _make_encoder(self, X):
+        n_outputs = 2 * self.box_dim
+        if self._continues():
+            encoder = copy.deepcopy(self.net_.module_.encoder)
+            if encoder.n_features != X.shape[1] or encoder.n_outputs != n_outputs:
+                raise ValueError(
+                    f"warm_start=True goes on from a network from {encoder.n_features} "
+                    f"features to {encoder.n_outputs // 2} dimensions, but X has "
+                    f"{X.shape[1]} features and box_dim is {self.box_dim}. Set "
+                    "warm_start=False to start afresh."
+                )
+            return encoder
+        offset, rotation = None, None
+        if self.encoder != "table":
+            offset, rotation = _preparation(X)
+        n_inputs = X.shape[1]
+        if rotation is not None and rotation.ndim == 2:
+            n_inputs = rotation.shape[1]
+        if self.encoder == "mlp":
+            body = MLP(
+                n_inputs, n_outputs, self._hidden_sizes(), self.dropout, self.normalization
+            )
+        elif self.encoder == "linear":
+            body = nn.Linear(n_inputs, n_outputs)
+        elif self.encoder == "table":
+            body = Table(n_inputs, n_outputs)
+        elif issubclass(self.encoder, nn.Module):
+            body = self.encoder(n_inputs, n_outputs)
+        else:
+            raise ValueError(
+                "encoder must be 'mlp', 'linear', 'table' or a class derived from "
+                f"torch.nn.Module; got the class {self.encoder.__name__}."
+            )
+        return BoxEncoder(
+            body, X.shape[1], n_outputs, self.side, self.anchor, offset, rotation
+        )
+
+    def _hidden_sizes(self):
+        sizes = list(self.hidden_layer_sizes)
+        if not all(isinstance(s, Integral) and s > 0 for s in sizes):
+            raise ValueError(
+                "hidden_layer_sizes must hold positive whole numbers; got "
+                f"{self.hidden_layer_sizes!r}."
+            )
+        return [int(s) for s in sizes]
+
+    def _make_objective(self):
+        if isinstance(self.objective, str):
+            pair_loss = PAIR_LOSSES[self.objective]()
+        elif issubclass(self.objective, nn.Module):
+            pair_loss = self.objective()
+        else:
+            raise ValueError(
+                f"objective must be one of {sorted(PAIR_LOSSES)} or a class derived from "
+                f"torch.nn.Module; got the class {self.objective.__name__}."
+            )
+        return Objective(
+            pair_loss,
+            self.temperature,
+            volume_weight=self.volume_weight,
+            distance_weight=self.distance_weight,
+            squareness_weight=self.squareness_weight,
+        )
+
+    def _features(self, encoder, X):
+        """Features as the body of the encoder reads them, once for the whole fit."""
+        if isinstance(encoder.body, Table):
+            return torch.from_numpy(_hot_columns(X))
+        if sparse.issparse(X):
+            return (X * float(encoder.rotation)).astype(np.float32)
+        with torch.no_grad():
+            return encoder.prepare(torch.from_numpy(_writable(X))).float()
+
+    # -- boxes -------------------------------------------------------------------------
+    def _validate_X(self, X, **options):
+        return validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], **options
+        )
+
+    def _check_X(self, X):
+        check_is_fitted(self)
+        return self._validate_X(X, reset=False)
+
+    def _encode(self, X):
+        """Boxes of checked features, in double precision whatever the batch."""
+        module = copy.deepcopy(self.net_.module_.encoder).double().eval()
+        device = next(module.parameters()).device
+        if isinstance(module.body, Table):
+            X = _hot_columns(X)
+        boxes = np.empty((X.shape[0], module.n_outputs))
+        step = max(1, _BLOCK // max(module.n_features, 1))
+        with torch.no_grad():
+            for start in range(0, X.shape[0], step):
+                part = X[start : start + step]
+                part = part.toarray() if sparse.issparse(part) else _writable(part)
+                part = torch.from_numpy(part).to(device)
+                if part.is_floating_point():
+                    part = part.double()
+                boxes[start : start + step] = torch.cat(module(part), dim=1).cpu().numpy()
+        return boxes
+
+    def transform(self, X):
+        """Boxes of tasks, seen before or not.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+
+        Returns
+        -------
+        boxes : ndarray of shape (n_tasks, 2 * box_dim)
+            Lower corners, then upper corners.
+        """
+        check_is_fitted(self)
+        return self._encode(self._check_X(X))
+
+    @property
+    def _n_features_out(self):
+        return self.boxes_.shape[1]
+
+    # -- relations ---------------------------------------------------------------------
+    def predict_proba(self, X):
+        """Strengths of relations.
+
+        Parameters
+        ----------
+        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
+            Tasks, to be related to the tasks of training, or ordered pairs of tasks.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_new, n_tasks), or (n_pairs, 2)
+            ``strengths[i, j]`` reads "new task i lies inside known task j". For pairs, the
+            columns are unrelated and related.
+
+        Raises
+        ------
+        ValueError
+            If X is unlike the X of fit. Also if X is sparse and ``fit`` was given class
+            labels: scikit-learn's tools then expect one prediction per row, which a table
+            of relations is not.
+        """
+        check_is_fitted(self)
+        if self._from_labels and sparse.issparse(X):
+            raise ValueError(
+                "Relations made of class labels are not predicted for sparse X, where "
+                "scikit-learn expects a class for each row. Pass X.toarray(), or give fit "
+                "the relations as TaskRelations.from_labels(labels)."
+            )
+        if isinstance(X, TaskPairs):
+            used, ends = np.unique(X.pairs, return_inverse=True)
+            features = X.X.iloc[used] if hasattr(X.X, "iloc") else X.X[used]
+            boxes = self._encode(self._check_X(features))
+            heads, tails = ends.reshape(X.pairs.shape).T
+            related = self._pair_overlaps(boxes, heads, boxes, tails)
+            return np.column_stack([1 - related, related])
+        return self._overlaps(self.transform(X), self.boxes_)
+
+    def predict(self, X):
+        """Whether tasks are related: strengths of at least ``threshold_``.
+
+        Parameters
+        ----------
+        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
+
+        Returns
+        -------
+        related : ndarray of bool, of shape (n_new, n_tasks) or (n_pairs,)
+        """
+        strengths = self.predict_proba(X)
+        if isinstance(X, TaskPairs):
+            strengths = strengths[:, 1]
+        return strengths >= self.threshold_
+
+    def _overlaps(self, boxes, others):
+        """Table of overlaps, computed in blocks of rows."""
+        table = np.empty((len(boxes), len(others)))
+        step = max(1, _BLOCK // max(len(others), 1))
+        for start in range(0, len(boxes), step):
+            rows = slice(start, start + step)
+            table[rows] = self._overlap(boxes[rows, None], others[None])
+        return table
+
+    def _pair_overlaps(self, boxes, heads, others, tails):
+        return self._overlap(boxes[heads], others[tails])
+
+    def _overlap(self, boxes, others):
+        corners = [
+            corner
+            for side in (boxes, others)
+            for corner in torch.from_numpy(np.ascontiguousarray(side)).chunk(2, dim=-1)
+        ]
+        with torch.no_grad():
+            return log_overlap(*corners, self.temperature).exp().numpy()
+
+    def compare(self, X, y=None):
+        """True and predicted strengths of all pairs that y observes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        y : relations, default=None
+            As in :meth:`fit`. Where they name tasks (TaskRelations, a labelled DataFrame,
+            a slice of either), the pairs are those among the rows of X, from them to the
+            tasks of training, and from these to them; otherwise those among the rows of X.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_pairs,)
+        predicted : ndarray of shape (n_pairs,)
+        """
+        check_is_fitted(self)
+        names = task_names(X)
+        data = self._check_X(X)
+        if self._beside is not None and forms.is_labelled(y):
+            # The closure, if any, needs the relations of both together.
+            y = TaskRelations(y, direction=self.direction, unobserved=self.unobserved)
+            y = as_relations(y, data.shape[0], names)
+            closure = "everywhere" if self.transitive else False
+            relations = y.merge(self._beside).with_options(transitive=closure)
+        else:
+            relations = self._read_relations(data, y, names, closure="everywhere")
+        new = relations.positions(relations.tasks)
+        known = np.zeros(0, dtype=int)
+        if self._names_matter and (relations.named or relations.is_slice):
+            known = relations.positions(self.tasks_)
+        beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
+        known = known[beside]
+        boxes, known_boxes = self._encode(data), self.boxes_[beside]
+        columns = np.concatenate([new, known])
+        strengths = relations.block(new, columns)
+        strengths[np.arange(len(new)), np.arange(len(new))] = np.nan  # with themselves
+        predicted = self._overlaps(boxes, np.concatenate([boxes, known_boxes]))
+        strengths = np.append(strengths, relations.block(known, new))
+        predicted = np.append(predicted, self._overlaps(known_boxes, boxes))
+        observed = ~np.isnan(strengths)
+        return strengths[observed], predicted[observed]
+
+    def score(self, X, y=None):
+        """Average precision of relations, or Spearman's rho if they are graded.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        y : relations, default=None
+            See :meth:`compare` for the pairs that are scored.
+
+        Returns
+        -------
+        score : float
+            At most 1, higher is better. Spearman's rank correlation if the relations of
+            training had strengths between 0 and 1, and average precision otherwise.
+        """
+        strengths, predicted = self.compare(X, y)
+        return relation_score(strengths, predicted, graded=self._graded)
+
+    def supersets(self, X=None, k=5):
+        """Known tasks that best contain each task.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_new, n_features), default=None
+            None takes the tasks of training, each without itself.
+        k : int, default=5
+
+        Returns
+        -------
+        indices : ndarray of shape (n_new, k)
+            Rows of ``tasks_`` and ``boxes_``, the strongest first; of equally strong ones
+            the one with the smallest box.
+        strengths : ndarray of shape (n_new, k)
+            How much of the task lies in them.
+        """
+        return self._best(X, k, inside=True)
+
+    def subsets(self, X=None, k=5):
+        """Known tasks that are best contained in each task.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_new, n_features), default=None
+            None takes the tasks of training, each without itself.
+        k : int, default=5
+
+        Returns
+        -------
+        indices : ndarray of shape (n_new, k)
+            Rows of ``tasks_`` and ``boxes_``, the strongest first; of equally strong ones
+            the one with the largest box.
+        strengths : ndarray of shape (n_new, k)
+            How much of them lies in the task.
+        """
+        return self._best(X, k, inside=False)
+
+    def _best(self, X, k, inside):
+        check_is_fitted(self)
+        boxes = self.boxes_ if X is None else self.transform(X)
+        n_known = len(self.boxes_) - (X is None)
+        if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= n_known:
+            raise ValueError(
+                f"k must be a whole number from 1 to {n_known}, the number of known tasks"
+                f"{' but for the task itself' if X is None else ''}; got {k!r}."
+            )
+        size = self._log_volumes(self.boxes_) * (1 if inside else -1)
+        indices = np.empty((len(boxes), k), dtype=np.intp)
+        strengths = np.empty((len(boxes), k))
+        step = max(1, _BLOCK // len(self.boxes_))
+        for start in range(0, len(boxes), step):
+            rows = np.arange(start, min(start + step, len(boxes)))
+            if inside:
+                table = self._overlaps(boxes[rows], self.boxes_)
+            else:
+                table = self._overlaps(self.boxes_, boxes[rows]).T
+            if X is None:
+                table[np.arange(len(rows)), rows] = -1
+            order = np.lexsort((np.broadcast_to(size, table.shape), -table), axis=1)[:, :k]
+            indices[rows] = order
+            strengths[rows] = np.take_along_axis(table, order, axis=1)
+        return indices, strengths
+
+    def _log_volumes(self, boxes):
+        lower, upper = torch.from_numpy(boxes).chunk(2, dim=-1)
+        return log_volume(lower, upper, self.temperature).numpy()
+
+    def to_networkx(self, X=None, threshold=None, reduce=True):
+        """Predicted relations as a graph.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_tasks, n_features), default=None
+            Tasks to relate; None takes those of training.
+        threshold : float, default=None
+            Smallest strength of an edge; None takes ``threshold_``.
+        reduce : bool, default=True
+            Keep, of two tasks that contain each other, only the edge from the smaller box
+            to the larger, and drop the edges that follow from others by transitivity.
+
+        Returns
+        -------
+        graph : networkx.DiGraph
+            Nodes are ``tasks_``, or the names (else positions) of the rows of X. An edge
+            u -> v of weight w says that the share w of u lies inside v.
+        """
+        check_is_fitted(self)
+        if X is None:
+            boxes, names = self.boxes_, self.tasks_
+        else:
+            boxes = self.transform(X)
+            names = task_names(X)
+            names = np.arange(len(boxes)) if names is None else names
+        threshold = self.threshold_ if threshold is None else threshold
+        if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+            raise ValueError(f"threshold must be a number in [0, 1]; got {threshold!r}.")
+        table = self._overlaps(boxes, boxes)
+        related = table >= threshold
+        np.fill_diagonal(related, False)
+        if reduce:
+            size = self._log_volumes(boxes)
+            related &= size[:, None] < size[None]
+        weighted = nx.DiGraph()
+        weighted.add_nodes_from(range(len(boxes)))
+        weighted.add_weighted_edges_from(
+            (int(i), int(j), float(table[i, j]))
+            for i, j in zip(*np.nonzero(related), strict=True)
+        )
+        if reduce:
+            kept = nx.transitive_reduction(weighted).edges
+            weighted.remove_edges_from(
+                [edge for edge in weighted.edges if edge not in kept]
+            )
+        return nx.relabel_nodes(weighted, dict(enumerate(names.tolist())))
+
+
+# --------------------------------------------------------------------------------------
+@contextmanager
+def _all_or_nothing(estimator):
+    """Leave an estimator as it was if what is done to it fails."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+@contextmanager
+def _torch_seed(seed, device):
+    """Seed torch, and give it back the random state that it had."""
+    cuda = [torch.device(device)] if device.startswith("cuda") else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.default_generator.manual_seed(int(seed))
+        for one in cuda:
+            with torch.cuda.device(one):
+                torch.cuda.manual_seed(int(seed))
+        yield
+
+
+def _preparation(X):
+    """Offset and rotation that centre the features, and scale them to unit mean square.
+
+    With fewer tasks than features, the rotation leads into the span of the tasks: for
+    them nothing is lost, and the first layer of the network stays small.
+    """
+    n, n_features = X.shape
+    if sparse.issparse(X):  # stays sparse: no centring
+        return None, torch.tensor(
+            _inverse(np.sqrt(X.multiply(X).sum() / X.shape[0] / n_features))
+        )
+    X = X.astype(np.float64)
+    offset = X.mean(axis=0)
+    X = X - offset
+    if n < n_features and n <= _MAX_ROTATED:
+        U, sizes, V = svd(X, full_matrices=False)
+        U, V = svd_flip(U, V)
+        rank = max(1, int((sizes > sizes[0] * n_features * np.finfo(float).eps).sum()))
+        scale = _inverse(np.sqrt((sizes**2).sum() / n / rank))
+        return torch.from_numpy(offset), torch.from_numpy(V[:rank].T * scale)
+    return torch.from_numpy(offset), torch.tensor(_inverse(np.sqrt((X**2).mean())))
+
+
+def _inverse(size):
+    return float(1 / size) if size > 0 else 1.0
+
+
+def _hot_columns(X):
+    """Which column of each one-hot row is 1."""
+    rows = sparse.csr_matrix(X)
+    rows.eliminate_zeros()
+    counts = np.diff(rows.indptr)
+    if not ((counts == 1).all() and (rows.data == 1).all()):
+        bad = np.flatnonzero(counts != 1) if (counts != 1).any() else rows.data != 1
+        raise ValueError(
+            "encoder='table' learns one box per task and needs one-hot rows, such as "
+            f"X = scipy.sparse.identity(n_tasks); row {np.arange(len(counts))[bad][0]} is "
+            "not one. Use encoder='mlp' for features."
+        )
+    return rows.indices.astype(np.int64)
+
+
+def _writable(array):
+    """torch warns of arrays that can't be written, such as memory maps."""
+    return array if array.flags.writeable else array.copy()
+
+
+def _sample(pairs, most):
+    """Observed pairs, of which unrelated ones are thinned to a number that fits."""
+    if pairs.n_observed <= most or not pairs.complete:
+        return pairs.expand()
+    rng = np.random.RandomState(0)
+    heads, tails = pairs.draw_zeros(most, rng)
+    return (
+        np.concatenate([pairs.heads, heads]),
+        np.concatenate([pairs.tails, tails]),
+        np.concatenate([pairs.strengths, np.zeros(len(heads))]),
+    )

@@ -1,0 +1,490 @@
+"""The forms in which relations are given, read into one: entries between named tasks.
+
+Entries are three arrays: positions of the heads, positions of the tails, strengths. NaN
+as a strength says that nothing is known of the pair.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+NAME_THE_ROWS = (
+    "Name the rows: pass X as a DataFrame whose index holds the task names, or the "
+    "relations as TaskRelations(relations, tasks=names), names in the order of the rows "
+    "of X."
+)
+_CUT = (
+    "If a cross-validation splitter cut it, it has lost which tasks its rows and columns "
+    "are. Pass relations that survive slicing: a labelled square DataFrame (such as "
+    "nx.to_pandas_adjacency(graph, nodelist=names)) or TaskRelations(relations, "
+    "tasks=names)."
+)
+
+
+class Entries(NamedTuple):
+    """Relations as positions and strengths, with the names the positions stand for."""
+
+    heads: np.ndarray
+    tails: np.ndarray
+    strengths: np.ndarray
+    names: np.ndarray
+    rows: np.ndarray  # positions of the tasks whose outgoing pairs are given
+    named: bool
+
+
+def read_entries(relations, tasks=None):
+    """Read a DataFrame, graph, edge list or matrix.
+
+    Parameters
+    ----------
+    relations : see TaskRelations
+    tasks : ndarray of names or None
+
+    Returns
+    -------
+    entries : Entries
+        Without self-loops, and with each ordered pair at most once.
+    """
+    if is_labelled(relations):
+        return _read_labelled(relations, tasks)
+    if isinstance(relations, nx.Graph):
+        return _read_graph(relations, tasks)
+    if sparse.issparse(relations):
+        return _read_matrix(relations, tasks)
+    if isinstance(relations, pd.DataFrame) or _is_list_of_tuples(relations):
+        return _read_edges(relations, tasks)
+    array = _as_array(relations)
+    n = array.shape[0] if tasks is None else len(tasks)
+    if array.ndim == 2 and array.shape[1] in (2, 3) and array.shape != (n, n):
+        return _read_edges(array, tasks)
+    return _read_matrix(array, tasks)
+
+
+def is_labelled(relations):
+    """Whether it is a DataFrame with index = columns, or such a one cut by rows."""
+    if not isinstance(relations, pd.DataFrame) or len(relations) == 0:
+        return False
+    unlabelled = all(isinstance(a, pd.RangeIndex) for a in relations.axes)
+    if unlabelled and relations.shape[1] in (2, 3):
+        return False  # an edge list of a few rows
+    return relations.shape[1] >= relations.shape[0] and bool(
+        relations.index.isin(relations.columns).all()
+    )
+
+
+def is_labels(y):
+    """Whether it is a 1-D sequence of class labels."""
+    if isinstance(y, (pd.Series, pd.Index)):
+        return True
+    if isinstance(y, (list, tuple)):
+        return len(y) > 0 and all(np.ndim(item) == 0 and _is_scalar(item) for item in y)
+    if hasattr(y, "__array__") and not isinstance(y, pd.DataFrame):
+        y = np.asarray(y)
+        return y.ndim == 1 and all(map(_is_scalar, y[:1]))
+    return False
+
+
+def _is_scalar(item):
+    return item is None or np.isscalar(item) or isinstance(item, (np.generic, pd.Timestamp))
+
+
+def as_names(names, what):
+    """Task names as a 1-D array; ValueError where a name stands twice."""
+    if isinstance(names, str) or np.ndim(names) == 0:
+        raise ValueError(f"{what} must be a sequence of task names; got {names!r}.")
+    names = list(names)
+    array = np.empty(len(names), dtype=object)
+    array[:] = names
+    index = pd.Index(array)
+    if index.hasnans:
+        raise ValueError(f"{what} has missing names (NaN or None).")
+    if index.has_duplicates:
+        twice = index[index.duplicated()].unique()
+        raise ValueError(
+            f"Task names must be unique, but {what} repeats {some(twice)}. Rename or "
+            "merge these tasks."
+        )
+    return array
+
+
+def positions_of(names, among):
+    """Positions of names in an array of names; -1 for a name that is not there."""
+    return pd.Index(among).get_indexer(pd.Index(names))
+
+
+def some(names, most=3):
+    """A few names for an error message."""
+    names = list(names)
+    text = ", ".join(repr(getattr(n, "item", lambda n=n: n)()) for n in names[:most])
+    return text + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+# --------------------------------------------------------------------------------------
+# One reader per form
+# --------------------------------------------------------------------------------------
+def _read_labelled(frame, tasks):
+    columns = as_names(frame.columns, "the columns of the relations")
+    index = as_names(frame.index, "the index of the relations")
+    names = columns
+    if tasks is not None:
+        unknown = np.flatnonzero(positions_of(columns, tasks) < 0)
+        # A frame cut by rows may know more tasks than the rows it was cut to.
+        if len(unknown) and len(index) == len(columns):
+            raise ValueError(
+                f"The relations name tasks that are not among the rows of X: "
+                f"{some(columns[unknown])}."
+            )
+    rows = positions_of(index, names)
+    heads, tails, strengths = _dense_entries(_as_array(frame.to_numpy()), index, columns)
+    return Entries(*_clean(rows[heads], tails, strengths, names), names, rows, True)
+
+
+def _read_graph(graph, tasks):
+    if not graph.is_directed():
+        raise ValueError(
+            f"Relations have a direction, but got an undirected {type(graph).__name__}. "
+            "Pass a networkx.DiGraph; graph.to_directed() relates both ways."
+        )
+    nodes = as_names(graph.nodes, "the graph")
+    names = np.arange(len(nodes)) if tasks is None else tasks
+    named = not is_positions(names)
+    if not named:
+        _check_positions(nodes, len(names))
+    unknown = np.flatnonzero(positions_of(nodes, names) < 0)
+    if len(unknown):
+        raise ValueError(
+            f"The graph has nodes that are not among the {len(names)} tasks: "
+            f"{some(nodes[unknown])}. Add their rows to X, or take the subgraph: "
+            "graph.subgraph(names)."
+        )
+    frame = pd.DataFrame(
+        [(u, v, w) for u, v, w in graph.edges(data="weight", default=1.0)],
+        columns=["head", "tail", "strength"],
+        dtype=object,
+    )
+    heads = positions_of(frame["head"], names)
+    tails = positions_of(frame["tail"], names)
+    strengths = _as_strengths(frame["strength"].to_numpy(), "edge weights")
+    everything = np.arange(len(names))
+    return Entries(
+        *_clean(heads, tails, strengths, names, warn_diagonal=True),
+        names,
+        everything,
+        named,
+    )
+
+
+def _read_edges(edges, tasks):
+    if tasks is None:
+        raise ValueError(
+            "An edge list does not say how many tasks there are. Pass "
+            "TaskRelations(edges, tasks=names), or tasks=range(n_tasks) where its "
+            "entries are row positions."
+        )
+    heads, tails, strengths = edge_columns(edges, "the edge list")
+    heads, tails = endpoints(heads, tails, tasks, "the edge list")
+    everything = np.arange(len(tasks))
+    return Entries(
+        *_clean(heads, tails, strengths, tasks, warn_diagonal=True),
+        tasks,
+        everything,
+        not is_positions(tasks),
+    )
+
+
+def _read_matrix(matrix, tasks):
+    n = matrix.shape[0] if tasks is None else len(tasks)
+    if matrix.ndim != 2 or matrix.shape != (n, n):
+        cut = matrix.ndim == 2 and matrix.shape[0] == n and matrix.shape[1] != n
+        raise ValueError(
+            f"The relations among {n} tasks must be a square matrix of shape ({n}, {n}) "
+            f"or an edge list of shape (m, 2) or (m, 3); got the shape "
+            f"{tuple(matrix.shape)}. " + (_CUT if cut else NAME_THE_ROWS)
+        )
+    names = np.arange(n) if tasks is None else tasks
+    if sparse.issparse(matrix):
+        coo = matrix.tocoo(copy=True)
+        coo.sum_duplicates()
+        heads, tails = coo.row.astype(np.intp), coo.col.astype(np.intp)
+        strengths = _as_strengths(coo.data, "strengths")
+    else:
+        heads, tails, strengths = _dense_entries(matrix, names, names)
+    return Entries(
+        *_clean(heads, tails, strengths, names),
+        names,
+        np.arange(n),
+        not is_positions(names),
+    )
+
+
+def _dense_entries(matrix, index, columns):
+    """Every entry of a dense matrix is mentioned, zeros included."""
+    strengths = _as_strengths(matrix, "strengths")
+    heads, tails = np.indices(strengths.shape).reshape(2, -1)
+    return heads, tails, strengths.ravel()
+
+
+def edge_columns(edges, what, allow_strengths=True):
+    """Heads, tails and strengths (1 where there are none) of an edge list."""
+    widths = (2, 3) if allow_strengths else (2,)
+    expected = " or ".join(f"(m, {w})" for w in widths)
+    if isinstance(edges, pd.DataFrame):
+        columns = [edges.iloc[:, j].to_numpy() for j in range(edges.shape[1])]
+    else:
+        if not isinstance(edges, np.ndarray):
+            edges = list(edges)
+            lengths = {len(e) if hasattr(e, "__len__") else 0 for e in edges}
+            if len(lengths) > 1 or not lengths <= {2, 3}:
+                raise ValueError(
+                    f"{what} must have the shape {expected}; its rows have "
+                    f"{' and '.join(map(str, sorted(lengths)))} entries."
+                )
+        elif edges.ndim != 2:
+            raise ValueError(f"{what} must have the shape {expected}; got {edges.shape}.")
+        columns = [np.array(c) for c in zip(*edges, strict=True)]
+        if len(edges) == 0:
+            columns = [np.zeros(0, dtype=int)] * 2
+        for j in (0, 1):  # names of mixed types must not become strings
+            if not isinstance(edges, np.ndarray) and columns[j].dtype.kind not in "iuf":
+                columns[j] = np.empty(len(edges), dtype=object)
+                columns[j][:] = [e[j] for e in edges]
+    if len(columns) not in widths:
+        raise ValueError(
+            f"{what} must have the shape {expected}; got {len(columns)} columns."
+        )
+    if len(columns) == 3:
+        if columns[2].dtype == object and any(isinstance(d, dict) for d in columns[2]):
+            raise ValueError(
+                f"The third column of {what} must be strengths; got dicts. Take "
+                "graph.edges(data='weight', default=1.0), or pass the graph itself."
+            )
+        strengths = _as_strengths(columns[2], f"strengths of {what}")
+    else:
+        strengths = np.ones(len(columns[0]))
+    return columns[0], columns[1], strengths
+
+
+def endpoints(heads, tails, names, what):
+    """Row positions of the ends of edges, which are names or positions."""
+    at = [positions_of(ends, names) for ends in (heads, tails)]
+    if all((p >= 0).all() for p in at):
+        return at
+    n = len(names)
+    positional = pd.api.types.is_integer_dtype(pd.Index(names).infer_objects().dtype)
+    as_int = [_as_integers(ends) for ends in (heads, tails)]
+    if any(p is None for p in as_int) or (positional and not is_positions(names)):
+        unknown = [
+            end
+            for ends, p in zip((heads, tails), at, strict=True)
+            for end in np.asarray(ends)[p < 0]
+        ]
+        hint = "" if not is_positions(names) else " " + NAME_THE_ROWS
+        raise ValueError(
+            f"{what} names tasks that are not among the {n} known: "
+            f"{some(pd.unique(pd.Series(unknown, dtype=object)))}.{hint}"
+        )
+    for ends in as_int:
+        bad = ends[(ends < 0) | (ends >= n)]
+        if len(bad):
+            raise ValueError(
+                f"{what} has the row positions {some(np.unique(bad))}, but there are {n} "
+                f"tasks (0 to {n - 1}). {_CUT}"
+            )
+    return as_int
+
+
+def is_positions(names):
+    """Whether the names only count the rows (given names are an object array)."""
+    return isinstance(names, np.ndarray) and names.dtype.kind == "i"
+
+
+def _as_integers(ends):
+    ends = np.asarray(ends)
+    if ends.dtype == object:
+        inferred = pd.Index(ends).infer_objects()
+        ends = inferred.to_numpy()
+    if ends.dtype.kind in "iu":
+        return ends.astype(np.intp)
+    if (
+        ends.dtype.kind == "f"
+        and np.isfinite(ends).all()
+        and (ends == np.round(ends)).all()
+    ):
+        return ends.astype(np.intp)
+    return None
+
+
+def _check_positions(nodes, n):
+    integers = _as_integers(nodes) if len(nodes) else np.arange(0)
+    if integers is None or not np.array_equal(np.sort(integers), np.arange(n)):
+        raise ValueError(
+            f"The rows of X have no names, so the nodes of the graph must be exactly 0 to "
+            f"{n - 1}; got {some(nodes)}. {NAME_THE_ROWS}"
+        )
+
+
+# --------------------------------------------------------------------------------------
+# Checks all forms share
+# --------------------------------------------------------------------------------------
+def _is_list_of_tuples(relations):
+    return (
+        isinstance(relations, (list, tuple, set, frozenset))
+        and (len(relations) == 0 or all(isinstance(r, tuple) for r in relations))
+    ) or isinstance(relations, nx.classes.reportviews.OutEdgeView)
+
+
+def _as_array(relations):
+    if relations is None or isinstance(relations, (str, dict)):
+        raise ValueError(
+            f"Relations can't be read from a {type(relations).__name__}: pass a labelled "
+            "square DataFrame, a networkx.DiGraph, an edge list, a square matrix, "
+            "TaskRelations, or one label per task."
+        )
+    if isinstance(relations, list) and any(
+        isinstance(r, (nx.classes.coreviews.AtlasView, dict)) for r in relations
+    ):
+        raise ValueError(
+            "Got a list of neighbour views, which is a networkx graph cut into pieces. "
+            + _CUT
+        )
+    try:
+        array = np.asarray(relations)
+    except ValueError as error:
+        raise ValueError(
+            f"Relations are ragged: they can't be made an array ({error}). Pass edges of "
+            "2 or 3 entries each, or a square matrix."
+        ) from None
+    if array.ndim != 2:
+        raise ValueError(
+            "Relations must be a square matrix, an edge list of shape (m, 2) or (m, 3), a "
+            "labelled DataFrame, a networkx.DiGraph, TaskRelations or one label per task; "
+            f"got an array of {array.ndim} dimensions and shape {array.shape}."
+        )
+    return array
+
+
+def _as_strengths(values, what):
+    values = np.asarray(values)
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{what} must be numbers in [0, 1] (NaN for unknown); got values such as "
+            f"{some(values.ravel())}."
+        ) from None
+
+
+def _clean(heads, tails, strengths, names, warn_diagonal=False):
+    """Check the strengths, drop the diagonal, make every ordered pair single."""
+    with np.errstate(invalid="ignore"):
+        bad = np.flatnonzero((strengths < 0) | (strengths > 1))
+    if len(bad):
+        u, v = names[heads[bad[0]]], names[tails[bad[0]]]
+        raise ValueError(
+            f"Strengths must be in [0, 1], the share of one task inside the other; got "
+            f"{strengths[bad[0]]:g} for {some([u])} -> {some([v])}"
+            + (f" and {len(bad) - 1} more such pairs" if len(bad) > 1 else "")
+            + ". Rescale them first."
+        )
+    loops = heads == tails
+    if loops.any():
+        # A whole diagonal of ones only states that every task contains itself.
+        values = strengths[loops]
+        meant = values[(values != 0) & ~np.isnan(values)]
+        whole = len(np.unique(heads[loops])) == len(names) and (meant == 1).all()
+        if len(meant) and (warn_diagonal or not (whole and len(meant) == len(values))):
+            at = names[heads[loops & (strengths > 0)]]
+            warnings.warn(
+                f"Ignored self-loops of {some(at)}: every task contains itself.",
+                UserWarning,
+                stacklevel=2,
+            )
+        heads, tails, strengths = heads[~loops], tails[~loops], strengths[~loops]
+    keys = heads.astype(np.int64) * len(names) + tails
+    if len(keys) > 1 and not (np.diff(keys) > 0).all():
+        order = np.argsort(keys, kind="stable")
+        keys, heads, tails, strengths = (a[order] for a in (keys, heads, tails, strengths))
+        same = keys[1:] == keys[:-1]
+        agree = (strengths[1:] == strengths[:-1]) | (
+            np.isnan(strengths[1:]) & np.isnan(strengths[:-1])
+        )
+        clash = np.flatnonzero(same & ~agree)
+        if len(clash):
+            c = clash[0]
+            raise ValueError(
+                f"The edge {some([names[heads[c]]])} -> {some([names[tails[c]]])} stands "
+                f"twice with different weights, {strengths[c]:g} and "
+                f"{strengths[c + 1]:g}. Keep one."
+            )
+        first = np.concatenate([[True], ~same])
+        heads, tails, strengths = heads[first], tails[first], strengths[first]
+    return heads, tails, strengths
+
+
+# --------------------------------------------------------------------------------------
+# Transitive closure
+# --------------------------------------------------------------------------------------
+def transitive_closure(heads, tails, strengths, names):
+    """Add what follows by transitivity to the relations of a DAG.
+
+    u -> v with strength w and v lying wholly inside x (a chain of edges of strength 1)
+    imply that at least the share w of u lies inside x.
+
+    Returns
+    -------
+    heads, tails, strengths : ndarray
+        A pair that had a positive strength keeps it.
+
+    Raises
+    ------
+    ValueError
+        If the relations have a cycle; the message shows it.
+    """
+    n = len(names)
+    related = strengths > 0
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(n))
+    graph.add_edges_from(zip(heads[related].tolist(), tails[related].tolist(), strict=True))
+    try:
+        cycle = [u for u, _ in nx.find_cycle(graph)]
+    except nx.NetworkXNoCycle:
+        cycle = []
+    if cycle:
+        path = " -> ".join(str(names[i]) for i in [*cycle, cycle[0]])
+        raise ValueError(
+            f"transitive=True needs relations without a cycle, but found {path}. Remove "
+            "one of these edges, or merge the tasks."
+        )
+    whole = nx.DiGraph()
+    whole.add_nodes_from(range(n))
+    sure = strengths == 1
+    whole.add_edges_from(zip(heads[sure].tolist(), tails[sure].tolist(), strict=True))
+    closure = nx.transitive_closure_dag(whole)
+    reach = np.array(closure.edges, dtype=np.intp).reshape(-1, 2)
+    implied = [(reach[:, 0], reach[:, 1], np.ones(len(reach)))]
+    successors = sparse.csr_matrix(
+        (np.ones(len(reach), dtype=bool), (reach[:, 0], reach[:, 1])), shape=(n, n)
+    )
+    partial = related & ~sure
+    if partial.any():
+        beyond = successors[tails[partial]].tocoo()
+        implied.append(
+            (
+                heads[partial][beyond.row],
+                beyond.col.astype(np.intp),
+                strengths[partial][beyond.row],
+            )
+        )
+    mentioned = pd.DataFrame({"head": heads, "tail": tails, "strength": strengths})
+    mentioned["rank"] = np.where(related, 2, 0)
+    added = pd.concat(
+        [pd.DataFrame({"head": h, "tail": t, "strength": s}) for h, t, s in implied]
+    )
+    added["rank"] = 1
+    every = pd.concat([mentioned, added]).sort_values(["head", "tail", "rank", "strength"])
+    every = every.drop_duplicates(["head", "tail"], keep="last")
+    return tuple(every[c].to_numpy() for c in ("head", "tail", "strength"))

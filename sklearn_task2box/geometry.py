@@ -1,0 +1,131 @@
+"""Axis-aligned boxes: volumes, intersections and overlaps, as functions on tensors.
+
+A box is a pair of tensors (lower, upper) of equal shape (..., box_dim). All functions
+broadcast over the leading dimensions and stay finite, gradients included, in any number
+of dimensions and however far apart the boxes are.
+
+The volume is the soft one of Dasgupta et al., "Improving Local Identifiability in
+Probabilistic Box Embeddings", NeurIPS 2020 (equation 7): a side s counts as
+``softplus(s / temperature) * temperature``, which tends to max(s, 0) as the temperature
+goes to 0 and stays positive where the side is negative, that is, where two boxes are
+disjoint. The intersection is the hard one: the softer one of that paper makes a box
+differ from its intersection with itself, and did not help to predict relations.
+"""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+# Below this, log(softplus(z)) and z differ by less than exp(z) / 2.
+_LINEAR_BELOW = -15.0
+
+
+class _LogSoftplus(torch.autograd.Function):
+    """log(softplus(z)), whose derivative sigmoid(z) / softplus(z) tends to 1 on the left.
+
+    The chain of the library's functions underflows to log(0) there, with the gradient
+    lost; one function also saves the memory of the steps between.
+    """
+
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        largest = torch.finfo(z.dtype).max
+        soft = F.softplus(z.clamp(_LINEAR_BELOW, largest)).log_()
+        return torch.where(z > _LINEAR_BELOW, soft, z.clamp(min=-largest))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        (z,) = ctx.saved_tensors
+        clamped = z.clamp(_LINEAR_BELOW, torch.finfo(z.dtype).max)
+        slope = torch.sigmoid(clamped).div_(F.softplus(clamped))
+        return grad * torch.where(z > _LINEAR_BELOW, slope, torch.ones_like(slope))
+
+
+def log_softplus(z):
+    """log(log(1 + exp(z))), elementwise, without underflow.
+
+    Parameters
+    ----------
+    z : tensor
+
+    Returns
+    -------
+    tensor of the same shape
+        About ``z`` far below 0, about ``log(z)`` far above.
+    """
+    return _LogSoftplus.apply(z)
+
+
+def intersection(lower, upper, other_lower, other_upper):
+    """Corners of the intersection of boxes.
+
+    Parameters
+    ----------
+    lower, upper, other_lower, other_upper : tensor of shape (..., box_dim)
+        Corners of the boxes; the leading dimensions broadcast.
+
+    Returns
+    -------
+    lower, upper : tensor of shape (..., box_dim)
+        In a dimension in which the boxes are disjoint, lower exceeds upper by the gap.
+    """
+    return torch.maximum(lower, other_lower), torch.minimum(upper, other_upper)
+
+
+def log_volume(lower, upper, temperature):
+    """Logarithm of the soft volume of boxes.
+
+    Parameters
+    ----------
+    lower, upper : tensor of shape (..., box_dim)
+        Corners; ``upper < lower`` is allowed and counts as a gap.
+    temperature : float
+        Length, in units of the space, below which a side counts as short. Positive.
+
+    Returns
+    -------
+    tensor of shape (...)
+        Sum over the dimensions of ``log(temperature * softplus(side / temperature))``.
+    """
+    sides = log_softplus((upper - lower) / temperature)
+    return sides.sum(-1) + lower.shape[-1] * math.log(temperature)
+
+
+def log_overlap(lower, upper, other_lower, other_upper, temperature):
+    """Logarithm of vol(box ∩ other) / vol(box), the share of a box that lies in another.
+
+    Parameters
+    ----------
+    lower, upper : tensor of shape (..., box_dim)
+        The boxes whose share is asked.
+    other_lower, other_upper : tensor of shape (..., box_dim)
+        The boxes they may lie in; leading dimensions broadcast, so that
+        ``log_overlap(l[:, None], u[:, None], l[None], u[None], t)`` is the table of all
+        ordered pairs.
+    temperature : float
+        See :func:`log_volume`.
+
+    Returns
+    -------
+    tensor of shape (...)
+        At most 0, and 0 exactly where the box lies in the other. Between disjoint boxes
+        it falls linearly with their distance, so its gradient never vanishes.
+    """
+    total = None
+    # One dimension at a time: no tensor of shape (..., box_dim) for a table of pairs.
+    for k in range(lower.shape[-1]):
+        low, high = lower[..., k], upper[..., k]
+        left, right = intersection(low, high, other_lower[..., k], other_upper[..., k])
+        share = log_softplus((right - left) / temperature) - log_softplus(
+            (high - low) / temperature
+        )
+        total = share if total is None else total + share
+    return total
+
+
+def overlap(lower, upper, other_lower, other_upper, temperature):
+    """vol(box ∩ other) / vol(box), in [0, 1]; see :func:`log_overlap`."""
+    return log_overlap(lower, upper, other_lower, other_upper, temperature).exp()

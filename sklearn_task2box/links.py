@@ -1,0 +1,142 @@
+"""TaskLinkClassifier: ordered pairs of tasks as samples."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from sklearn_task2box.embedder import BoxRelationEmbedder
+from sklearn_task2box.relations import TaskPairs, TaskRelations
+
+
+class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
+    """Predict which ordered pairs of known tasks are related.
+
+    A sample is an ordered pair (i, j) of tasks, of class 1 if i lies inside j. ``fit``
+    trains a clone of ``embedder`` on the features of all tasks and on the relations that
+    the training pairs observe, and on no others. So scikit-learn's cross-validation over
+    pairs asks how well unseen relations among known tasks are predicted.
+
+    Parameters
+    ----------
+    embedder : estimator, default=None
+        A BoxRelationEmbedder, a Pipeline that ends in one, or an estimator with the same
+        interface: ``fit(X, TaskRelations)`` and ``predict_proba(TaskPairs)``. None is
+        ``BoxRelationEmbedder()``.
+
+    Attributes
+    ----------
+    embedder_ : estimator
+        The fitted clone.
+    classes_ : ndarray of shape (2,)
+        The labels of unrelated and of related pairs.
+    n_features_in_ : int
+        2, the ends of a pair.
+
+    See Also
+    --------
+    TaskPairs.from_graph : Makes pairs and labels of a graph.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn_task2box import BoxRelationEmbedder, TaskLinkClassifier, TaskPairs
+    >>> from sklearn_task2box.datasets import load_digits_tasks
+    >>> X, strengths = load_digits_tasks(return_X_y=True)
+    >>> pairs, y = TaskPairs.from_graph(strengths == 1, X, random_state=0)
+    >>> train, test, y_train, y_test = train_test_split(pairs, y, random_state=0)
+    >>> links = TaskLinkClassifier(BoxRelationEmbedder(max_epochs=100, random_state=0))
+    >>> links.fit(train, y_train).predict_proba(test).shape == (len(test), 2)
+    True
+    """
+
+    def __init__(self, embedder=None):
+        self.embedder = embedder
+
+    def fit(self, X, y):
+        """Learn from observed pairs.
+
+        Parameters
+        ----------
+        X : TaskPairs of length n_pairs
+        y : array-like of shape (n_pairs,)
+            Two classes; the larger one means related.
+
+        Returns
+        -------
+        self : TaskLinkClassifier
+
+        Raises
+        ------
+        ValueError
+            If y does not have two classes, or a pair occurs with both.
+        TypeError
+            If X is not a TaskPairs.
+        """
+        _check_pairs(X)
+        y = np.asarray(y)
+        check_consistent_length(X, y)
+        check_classification_targets(y)
+        classes = np.unique(y)
+        if len(classes) != 2:
+            raise ValueError(
+                "y needs two classes, unrelated and related; got "
+                f"{len(classes)}: {classes[:5].tolist()}. Graded strengths can be cut: "
+                "y = strengths >= 0.5."
+            )
+        heads, tails = X.pairs.T
+        edges = list(
+            zip(heads.tolist(), tails.tolist(), (y == classes[1]) * 1.0, strict=True)
+        )
+        relations = TaskRelations(edges, np.arange(X.X.shape[0]), unobserved="unknown")
+        embedder = BoxRelationEmbedder() if self.embedder is None else clone(self.embedder)
+        embedder.fit(X.X, relations)
+        self.embedder_ = embedder
+        self.classes_ = classes
+        self.n_features_in_ = 2
+        return self
+
+    def predict_proba(self, X):
+        """Probabilities of the two classes.
+
+        Parameters
+        ----------
+        X : TaskPairs of length n_pairs
+            Its features may be those of other tasks than in training.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_pairs, 2)
+            In the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        _check_pairs(X)
+        embedder = self.embedder_
+        steps = getattr(embedder, "steps", None)
+        if steps is not None:  # the steps before the last read features, not pairs
+            if len(steps) > 1:
+                X = TaskPairs(embedder[:-1].transform(X.X), X.pairs)
+            embedder = steps[-1][1]
+        return embedder.predict_proba(X)
+
+    def predict(self, X):
+        """The more probable class of each pair.
+
+        Parameters
+        ----------
+        X : TaskPairs of length n_pairs
+
+        Returns
+        -------
+        labels : ndarray of shape (n_pairs,)
+        """
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def _check_pairs(X):
+    if not isinstance(X, TaskPairs):
+        raise TypeError(
+            f"The samples of a TaskLinkClassifier are pairs of tasks; got a "
+            f"{type(X).__name__}. Make them with TaskPairs(X, pairs) or "
+            "TaskPairs.from_graph(graph, X)."
+        )

@@ -1,0 +1,154 @@
+"""Scores of predicted relations."""
+
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+
+def relation_score(strengths, predicted, graded=None):
+    """Average precision of 0/1 relations, Spearman's rho of graded ones.
+
+    Parameters
+    ----------
+    strengths : array-like of shape (n_pairs,)
+        True strengths, in [0, 1].
+    predicted : array-like of shape (n_pairs,)
+    graded : bool, default=None
+        Which of the two; None looks for strengths between 0 and 1.
+
+    Returns
+    -------
+    score : float
+        At most 1, higher is better.
+
+    Raises
+    ------
+    ValueError
+        If no pair is related, or there is no pair at all.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.metrics import relation_score
+    >>> relation_score([0, 0, 1], [0.1, 0.3, 0.8])
+    1.0
+    """
+    strengths, predicted = np.asarray(strengths, float), np.asarray(predicted, float)
+    if not (strengths > 0).any():
+        raise ValueError(
+            f"None of the {len(strengths)} pairs to be scored is related, so no score is "
+            "defined. Score more tasks at once, or use fewer folds."
+        )
+    if graded is None:
+        graded = not np.isin(strengths, (0, 1)).all()
+    if graded:
+        return spearman(strengths, predicted)
+    return float(average_precision_score(strengths > 0, predicted))
+
+
+def spearman(strengths, predicted):
+    """Spearman's rank correlation of true and predicted strengths; 0 if one is constant."""
+    if np.ptp(strengths) == 0 or np.ptp(predicted) == 0:
+        return 0.0
+    return float(spearmanr(strengths, predicted).statistic)
+
+
+def best_f1_threshold(strengths, predicted):
+    """The threshold at which predictions have the best F1 score.
+
+    Parameters
+    ----------
+    strengths : array-like of shape (n_pairs,)
+        True strengths; at least 0.5 counts as related.
+    predicted : array-like of shape (n_pairs,)
+
+    Returns
+    -------
+    threshold : float
+        Midway between the last prediction above and the first below it; 0.5 where no pair
+        is related. Choose it on other pairs than those it is judged on.
+    """
+    related = np.asarray(strengths) >= 0.5
+    predicted = np.asarray(predicted, dtype=float)
+    if not related.any():
+        return 0.5
+    order = np.argsort(-predicted, kind="stable")
+    values = predicted[order]
+    hits = np.cumsum(related[order])
+    f1 = 2 * hits / (np.arange(1, len(hits) + 1) + related.sum())
+    last = np.append(values[1:] < values[:-1], True)  # ties stand or fall together
+    best = np.flatnonzero(last)[np.argmax(f1[last])]
+    below = values[best + 1] if best + 1 < len(values) else 0.0
+    return float((values[best] + below) / 2)
+
+
+def _f1(strengths, predicted, threshold):
+    return float(f1_score(np.asarray(strengths) >= 0.5, np.asarray(predicted) >= threshold))
+
+
+def _roc_auc(strengths, predicted, threshold):
+    return float(roc_auc_score(np.asarray(strengths) > 0, predicted))
+
+
+def _average_precision(strengths, predicted, threshold):
+    return float(average_precision_score(np.asarray(strengths) > 0, predicted))
+
+
+def _spearman(strengths, predicted, threshold):
+    return spearman(strengths, predicted)
+
+
+_SCORES = {
+    "average_precision": _average_precision,
+    "roc_auc": _roc_auc,
+    "f1": _f1,
+    "spearman": _spearman,
+}
+
+
+class RelationScorer:
+    """Callable with scikit-learn's signature ``scorer(estimator, X, y)``.
+
+    See :func:`make_relation_scorer`.
+    """
+
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return f"make_relation_scorer({self.name!r})"
+
+    def __call__(self, estimator, X, y):
+        steps = getattr(estimator, "steps", None)
+        if steps is not None:
+            X = estimator[:-1].transform(X) if len(steps) > 1 else X
+            estimator = steps[-1][1]
+        strengths, predicted = estimator.compare(X, y)
+        return _SCORES[self.name](strengths, predicted, estimator.threshold_)
+
+
+def make_relation_scorer(name):
+    """Make a scorer for cross-validation over tasks.
+
+    It grades every observed pair between the tasks given and the tasks known from
+    training, in both directions, and among the tasks given.
+
+    Parameters
+    ----------
+    name : {"average_precision", "roc_auc", "f1", "spearman"}
+        "f1" uses the threshold that the estimator chose in ``fit``.
+
+    Returns
+    -------
+    scorer : callable
+        For the ``scoring`` argument of GridSearchCV and the like, with a
+        BoxRelationEmbedder or a Pipeline that ends in one.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.metrics import make_relation_scorer
+    >>> make_relation_scorer("roc_auc")
+    make_relation_scorer('roc_auc')
+    """
+    if name not in _SCORES:
+        raise ValueError(f"name must be one of {sorted(_SCORES)}; got {name!r}.")
+    return RelationScorer(name)

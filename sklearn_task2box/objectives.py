@@ -1,0 +1,127 @@
+"""What a fit minimises: a loss of every observed pair, and terms on the boxes."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from sklearn_task2box.geometry import log_volume
+
+
+class Prediction(NamedTuple):
+    """What a network says of a batch of pairs.
+
+    ``heads`` and ``tails`` index the boxes; None stands for the table of all pairs, whose
+    ``log_overlap`` is then of shape (n_tasks, n_tasks).
+    """
+
+    log_overlap: torch.Tensor
+    lower: torch.Tensor
+    upper: torch.Tensor
+    heads: torch.Tensor | None
+    tails: torch.Tensor | None
+
+
+class Target(NamedTuple):
+    """Strengths of the pairs, and how much each counts; 0 for one not observed."""
+
+    strengths: torch.Tensor
+    weights: torch.Tensor
+
+
+class CrossEntropy(nn.Module):
+    """Cross-entropy between strengths and overlaps, from the logarithm of the overlap.
+
+    ``-(s log p + (1 - s) log(1 - p))`` with ``p = (1 - slack) * overlap``, for strengths s
+    of 0, 1 or anything between.
+
+    Parameters
+    ----------
+    slack : float, default=1e-3
+        Keeps the loss of a pair that is wrongly contained (p = 1) and its gradient finite.
+    """
+
+    def __init__(self, slack=1e-3):
+        super().__init__()
+        self.log_keep = math.log1p(-slack)
+
+    def forward(self, log_overlap, strengths):
+        log_p = log_overlap + self.log_keep
+        return -(strengths * log_p + (1 - strengths) * torch.log(-torch.expm1(log_p)))
+
+
+class SquaredError(nn.Module):
+    """Squared difference between strength and overlap (the overlap loss of Task2Box)."""
+
+    def forward(self, log_overlap, strengths):
+        return (log_overlap.exp() - strengths) ** 2
+
+
+PAIR_LOSSES = {"cross_entropy": CrossEntropy, "squared_error": SquaredError}
+
+
+class Objective(nn.Module):
+    """Mean loss over the observed pairs, plus Task2Box's terms on the boxes.
+
+    Every term is a mean, over pairs or over tasks, so weights found on a hundred tasks
+    serve for ten thousand.
+
+    Parameters
+    ----------
+    pair_loss : nn.Module
+        Maps (log_overlap, strengths) to losses, elementwise.
+    temperature : float
+        Of the soft volume, see :func:`~sklearn_task2box.geometry.log_volume`.
+    volume_weight : float, default=0.0
+        Of the mean over tasks of ``volume ** (-1 / box_dim)``: no box vanishes.
+    distance_weight : float, default=0.0
+        Of the mean over related pairs of the squared distance of their centres.
+    squareness_weight : float, default=0.0
+        Of the mean over tasks of ``sum_{k<l} |side_k - side_l| / box_dim ** 2``.
+    """
+
+    def __init__(
+        self,
+        pair_loss,
+        temperature,
+        volume_weight=0.0,
+        distance_weight=0.0,
+        squareness_weight=0.0,
+    ):
+        super().__init__()
+        self.pair_loss = pair_loss
+        self.temperature = temperature
+        self.volume_weight = volume_weight
+        self.distance_weight = distance_weight
+        self.squareness_weight = squareness_weight
+
+    def forward(self, prediction, target):
+        losses = self.pair_loss(prediction.log_overlap, target.strengths)
+        total = (losses * target.weights).sum() / target.weights.sum()
+        box_dim = prediction.lower.shape[1]
+        if self.volume_weight:
+            log_volumes = log_volume(prediction.lower, prediction.upper, self.temperature)
+            total = total + self.volume_weight * (-log_volumes / box_dim).exp().mean()
+        if self.distance_weight:
+            total = total + self.distance_weight * _mean_distance(prediction, target)
+        if self.squareness_weight and box_dim > 1:
+            sides = (prediction.upper - prediction.lower).sort(dim=1).values
+            # |a - b| summed over pairs: the k-th smallest stands above k, below the rest.
+            rank = torch.arange(box_dim, dtype=sides.dtype, device=sides.device)
+            spread = (sides * (2 * rank - box_dim + 1)).sum(1) / box_dim**2
+            total = total + self.squareness_weight * spread.mean()
+        return total
+
+
+def _mean_distance(prediction, target):
+    """Mean squared distance between the centres of related pairs."""
+    related = ((target.strengths > 0) & (target.weights > 0)).to(prediction.lower.dtype)
+    centers = (prediction.lower + prediction.upper) / 2
+    if prediction.heads is None:
+        squares = (centers**2).sum(1)
+        distances = squares[:, None] + squares[None] - 2 * centers @ centers.T
+    else:
+        gaps = centers[prediction.heads] - centers[prediction.tails]
+        distances = (gaps**2).sum(1)
+    return (distances * related).sum() / related.sum().clamp(min=1)

@@ -1,0 +1,707 @@
+"""Directed relations between tasks, and ordered pairs of tasks.
+
+Everything here is NumPy, SciPy, pandas and networkx. A strength ``w`` of the ordered
+pair (i, j) always reads "the share ``w`` of task i lies inside task j".
+"""
+
+import numbers
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.utils import check_random_state
+
+from sklearn_task2box import forms
+
+DIRECTIONS = ("member_to_container", "container_to_member")
+UNOBSERVED = ("negative", "unknown")
+
+
+# --------------------------------------------------------------------------------------
+# The two public containers
+# --------------------------------------------------------------------------------------
+class _RowSliceable:
+    """What scikit-learn needs to cut a container by rows, in all its versions.
+
+    ``iloc`` and ``take`` lead it to the branch for pandas, which works with and without
+    array API dispatch; ``__getitem__`` also accepts ``(indices, Ellipsis)``.
+    """
+
+    def _select(self, indices):
+        raise NotImplementedError  # pragma: no cover
+
+    def __getitem__(self, key):
+        if isinstance(key, tuple):
+            if len(key) != 2 or not (key[1] is Ellipsis or key[1] == slice(None)):
+                raise IndexError(
+                    f"{type(self).__name__} is sliced by rows only; got the key {key!r}."
+                )
+            key = key[0]
+        if isinstance(key, numbers.Integral):
+            key = [key]
+        return self._select(np.arange(len(self))[key])
+
+    @property
+    def iloc(self):
+        return self
+
+    def take(self, indices, axis=0):
+        """Return the rows at ``indices``, as a container of the same kind."""
+        if axis not in (0, "index"):
+            raise ValueError(
+                f"{type(self).__name__} is sliced by rows only; got axis={axis!r}."
+            )
+        return self._select(np.arange(len(self))[np.asarray(indices)])
+
+
+class TaskRelations(_RowSliceable):
+    """Relations between tasks, as a sparse array-like of one row per task.
+
+    A slice keeps the chosen tasks as its rows and still knows how they are related to
+    all the others. So scikit-learn's splitters, searches and curves can cut it together
+    with the rows of ``X``: ``fit`` then trains on the relations among the chosen tasks,
+    and ``score`` grades the relations between them and the tasks known from training.
+
+    Parameters
+    ----------
+    relations : DataFrame, networkx.DiGraph, array-like or sparse matrix
+        One of
+
+        * a labelled square DataFrame, index and columns being task names;
+        * a ``networkx.DiGraph``; the edge attribute ``weight`` is the strength,
+          1 where absent;
+        * an edge list: array, list of tuples or DataFrame of shape (m, 2) or (m, 3), its
+          columns being head, tail and, optionally, strength; heads and tails are task
+          names or row positions;
+        * a square array or SciPy sparse matrix of shape (n_tasks, n_tasks). An ndarray
+          of shape (n_tasks, n_tasks) is always read as a matrix, so give an edge list of
+          that shape as a list of tuples.
+
+        Strengths are in [0, 1]; NaN means unknown. Every finite entry of a *dense* matrix
+        counts as mentioned, zeros included.
+    tasks : array-like of shape (n_tasks,), default=None
+        Task names, in the order of the rows of the feature matrix. None takes the names
+        from the labelled DataFrame, and otherwise the positions 0..n_tasks-1.
+    direction : {"member_to_container", "container_to_member"}, \
+            default="member_to_container"
+        What an edge u -> v means: u lies inside v, or v lies inside u.
+    unobserved : {"negative", "unknown"}, default="negative"
+        What is known of a pair that is not mentioned: that it is unrelated, or nothing.
+    transitive : bool, default=False
+        Add the transitive closure. An edge u -> v of strength w and a chain of edges of
+        strength 1 from v to x imply u -> x with strength at least w (v lies wholly
+        inside x). A pair mentioned with a positive strength keeps it.
+
+    Attributes
+    ----------
+    tasks : ndarray of shape (n_rows,)
+        Names of the tasks in this slice.
+    all_tasks : ndarray of shape (n_tasks,)
+        Names of all the tasks it knows.
+    unobserved : str
+        As given.
+    named : bool
+        Whether the names were given; otherwise they are positions.
+    shape : tuple
+        (n_rows, n_tasks).
+
+    Raises
+    ------
+    ValueError
+        If the relations have a wrong shape, name an unknown task, repeat a pair with
+        different strengths, have strengths outside [0, 1], or have a cycle where
+        ``transitive=True``.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from sklearn_task2box import TaskRelations
+    >>> graph = nx.DiGraph([("cat", "mammal"), ("mammal", "animal")])
+    >>> relations = TaskRelations(
+    ...     graph, tasks=["animal", "cat", "mammal"], transitive=True)
+    >>> relations.toarray()
+    array([[0., 0., 0.],
+           [1., 0., 1.],
+           [1., 0., 0.]])
+    >>> relations[[1]].tasks
+    array(['cat'], dtype=object)
+    """
+
+    def __init__(
+        self,
+        relations,
+        tasks=None,
+        *,
+        direction="member_to_container",
+        unobserved="negative",
+        transitive=False,
+    ):
+        _check_option("direction", direction, DIRECTIONS)
+        _check_option("unobserved", unobserved, UNOBSERVED)
+        if isinstance(relations, TaskRelations):
+            raise TypeError("These relations are a TaskRelations already: use them as is.")
+        if tasks is not None and not forms.is_positions(tasks):
+            tasks = forms.as_names(tasks, "tasks")
+        entries = forms.read_entries(relations, tasks)
+        heads, tails, strengths = entries.heads, entries.tails, entries.strengths
+        given, everywhere = np.zeros((2, len(entries.names)), dtype=bool)
+        given[entries.rows], everywhere[:] = True, True
+        self._heads_known, self._tails_known = given, everywhere
+        if direction == "container_to_member":
+            heads, tails = tails, heads
+            self._heads_known, self._tails_known = everywhere, given
+        if transitive:
+            heads, tails, strengths = forms.transitive_closure(
+                heads, tails, strengths, entries.names
+            )
+        if unobserved == "negative":  # an explicit zero says the same as silence
+            said = strengths != 0
+            heads, tails, strengths = heads[said], tails[said], strengths[said]
+        n = len(entries.names)
+        # NaN is stored: of such a pair nothing is known.
+        self._matrix = sparse.csr_matrix((strengths, (heads, tails)), shape=(n, n))
+        self._rows = entries.rows
+        self.all_tasks = entries.names
+        self.unobserved = unobserved
+        self.named = entries.named
+
+    @classmethod
+    def from_labels(cls, labels):
+        """Relate, both ways, the tasks that share a label.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_tasks,)
+            One label per task; none may be missing.
+
+        Returns
+        -------
+        relations : TaskRelations
+        """
+        codes, _ = pd.factorize(np.asarray(labels), use_na_sentinel=True)
+        if (codes < 0).any():
+            raise ValueError(
+                f"y has {np.count_nonzero(codes < 0)} missing labels (NaN or None); every "
+                "task needs one. Drop these tasks, or give each a label of its own."
+            )
+        n = len(codes)
+        member = sparse.csr_matrix(
+            (np.ones(n), (np.arange(n), codes)), shape=(n, codes.max(initial=-1) + 1)
+        )
+        matrix = (member @ member.T).tocoo()
+        off = matrix.row != matrix.col
+        edges = sparse.coo_matrix(
+            (np.ones(off.sum()), (matrix.row[off], matrix.col[off])), shape=(n, n)
+        )
+        return cls(edges)
+
+    def with_options(
+        self, direction="member_to_container", unobserved="negative", transitive=False
+    ):
+        """The same relations, read under an estimator's options; see as_relations."""
+        _check_option("direction", direction, DIRECTIONS)
+        _check_option("unobserved", unobserved, UNOBSERVED)
+        if direction != "member_to_container":
+            raise ValueError(
+                f"direction={direction!r} came beside relations whose direction is settled "
+                "(TaskRelations, or labels, which have none). Give it to "
+                "TaskRelations(..., direction=...) instead."
+            )
+        other = self[:]
+        if "unknown" in (unobserved, self.unobserved):
+            other.unobserved = "unknown"
+        if transitive:
+            # What a fit sees must not follow from relations outside of its slice.
+            at = self._rows if transitive == "rows" else np.arange(len(self.all_tasks))
+            among = self._matrix[at][:, at].tocoo()
+            heads, tails, strengths = forms.transitive_closure(
+                among.row, among.col, among.data, self.all_tasks[at]
+            )
+            shape = self._matrix.shape
+            other._matrix = sparse.csr_matrix((strengths, (at[heads], at[tails])), shape)
+        return other
+
+    def merge(self, other):
+        """What two slices of one labelled DataFrame know, with the rows of the first.
+
+        Where both know of a pair, the first is right; tasks only the second knows are
+        left out.
+        """
+        at = other.positions(self.all_tasks)
+        theirs = other.block(at, at)
+        everything = np.arange(len(self.all_tasks))
+        ours = self.block(everything, everything)
+        both = np.where(np.isnan(ours), theirs, ours)
+        merged = TaskRelations(both, self.all_tasks, unobserved=self.unobserved)
+        merged._rows = self._rows
+        return merged
+
+    # -- slicing -----------------------------------------------------------------------
+    def _select(self, indices):
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._rows = self._rows[indices]
+        return other
+
+    @property
+    def tasks(self):
+        return self.all_tasks[self._rows]
+
+    @property
+    def shape(self):
+        return (len(self._rows), len(self.all_tasks))
+
+    @property
+    def is_slice(self):
+        """Whether the rows are not simply all the tasks, in their order."""
+        return not np.array_equal(self._rows, np.arange(len(self.all_tasks)))
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __repr__(self):
+        n_rows, n = self.shape
+        return (
+            f"<TaskRelations of {n_rows} of {n} tasks, {self._matrix.nnz} pairs "
+            f"mentioned, the others {self.unobserved}>"
+        )
+
+    def __array__(self, dtype=None, copy=None):
+        return self.toarray().astype(dtype or np.float64, copy=False)
+
+    # -- reading -----------------------------------------------------------------------
+    def toarray(self):
+        """Strengths as a dense array.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_rows, n_tasks)
+            ``strengths[i, j]`` reads "row i inside task j"; NaN where unknown.
+        """
+        return self.block(self._rows, np.arange(len(self.all_tasks)))
+
+    def block(self, heads, tails):
+        """Strengths between chosen tasks.
+
+        Parameters
+        ----------
+        heads, tails : array-like of int
+            Positions in ``all_tasks``; -1 stands for a task these relations don't know.
+
+        Returns
+        -------
+        strengths : ndarray of shape (len(heads), len(tails))
+            NaN where unknown.
+        """
+        heads, tails = np.asarray(heads, dtype=int), np.asarray(tails, dtype=int)
+        chosen = self._matrix[heads][:, tails].tocoo()
+        fill = np.nan if self.unobserved == "unknown" else 0.0
+        strengths = np.full((len(heads), len(tails)), fill)
+        strengths[chosen.row, chosen.col] = chosen.data
+        strengths[(heads < 0) | ~self._heads_known[heads]] = np.nan
+        strengths[:, (tails < 0) | ~self._tails_known[tails]] = np.nan
+        return strengths
+
+    def positions(self, names):
+        """Positions of names in ``all_tasks``; -1 for a name that is not there."""
+        return forms.positions_of(names, self.all_tasks)
+
+    def observed(self):
+        """Pairs observed among the rows of this slice.
+
+        Returns
+        -------
+        pairs : ObservedPairs
+            In positions of the rows.
+        """
+        sub = self._matrix[self._rows][:, self._rows].tocoo()
+        off = sub.row != sub.col
+        heads, tails, strengths = sub.row[off], sub.col[off], sub.data[off]
+        known = ~np.isnan(strengths)
+        return ObservedPairs(
+            n_tasks=len(self._rows),
+            heads=heads[known],
+            tails=tails[known],
+            strengths=strengths[known],
+            unknown_heads=heads[~known],
+            unknown_tails=tails[~known],
+            complete=self.unobserved == "negative",
+        )
+
+
+class TaskPairs(_RowSliceable):
+    """Ordered pairs of tasks over one feature matrix, as an array-like of pairs.
+
+    A slice picks pairs and shares the features, so scikit-learn's splitters cut it as
+    they cut a feature matrix whose rows are pairs.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        Features of the tasks. The index of a DataFrame holds their names.
+    pairs : array-like of shape (n_pairs, 2)
+        Row positions in ``X`` or, where ``X`` is a DataFrame, task names. The pair
+        (i, j) asks how much of task i lies inside task j.
+
+    Attributes
+    ----------
+    X : as given
+    pairs : ndarray of shape (n_pairs, 2)
+        Row positions.
+    shape : tuple
+        (n_pairs, 2).
+
+    Raises
+    ------
+    ValueError
+        If ``pairs`` has a wrong shape or a position or name that ``X`` does not have.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_task2box import TaskPairs
+    >>> pairs = TaskPairs(np.eye(3), [(0, 1), (2, 0)])
+    >>> len(pairs), pairs[1:].pairs
+    (2, array([[2, 0]]))
+    """
+
+    def __init__(self, X, pairs):
+        if not hasattr(X, "shape"):
+            X = np.asarray(X)
+        if len(X.shape) != 2:
+            raise ValueError(
+                "X must be the features of the tasks, of shape (n_tasks, n_features); "
+                f"got the shape {tuple(X.shape)}."
+            )
+        heads, tails, _ = forms.edge_columns(pairs, "pairs", allow_strengths=False)
+        heads, tails = forms.endpoints(heads, tails, _names_or_positions(X), "pairs")
+        self.X = X
+        self.pairs = np.column_stack([heads, tails])
+
+    @classmethod
+    def from_graph(
+        cls,
+        graph,
+        X,
+        *,
+        negatives="all",
+        direction="member_to_container",
+        transitive=False,
+        random_state=None,
+    ):
+        """Turn known relations into labelled pairs, in random order.
+
+        Parameters
+        ----------
+        graph : networkx.DiGraph, or any other form of relations
+            See :class:`TaskRelations`, which may be given too.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+            Features of the tasks, the index of a DataFrame being their names. Where X has
+            none, give the graph as ``TaskRelations(graph, tasks=names)``.
+        negatives : "all" or float, default="all"
+            Pairs with strength 0: all of them, or that many for each related pair,
+            drawn without replacement.
+        direction : {"member_to_container", "container_to_member"}, \
+                default="member_to_container"
+            What an edge u -> v means, see :class:`TaskRelations`.
+        transitive : bool, default=False
+            Add the transitive closure, see :class:`TaskRelations`.
+        random_state : int, RandomState instance or None, default=None
+            Draws the negatives and the order.
+
+        Returns
+        -------
+        pairs : TaskPairs of length n_pairs
+        y : ndarray of shape (n_pairs,)
+            Integer labels, 1 for related and 0 for unrelated, or float strengths where
+            the relations are graded.
+        """
+        rng = check_random_state(random_state)
+        if not hasattr(X, "shape"):
+            X = np.asarray(X)
+        relations = as_relations(
+            graph, X.shape[0], task_names(X), direction=direction, transitive=transitive
+        )
+        observed = relations.observed()
+        heads, tails, strengths = observed.expand()
+        zero = np.flatnonzero(strengths == 0)
+        if not (isinstance(negatives, str) and negatives == "all"):
+            if isinstance(negatives, (str, bool)) or not (
+                isinstance(negatives, numbers.Real) and negatives >= 0
+            ):
+                raise ValueError(
+                    f"negatives must be 'all' or a number >= 0; got {negatives!r}."
+                )
+            n_drawn = round(negatives * (len(strengths) - len(zero)))
+            zero = rng.choice(zero, size=min(n_drawn, len(zero)), replace=False)
+        order = rng.permutation(np.concatenate([np.flatnonzero(strengths > 0), zero]))
+        y = strengths[order]
+        if np.isin(y, (0, 1)).all():
+            y = y.astype(int)
+        return cls(X, np.column_stack([heads[order], tails[order]])), y
+
+    def _select(self, indices):
+        other = object.__new__(type(self))
+        other.X = self.X
+        other.pairs = self.pairs[indices]
+        return other
+
+    @property
+    def shape(self):
+        return self.pairs.shape
+
+    @property
+    def tasks(self):
+        """Names of the rows of ``X``: its index, or their positions."""
+        return _names_or_positions(self.X)
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def __repr__(self):
+        return f"<TaskPairs: {len(self)} ordered pairs of {self.X.shape[0]} tasks>"
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            "TaskPairs is no feature matrix: its rows are pairs of tasks. Only "
+            "TaskLinkClassifier, BoxRelationEmbedder.predict_proba and estimators with "
+            "the same interface read it; put a Pipeline inside, as in "
+            "TaskLinkClassifier(make_pipeline(StandardScaler(), BoxRelationEmbedder()))."
+        )
+
+
+# --------------------------------------------------------------------------------------
+# What a fit sees
+# --------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class ObservedPairs:
+    """The pairs of tasks a fit may learn from, in positions 0..n_tasks-1.
+
+    ``complete`` says that a pair neither mentioned nor unknown is observed, with
+    strength 0. The diagonal is never observed.
+    """
+
+    n_tasks: int
+    heads: np.ndarray
+    tails: np.ndarray
+    strengths: np.ndarray
+    unknown_heads: np.ndarray
+    unknown_tails: np.ndarray
+    complete: bool
+
+    @property
+    def n_observed(self):
+        if not self.complete:
+            return len(self.strengths)
+        return self.n_tasks * (self.n_tasks - 1) - len(self.unknown_heads)
+
+    @property
+    def n_related(self):
+        return int(np.count_nonzero(self.strengths))
+
+    @property
+    def is_graded(self):
+        return not np.isin(self.strengths, (0, 1)).all()
+
+    def dense(self):
+        """Strengths and observed-or-not, each an (n_tasks, n_tasks) array."""
+        strengths = np.zeros((self.n_tasks, self.n_tasks), dtype=np.float32)
+        mask = np.full(strengths.shape, self.complete)
+        strengths[self.heads, self.tails] = self.strengths
+        mask[self.heads, self.tails] = True
+        mask[self.unknown_heads, self.unknown_tails] = False
+        np.fill_diagonal(mask, False)
+        return strengths, mask
+
+    def expand(self):
+        """All observed pairs, those of strength 0 among them, as three arrays."""
+        if not self.complete:
+            return self.heads, self.tails, self.strengths
+        strengths, mask = self.dense()
+        heads, tails = np.nonzero(mask)
+        exact = np.zeros(strengths.shape)  # float64: strengths exactly as given
+        exact[self.heads, self.tails] = self.strengths
+        return heads, tails, exact[heads, tails]
+
+    def hold_out(self, fraction, rng):
+        """Split off a random share of the observed pairs, stratified by related or not.
+
+        Parameters
+        ----------
+        fraction : float in (0, 1)
+        rng : numpy.random.RandomState
+
+        Returns
+        -------
+        rest : ObservedPairs
+            Without the pairs held out, which are unknown there.
+        held : tuple of ndarray
+            Heads, tails and strengths of the pairs held out.
+        """
+        related = np.flatnonzero(self.strengths > 0)
+        out = rng.permutation(related)[: max(1, round(fraction * len(related)))]
+        n_zeros = self.n_observed - len(related)
+        # More zeros than this do not make the score any more certain.
+        n_out = min(round(fraction * n_zeros), max(10 * len(out), 100_000))
+        zeros = np.setdiff1d(np.arange(len(self.strengths)), related)
+        if not self.complete:
+            drop = np.concatenate([out, rng.permutation(zeros)[:n_out]])
+            zero_heads, zero_tails = self.heads[drop], self.tails[drop]
+            held = (zero_heads, zero_tails, self.strengths[drop])
+        else:
+            drop = out
+            zero_heads, zero_tails = self.draw_zeros(n_out, rng)
+            held = (
+                np.concatenate([self.heads[out], zero_heads]),
+                np.concatenate([self.tails[out], zero_tails]),
+                np.concatenate([self.strengths[out], np.zeros(len(zero_heads))]),
+            )
+        keep = np.ones(len(self.strengths), dtype=bool)
+        keep[drop] = False
+        rest = ObservedPairs(
+            n_tasks=self.n_tasks,
+            heads=self.heads[keep],
+            tails=self.tails[keep],
+            strengths=self.strengths[keep],
+            unknown_heads=np.concatenate([self.unknown_heads, held[0]]),
+            unknown_tails=np.concatenate([self.unknown_tails, held[1]]),
+            complete=self.complete,
+        )
+        return rest, held
+
+    def keys(self, heads, tails):
+        """One integer per ordered pair."""
+        return np.asarray(heads, dtype=np.int64) * self.n_tasks + tails
+
+    def not_zero_keys(self):
+        """Sorted keys of the pairs that are not observed zeros."""
+        return np.unique(
+            np.concatenate(
+                [
+                    self.keys(
+                        self.heads[self.strengths > 0], self.tails[self.strengths > 0]
+                    ),
+                    self.keys(self.unknown_heads, self.unknown_tails),
+                ]
+            )
+        )
+
+    def draw_zeros(self, n_drawn, rng):
+        """Distinct pairs observed to be unrelated, of a complete set."""
+        n = self.n_tasks
+        if n <= 3000:
+            strengths, mask = self.dense()
+            zeros = np.flatnonzero(mask & (strengths == 0))
+            drawn = rng.choice(zeros, size=min(n_drawn, len(zeros)), replace=False)
+            return drawn // n, drawn % n
+        keys = np.unique(rng.randint(0, n * n, size=2 * n_drawn, dtype=np.int64))
+        keys = keys[(keys // n != keys % n)]
+        keys = np.setdiff1d(keys, self.not_zero_keys(), assume_unique=True)
+        keys = rng.permutation(keys)[:n_drawn]
+        return keys // n, keys % n
+
+
+# --------------------------------------------------------------------------------------
+# Relations between the rows of a feature matrix
+# --------------------------------------------------------------------------------------
+def task_names(X):
+    """Names of the rows of a feature matrix, or None where it has none.
+
+    A DataFrame names its rows, unless its index is the default one.
+    """
+    index = getattr(X, "index", None)
+    if not isinstance(index, pd.Index) or (
+        isinstance(index, pd.RangeIndex) and index.equals(pd.RangeIndex(len(index)))
+    ):
+        return None
+    return forms.as_names(index, "the index of X")
+
+
+def _names_or_positions(X):
+    names = task_names(X)
+    return np.arange(X.shape[0]) if names is None else names
+
+
+def as_relations(
+    y,
+    n_tasks,
+    names=None,
+    *,
+    direction="member_to_container",
+    unobserved="negative",
+    transitive=False,
+):
+    """Read any form of relations between the rows of a feature matrix.
+
+    Parameters
+    ----------
+    y : TaskRelations, anything that it reads, or 1-D array of labels
+    n_tasks : int
+        Rows of the feature matrix.
+    names : ndarray of shape (n_tasks,), default=None
+        Their names, see :func:`task_names`.
+    direction, unobserved, transitive
+        See :class:`TaskRelations`. Where y is one, it has its direction already, and a
+        pair is unknown if either says so. ``transitive`` may also be "rows" or
+        "everywhere": the closure of the relations among its rows (True), or of all that
+        it knows.
+
+    Returns
+    -------
+    relations : TaskRelations
+        Its rows are the rows of the feature matrix, in their order.
+    """
+    if isinstance(y, TaskPairs):
+        raise TypeError(
+            "y is a TaskPairs. Pairs are the X of a TaskLinkClassifier, with 0/1 labels as "
+            "its y."
+        )
+    transitive = "rows" if transitive is True else transitive
+    options = {"direction": direction, "unobserved": unobserved, "transitive": transitive}
+    if isinstance(y, TaskRelations):
+        relations = y.with_options(**options)
+    elif forms.is_labels(y):
+        relations = TaskRelations.from_labels(y).with_options(**options)
+    elif forms.is_labelled(y):
+        relations = TaskRelations(y, **options)
+    else:
+        relations = TaskRelations(
+            y, np.arange(n_tasks) if names is None else names, **options
+        )
+    return _align(relations, n_tasks, names)
+
+
+def _align(relations, n_tasks, names):
+    """Put the rows of the relations into the order of the rows of X."""
+    if names is None or not relations.named:
+        if len(relations) != n_tasks:
+            raise ValueError(
+                f"y has {len(relations)} tasks, but X has {n_tasks} rows (tasks)."
+            )
+        if names is not None and not relations.is_slice:
+            relations = relations[:]
+            relations.all_tasks, relations.named = names, True
+        return relations
+    at = relations.positions(names)
+    if (at < 0).any():
+        raise ValueError(
+            f"X has rows that the relations do not know: {forms.some(names[at < 0])}. They "
+            f"know {len(relations.all_tasks)} tasks, such as "
+            f"{forms.some(relations.all_tasks)}."
+        )
+    extra = np.setdiff1d(relations._rows, at)
+    if len(extra):
+        raise ValueError(
+            "The relations have rows for tasks that X does not have: "
+            f"{forms.some(relations.all_tasks[extra])}. Add their rows to X, or drop them "
+            "from the relations."
+        )
+    aligned = relations[:]
+    aligned._rows = at
+    return aligned
+
+
+def _check_option(name, value, options):
+    if not (isinstance(value, str) and value in options):
+        raise ValueError(f"{name} must be one of {options}; got {value!r}.")

@@ -1,0 +1,412 @@
+"""The skorch net that fits boxes to relations: batches of pairs, callbacks, epochs."""
+
+import numpy as np
+import torch
+from scipy import sparse
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.utils import noop
+from torch import nn
+from tqdm.auto import tqdm
+
+from sklearn_task2box.geometry import log_overlap
+from sklearn_task2box.metrics import relation_score
+from sklearn_task2box.objectives import Prediction, Target
+
+# A table of all pairs is faster than a list of them from this share observed on.
+_TABLE_FROM_SHARE = 0.1
+
+
+class NoEpochFinished(Exception):
+    """The fit was interrupted before its first epoch ended."""
+
+
+# --------------------------------------------------------------------------------------
+# From observed pairs to batches
+# --------------------------------------------------------------------------------------
+class PairBatch:
+    """Tasks and the pairs of them that one training step looks at.
+
+    ``heads`` and ``tails`` are positions in ``features``; None stands for all pairs.
+    """
+
+    def __init__(self, features, heads=None, tails=None):
+        self.features = features
+        self.heads = heads
+        self.tails = tails
+
+    def __len__(self):
+        return len(self.features) ** 2 if self.heads is None else len(self.heads)
+
+
+class PairDataset(torch.utils.data.Dataset):
+    """Features of the tasks and the pairs of them that are observed.
+
+    Parameters
+    ----------
+    features : tensor of shape (n_tasks, n_features), or CSR matrix
+        As the body of the encoder reads them.
+    pairs : ObservedPairs
+    """
+
+    def __init__(self, features, pairs):
+        self.features = features
+        self.pairs = pairs
+
+    def __len__(self):
+        return self.pairs.n_observed
+
+    def rows(self, positions, device):
+        """Features of some tasks, dense."""
+        chosen = self.features[positions]
+        if sparse.issparse(chosen):
+            chosen = torch.from_numpy(chosen.toarray())
+        return chosen.to(device, torch.float32)
+
+
+class PairBatches:
+    """Iterates over the observed pairs of a PairDataset, an epoch at a time.
+
+    Parameters
+    ----------
+    dataset : PairDataset
+    batch_size : int or None
+        Pairs per batch; None puts all observed pairs into one.
+    n_negatives : int
+        Unrelated pairs drawn at random for each related one, where there are batches and
+        all pairs that are not mentioned count as unrelated.
+    positive_weight : float
+        How much a pair of strength 1 counts beside one of strength 0.
+    seed : int
+    device : torch.device
+    """
+
+    def __init__(self, dataset, batch_size, n_negatives, positive_weight, seed, device):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.n_negatives = n_negatives
+        self.positive_weight = positive_weight
+        self.device = device
+        self.rng = np.random.RandomState(seed)
+        pairs = dataset.pairs
+        self.sampled = batch_size is not None and pairs.complete
+        if batch_size is None:
+            self.whole = self._whole_batch()
+        elif self.sampled:
+            self.not_zero = pairs.not_zero_keys()
+
+    def __len__(self):
+        if self.batch_size is None:
+            return 1
+        per_batch = self.batch_size
+        if self.sampled:
+            per_batch = max(1, self.batch_size // (1 + self.n_negatives))
+        return -(-len(self.dataset.pairs.strengths) // per_batch)
+
+    def __iter__(self):
+        if self.batch_size is None:
+            yield self.whole
+            return
+        pairs = self.dataset.pairs
+        order = self.rng.permutation(len(pairs.strengths))
+        for chosen in np.array_split(order, len(self)):
+            heads, tails = pairs.heads[chosen], pairs.tails[chosen]
+            strengths = pairs.strengths[chosen]
+            if self.sampled:
+                corrupt_heads, corrupt_tails = self._corrupt(heads, tails)
+                heads = np.concatenate([heads, corrupt_heads])
+                tails = np.concatenate([tails, corrupt_tails])
+                strengths = np.concatenate([strengths, np.zeros(len(corrupt_heads))])
+            yield self._batch(heads, tails, strengths)
+
+    def _corrupt(self, heads, tails):
+        """Unrelated pairs: related ones with one end replaced at random."""
+        heads = np.repeat(heads, self.n_negatives)
+        tails = np.repeat(tails, self.n_negatives)
+        at_head = self.rng.random_sample(len(heads)) < 0.5
+        drawn = self.rng.randint(0, self.dataset.pairs.n_tasks, size=len(heads))
+        heads, tails = np.where(at_head, drawn, heads), np.where(at_head, tails, drawn)
+        keys = self.dataset.pairs.keys(heads, tails)
+        at = np.searchsorted(self.not_zero, keys).clip(max=len(self.not_zero) - 1)
+        wrong = (self.not_zero[at] == keys) | (heads == tails)
+        return heads[~wrong], tails[~wrong]
+
+    def _weights(self, strengths):
+        return 1 + (self.positive_weight - 1) * strengths
+
+    def _batch(self, heads, tails, strengths):
+        tasks, ends = np.unique(np.concatenate([heads, tails]), return_inverse=True)
+        ends = torch.from_numpy(ends).to(self.device)
+        strengths = torch.from_numpy(strengths.astype(np.float32)).to(self.device)
+        return (
+            PairBatch(
+                self.dataset.rows(tasks, self.device),
+                ends[: len(heads)],
+                ends[len(heads) :],
+            ),
+            Target(strengths, self._weights(strengths)),
+        )
+
+    def _whole_batch(self):
+        pairs = self.dataset.pairs
+        if pairs.n_observed < _TABLE_FROM_SHARE * pairs.n_tasks**2:
+            return self._batch(*pairs.expand())
+        strengths, mask = (torch.from_numpy(a).to(self.device) for a in pairs.dense())
+        features = self.dataset.rows(slice(None), self.device)
+        return PairBatch(features), Target(strengths, self._weights(strengths) * mask)
+
+
+# --------------------------------------------------------------------------------------
+# The net
+# --------------------------------------------------------------------------------------
+class PairModule(nn.Module):
+    """An encoder, and the overlaps of the boxes it makes.
+
+    Parameters
+    ----------
+    encoder : BoxEncoder
+    temperature : float
+        See :func:`~sklearn_task2box.geometry.log_volume`.
+    """
+
+    def __init__(self, encoder, temperature):
+        super().__init__()
+        self.encoder = encoder
+        self.temperature = temperature
+
+    def forward(self, batch):
+        lower, upper = self.encoder(batch.features, prepared=True)
+        if batch.heads is None:
+            ends = lower[:, None], upper[:, None], lower[None], upper[None]
+        else:
+            heads, tails = batch.heads, batch.tails
+            ends = lower[heads], upper[heads], lower[tails], upper[tails]
+        overlaps = log_overlap(*ends, self.temperature)
+        return Prediction(overlaps, lower, upper, batch.heads, batch.tails)
+
+
+class BoxNet(NeuralNet):
+    """skorch's NeuralNet over batches of pairs.
+
+    ``interrupted_`` says after a fit whether it was interrupted in the middle of an epoch
+    (Ctrl-C); the weights are then those of the last finished epoch.
+    """
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        finished = dict(self.callbacks_)["finished"]
+        self.interrupted_ = False
+        try:
+            return super().fit_loop(X, y, epochs=epochs, **fit_params)
+        except KeyboardInterrupt:
+            if not finished.n_epochs_:
+                raise NoEpochFinished from None
+            self.interrupted_ = finished.running_
+            raise
+
+    def infer(self, x, **fit_params):
+        return self.module_(x)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return self.criterion_(y_pred, y_true)
+
+
+class FinishedEpochs(Callback):
+    """Keeps the weights of the last finished epoch, for a fit that is interrupted."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.n_epochs_ = 0
+        self.running_ = False
+        self.weights_ = None
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.running_ = True
+
+    def on_epoch_end(self, net, **kwargs):
+        # state_dict() has the buffers too: a batch norm's statistics move mid-epoch.
+        state = net.module_.state_dict()
+        if self.weights_ is None:
+            self.weights_ = {name: value.clone() for name, value in state.items()}
+        else:
+            for name, value in state.items():
+                self.weights_[name].copy_(value)
+        self.n_epochs_ += 1
+        self.running_ = False
+
+    def on_train_end(self, net, **kwargs):
+        if self.running_:
+            net.module_.load_state_dict(self.weights_)
+        self.weights_ = None
+
+
+class HeldOutScore(Callback):
+    """Records how well held-out relations are predicted, as ``valid_score``.
+
+    Parameters
+    ----------
+    heads, tails, strengths : ndarray of shape (n_pairs,)
+        The relations held out.
+    dataset : PairDataset
+        Has the features of their tasks.
+    every : int
+        Epochs between two evaluations; those between repeat the last score.
+    """
+
+    def __init__(self, heads, tails, strengths, dataset, every):
+        self.heads = heads
+        self.tails = tails
+        self.strengths = strengths
+        self.dataset = dataset
+        self.every = every
+
+    def on_train_begin(self, net, **kwargs):
+        tasks, ends = np.unique(
+            np.concatenate([self.heads, self.tails]), return_inverse=True
+        )
+        device = torch.device(net.device)
+        ends = torch.from_numpy(ends).to(device)
+        n = len(self.heads)
+        self.batch_ = PairBatch(self.dataset.rows(tasks, device), ends[:n], ends[n:])
+        self.score_ = -np.inf
+
+    def predict(self, net):
+        """Overlaps of the held-out pairs."""
+        net.module_.eval()
+        with torch.no_grad():
+            return net.module_(self.batch_).log_overlap.exp().cpu().numpy()
+
+    def on_epoch_end(self, net, **kwargs):
+        epoch = len(net.history)
+        if epoch % self.every == 0 or epoch == net.max_epochs:
+            self.score_ = relation_score(self.strengths, self.predict(net))
+        net.history.record("valid_score", float(self.score_))
+
+    def on_train_end(self, net, **kwargs):
+        self.batch_ = self.dataset = None  # a fitted net keeps no training data
+
+
+class Progress(Callback):
+    """A bar of epochs, with the loss and the held-out score."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(total=net.max_epochs, desc="fitting boxes", unit="epoch")
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        shown = {"loss": f"{row['train_loss']:.4g}"}
+        if np.isfinite(row.get("valid_score", np.nan)):
+            shown["held-out"] = f"{row['valid_score']:.3f}"
+        self.bar_.set_postfix(shown, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+        self.bar_ = None
+
+
+def schedule(name, learning_rate, n_steps):
+    """Callback that sets the learning rate at every step.
+
+    Parameters
+    ----------
+    name : {"one_cycle", "cosine", "constant"}
+    learning_rate : float
+        Its largest value.
+    n_steps : int
+        Of the whole fit.
+    """
+    if name == "one_cycle":
+        policy = {
+            "policy": torch.optim.lr_scheduler.OneCycleLR,
+            "max_lr": learning_rate,
+            "total_steps": n_steps,
+        }
+    elif name == "cosine":
+        policy = {
+            "policy": torch.optim.lr_scheduler.CosineAnnealingLR,
+            "T_max": n_steps,
+        }
+    else:
+        return None
+    return LRScheduler(**policy, step_every="batch", event_name=None)
+
+
+def make_net(
+    encoder,
+    criterion,
+    dataset,
+    *,
+    temperature,
+    max_epochs,
+    learning_rate,
+    learning_rate_schedule,
+    weight_decay,
+    batches,
+    device,
+    held_out=None,
+    patience=None,
+    callbacks=None,
+    verbose=0,
+):
+    """Assemble the net of one fit.
+
+    Parameters
+    ----------
+    encoder : BoxEncoder
+    criterion : Objective
+    dataset : PairDataset
+    temperature, max_epochs, learning_rate, learning_rate_schedule, weight_decay
+        See :class:`~sklearn_task2box.BoxRelationEmbedder`.
+    batches : dict
+        Arguments of :class:`PairBatches`.
+    device : str
+    held_out : tuple (heads, tails, strengths), default=None
+        Relations to stop early on.
+    patience : int, default=None
+        Epochs without a better score on them before the fit stops.
+    callbacks : list, default=None
+        Further skorch callbacks.
+    verbose : int
+
+    Returns
+    -------
+    net : BoxNet, not initialised
+    """
+    n_steps = max_epochs * len(PairBatches(dataset, **batches))
+    ours = [("finished", FinishedEpochs())]
+    if held_out is not None:
+        every = max(1, max_epochs // 50)
+        stopping = EarlyStopping(
+            monitor="valid_score",
+            lower_is_better=False,
+            patience=patience,
+            threshold=0,
+            load_best=True,
+            sink=noop,
+        )
+        ours += [
+            ("held_out", HeldOutScore(*held_out, dataset, every)),
+            ("early_stopping", stopping),
+        ]
+    scheduler = schedule(learning_rate_schedule, learning_rate, n_steps)
+    if scheduler is not None:
+        ours.append(("learning_rate", scheduler))
+    if verbose:
+        ours.append(("progress", Progress()))
+    # Stopping raises, and ends the round of callbacks: it comes last.
+    ours.sort(key=lambda item: item[0] == "early_stopping")
+    return BoxNet(
+        PairModule(encoder, temperature),
+        criterion=criterion,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=weight_decay,
+        lr=learning_rate,
+        max_epochs=max_epochs,
+        batch_size=None,
+        iterator_train=PairBatches,
+        **{f"iterator_train__{name}": value for name, value in batches.items()},
+        train_split=None,
+        callbacks=ours + list(callbacks or []),
+        callbacks__print_log=None,
+        verbose=0,
+        device=device,
+    )
