@@ -5,6 +5,7 @@ as a strength says that nothing is known of the pair.
 """
 
 import warnings
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import networkx as nx
@@ -55,8 +56,20 @@ def read_entries(relations, tasks=None):
         return _read_graph(relations, tasks)
     if sparse.issparse(relations):
         return _read_matrix(relations, tasks)
-    if isinstance(relations, pd.DataFrame) or _is_list_of_tuples(relations):
+    if isinstance(relations, pd.DataFrame):
+        if relations.shape[1] not in (2, 3):
+            raise ValueError(
+                f"A DataFrame of relations is square with task names as its index and "
+                f"columns, or an edge list of 2 or 3 columns; got the shape "
+                f"{relations.shape}, whose index and columns have different names, such as "
+                f"{some(relations.index.difference(relations.columns, sort=False))}."
+            )
         return _read_edges(relations, tasks)
+    if isinstance(relations, Iterable) and not isinstance(relations, (str, dict)):
+        if not isinstance(relations, Sequence) and not hasattr(relations, "__array__"):
+            relations = list(relations)  # a set, or a view of the edges of a graph
+        if all(isinstance(edge, tuple) for edge in relations):
+            return _read_edges(relations, tasks)
     array = _as_array(relations)
     n = array.shape[0] if tasks is None else len(tasks)
     if array.ndim == 2 and array.shape[1] in (2, 3) and array.shape != (n, n):
@@ -168,7 +181,7 @@ def _read_graph(graph, tasks):
     )
     heads = positions_of(frame["head"], names)
     tails = positions_of(frame["tail"], names)
-    strengths = _as_strengths(frame["strength"].to_numpy(), "edge weights")
+    strengths = _as_strengths(frame["strength"].to_numpy(), "The weights of the edges")
     everything = np.arange(len(names))
     return Entries(
         *_clean(heads, tails, strengths, names, warn_diagonal=True),
@@ -185,8 +198,8 @@ def _read_edges(edges, tasks):
             "TaskRelations(edges, tasks=names), or tasks=range(n_tasks) where its "
             "entries are row positions."
         )
-    heads, tails, strengths = edge_columns(edges, "the edge list")
-    heads, tails = endpoints(heads, tails, tasks, "the edge list")
+    heads, tails, strengths = edge_columns(edges, "The edge list")
+    heads, tails = endpoints(heads, tails, tasks, "The edge list")
     everything = np.arange(len(tasks))
     return Entries(
         *_clean(heads, tails, strengths, tasks, warn_diagonal=True),
@@ -210,7 +223,7 @@ def _read_matrix(matrix, tasks):
         coo = matrix.tocoo(copy=True)
         coo.sum_duplicates()
         heads, tails = coo.row.astype(np.intp), coo.col.astype(np.intp)
-        strengths = _as_strengths(coo.data, "strengths")
+        strengths = _as_strengths(coo.data, "The strengths")
     else:
         heads, tails, strengths = _dense_entries(matrix, names, names)
     return Entries(
@@ -223,7 +236,7 @@ def _read_matrix(matrix, tasks):
 
 def _dense_entries(matrix, index, columns):
     """Every entry of a dense matrix is mentioned, zeros included."""
-    strengths = _as_strengths(matrix, "strengths")
+    strengths = _as_strengths(matrix, "The strengths")
     heads, tails = np.indices(strengths.shape).reshape(2, -1)
     return heads, tails, strengths.ravel()
 
@@ -259,10 +272,12 @@ def edge_columns(edges, what, allow_strengths=True):
     if len(columns) == 3:
         if columns[2].dtype == object and any(isinstance(d, dict) for d in columns[2]):
             raise ValueError(
-                f"The third column of {what} must be strengths; got dicts. Take "
+                "The third column of an edge list must be strengths; got dicts. Take "
                 "graph.edges(data='weight', default=1.0), or pass the graph itself."
             )
-        strengths = _as_strengths(columns[2], f"strengths of {what}")
+        strengths = _as_strengths(
+            columns[2], f"The strengths of {what[0].lower()}{what[1:]}"
+        )
     else:
         strengths = np.ones(len(columns[0]))
     return columns[0], columns[1], strengths
@@ -330,13 +345,6 @@ def _check_positions(nodes, n):
 # --------------------------------------------------------------------------------------
 # Checks all forms share
 # --------------------------------------------------------------------------------------
-def _is_list_of_tuples(relations):
-    return (
-        isinstance(relations, (list, tuple, set, frozenset))
-        and (len(relations) == 0 or all(isinstance(r, tuple) for r in relations))
-    ) or isinstance(relations, nx.classes.reportviews.OutEdgeView)
-
-
 def _as_array(relations):
     if relations is None or isinstance(relations, (str, dict)):
         raise ValueError(

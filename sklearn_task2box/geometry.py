@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional as F
 
 # Below this, log(softplus(z)) and z differ by less than exp(z) / 2.
-_LINEAR_BELOW = -15.0
+_LINEAR_BELOW = -30.0
 
 
 class _LogSoftplus(torch.autograd.Function):

@@ -24,7 +24,7 @@ UNOBSERVED = ("negative", "unknown")
 class _RowSliceable:
     """What scikit-learn needs to cut a container by rows, in all its versions.
 
-    ``iloc`` and ``take`` lead it to the branch for pandas, which works with and without
+    ``iloc``, ``loc`` and ``take`` lead it to the branch for pandas, which works with and without
     array API dispatch; ``__getitem__`` also accepts ``(indices, Ellipsis)``.
     """
 
@@ -45,6 +45,8 @@ class _RowSliceable:
     @property
     def iloc(self):
         return self
+
+    loc = iloc  # masks, which scikit-learn takes to ``loc``
 
     def take(self, indices, axis=0):
         """Return the rows at ``indices``, as a container of the same kind."""
@@ -374,8 +376,12 @@ class TaskPairs(_RowSliceable):
                 "X must be the features of the tasks, of shape (n_tasks, n_features); "
                 f"got the shape {tuple(X.shape)}."
             )
-        heads, tails, _ = forms.edge_columns(pairs, "pairs", allow_strengths=False)
-        heads, tails = forms.endpoints(heads, tails, _names_or_positions(X), "pairs")
+        heads, tails, _ = forms.edge_columns(
+            pairs, "The list of pairs", allow_strengths=False
+        )
+        heads, tails = forms.endpoints(
+            heads, tails, _names_or_positions(X), "The list of pairs"
+        )
         self.X = X
         self.pairs = np.column_stack([heads, tails])
 

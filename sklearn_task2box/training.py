@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
 from skorch.utils import noop
 from torch import nn
 from tqdm.auto import tqdm
@@ -340,6 +340,7 @@ def make_net(
     learning_rate,
     learning_rate_schedule,
     weight_decay,
+    max_gradient_norm,
     batches,
     device,
     held_out=None,
@@ -354,7 +355,8 @@ def make_net(
     encoder : BoxEncoder
     criterion : Objective
     dataset : PairDataset
-    temperature, max_epochs, learning_rate, learning_rate_schedule, weight_decay
+    temperature, max_epochs, learning_rate, learning_rate_schedule, weight_decay, \
+            max_gradient_norm
         See :class:`~sklearn_task2box.BoxRelationEmbedder`.
     batches : dict
         Arguments of :class:`PairBatches`.
@@ -373,6 +375,8 @@ def make_net(
     """
     n_steps = max_epochs * len(PairBatches(dataset, **batches))
     ours = [("finished", FinishedEpochs())]
+    if max_gradient_norm is not None:
+        ours.append(("clipping", GradientNormClipping(max_gradient_norm)))
     if held_out is not None:
         every = max(1, max_epochs // 50)
         stopping = EarlyStopping(

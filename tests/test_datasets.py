@@ -28,7 +28,7 @@ def test_is_exported():
 
 
 @pytest.mark.parametrize(
-    "n_tasks, n_components", [(120, 16), (20, 1), (47, 5), (300, 60), (np.int64(30), 2)]
+    ("n_tasks", "n_components"), [(120, 16), (20, 1), (47, 5), (300, 60), (np.int64(30), 2)]
 )
 def test_shapes(n_tasks, n_components):
     tasks = load_digits_tasks(n_tasks=n_tasks, n_components=n_components)
@@ -178,7 +178,7 @@ def test_as_frame(tasks):
     assert framed.relations.loc["primes", "small"] == 2 / 4
 
 
-@pytest.mark.parametrize("as_frame, kind", [(False, np.ndarray), (True, pd.DataFrame)])
+@pytest.mark.parametrize(("as_frame", "kind"), [(False, np.ndarray), (True, pd.DataFrame)])
 def test_return_X_y(tasks, as_frame, kind):
     data, relations = load_digits_tasks(return_X_y=True, as_frame=as_frame)
     assert isinstance(data, kind)
@@ -233,7 +233,7 @@ def test_features_tell_containment_between_unseen_tasks(tasks):
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     model.fit(features[0], containment[0])
     scores = model.decision_function(features[1])
-    # A classifier that knows nothing has the share of containments: about 0.1.
+    # A classifier that knows nothing has the share of containments as its precision.
     assert containment[1].mean() < 0.2
     assert average_precision_score(containment[1], scores) > 0.7
     # The direction: members score higher than containers do.

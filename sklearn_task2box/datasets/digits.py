@@ -42,14 +42,14 @@ def load_digits_tasks(
     share of its digits which the other one has too. The images come with scikit-learn, so
     nothing is downloaded.
 
-    =========================   ==============================
-    Tasks                                        120 (default)
-    Dimensionality                                32 (default)
-    Features                                              real
+    =========================   ===============================
+    Tasks                                         120 (default)
+    Dimensionality                                 32 (default)
+    Features                                               real
     Relations                   shares in [0, 1], not symmetric
-    Digits per task                                    1 to 10
-    Images per task and digit                  about 52 to 110
-    =========================   ==============================
+    Digits per task                                     1 to 10
+    Images per task and digit                   about 52 to 110
+    =========================   ===============================
 
     Parameters
     ----------
@@ -104,6 +104,10 @@ def load_digits_tasks(
     ------
     ValueError
         If a parameter has a wrong type or is out of its range.
+
+    See Also
+    --------
+    sklearn.datasets.load_digits : The images the tasks are made of.
 
     Examples
     --------

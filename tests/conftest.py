@@ -1,0 +1,59 @@
+"""Data that several test modules use."""
+
+import os
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)  # a slow machine is no failure
+settings.load_profile("unhurried")
+
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy: else a check is skipped
+
+
+def make_taxonomy(n_tasks=40, n_features=12, seed=0):
+    """Features of a random tree, a task being near its parent, and its closed graph."""
+    rng = np.random.RandomState(seed)
+    X = np.zeros((n_tasks, n_features))
+    parents = np.zeros(n_tasks, dtype=int)
+    depth = np.zeros(n_tasks)
+    for i in range(1, n_tasks):
+        parents[i] = (i - 1) // 3
+        depth[i] = depth[parents[i]] + 1
+        X[i] = X[parents[i]] + rng.normal(size=n_features) / depth[i]
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(n_tasks))
+    graph.add_edges_from((i, int(parents[i])) for i in range(1, n_tasks))
+    return X, nx.transitive_closure(graph)
+
+
+@pytest.fixture(scope="session")
+def taxonomy():
+    """Features and the closed graph of 40 unnamed tasks."""
+    return make_taxonomy()
+
+
+@pytest.fixture(scope="session")
+def named_taxonomy(taxonomy):
+    """The same, named: a DataFrame and a graph of names."""
+    X, graph = taxonomy
+    names = [f"task {i}" for i in range(len(X))]
+    frame = pd.DataFrame(X, index=names, columns=[f"f{j}" for j in range(X.shape[1])])
+    return frame, nx.relabel_nodes(graph, dict(enumerate(names)))
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Folder of the benchmark data, where there is one."""
+    folder = Path(
+        os.environ.get(
+            "TASK2BOX_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"
+        )
+    )
+    if not folder.is_dir():
+        pytest.skip("the benchmark data are not here; set TASK2BOX_DATA to their folder")
+    return folder

@@ -1,0 +1,211 @@
+"""Every form of relations is read alike, and every wrong one is refused clearly."""
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from sklearn_task2box.forms import read_entries, transitive_closure
+from sklearn_task2box.relations import TaskRelations, as_relations
+
+NAMES = np.array(["animal", "cat", "mammal", "stone"], dtype=object)
+EDGES = [("cat", "mammal", 0.5), ("mammal", "animal", 1.0)]
+MATRIX = np.zeros((4, 4))
+MATRIX[1, 2], MATRIX[2, 0] = 0.5, 1.0
+
+
+def graph():
+    g = nx.DiGraph()
+    g.add_nodes_from(NAMES)
+    g.add_weighted_edges_from(EDGES)
+    return g
+
+
+FORMS = {
+    "labelled frame": pd.DataFrame(MATRIX, index=NAMES, columns=NAMES),
+    "labelled frame, other order": pd.DataFrame(MATRIX, index=NAMES, columns=NAMES)
+    .iloc[::-1]
+    .iloc[:, [2, 0, 3, 1]],
+    "adjacency of networkx": nx.to_pandas_adjacency(graph()),
+    "graph": graph(),
+    "multigraph": nx.MultiDiGraph(graph()),
+    "edges by name": EDGES,
+    "edges by position": [(1, 2, 0.5), (2, 0, 1.0)],
+    "edge array by position": np.array([(1, 2, 0.5), (2, 0, 1.0)]),
+    "edge array of strings": np.array(EDGES),
+    "edge frame": pd.DataFrame(EDGES, columns=["child", "parent", "share"]),
+    "edge view": graph().edges(data="weight"),
+    "matrix": MATRIX,
+    "list of lists": MATRIX.tolist(),
+    "sparse matrix": sparse.csr_matrix(MATRIX),
+    "sparse array": sparse.coo_array(MATRIX),
+    "TaskRelations": TaskRelations(graph(), tasks=NAMES),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_all_forms_say_the_same(form):
+    relations = as_relations(form, 4, NAMES)
+    np.testing.assert_array_equal(
+        relations.toarray()[:, relations.positions(NAMES)], MATRIX
+    )
+    assert relations.tasks.tolist() == NAMES.tolist()
+
+
+def test_two_columns_mean_strength_one():
+    relations = as_relations([("cat", "mammal")], 4, NAMES)
+    assert relations.toarray()[1, 2] == 1
+
+
+def test_small_edge_frames_are_no_matrices():
+    frame = pd.DataFrame([(0, 1), (1, 0)])  # as square as a frame can be
+    relations = as_relations(frame, 4)
+    assert relations.toarray().sum() == 2
+    assert relations.shape == (4, 4)
+
+
+def test_labels_relate_both_ways():
+    relations = as_relations(["a", "b", "a", "c"], 4, NAMES)
+    expected = np.zeros((4, 4))
+    expected[0, 2] = expected[2, 0] = 1
+    np.testing.assert_array_equal(relations.toarray(), expected)
+
+
+def test_nan_is_unknown_and_zeros_of_dense_matrices_are_mentioned():
+    matrix = np.array([[0, np.nan, 0], [1, 0, 0], [0, 0, 0]])
+    strengths = as_relations(matrix, 3).toarray()
+    assert np.isnan(strengths[0, 1])
+    assert strengths[0, 2] == 0
+    strengths = as_relations(matrix, 3, unobserved="unknown").toarray()
+    assert strengths[0, 2] == 0
+    strengths = as_relations(sparse.csr_matrix(MATRIX), 4, unobserved="unknown").toarray()
+    assert np.isnan(strengths).sum() == 14
+    assert strengths[2, 0] == 1
+
+
+def test_direction_turns_every_form_around():
+    for form in ("graph", "matrix", "edges by name", "labelled frame"):
+        relations = as_relations(FORMS[form], 4, NAMES, direction="container_to_member")
+        np.testing.assert_array_equal(relations.toarray(), MATRIX.T)
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ([("cat", "dog"), ("cow", "cat")], r"not among the 4 known: 'cow', 'dog'"),
+        ([(1, 2), (0, 9)], r"row positions 9, but there are 4 tasks \(0 to 3\)"),
+        ([(1, -1)], r"row positions -1"),
+        ([("cat", "mammal", 0.2), ("cat", "mammal", 0.3)], "stands twice.*0.2 and 0.3"),
+        ([("cat", "mammal", 1.2)], r"\[0, 1\].*got 1.2 for 'cat' -> 'mammal'"),
+        ([("cat", "mammal", -0.1)], r"got -0.1"),
+        ([("cat", "mammal", np.inf)], r"got inf"),
+        ([("cat", "mammal", "strong")], "must be numbers in .* such as 'strong'"),
+        ([("cat", "mammal"), ("cat",)], "its rows have 1 and 2 entries"),
+        ([("cat", "mammal", 1, 2)], "its rows have 4 entries"),
+        (list(graph().edges(data=True)), "data='weight'"),
+        (np.zeros((4, 7)), r"\(4, 4\).*got the shape \(4, 7\).*survive slicing"),
+        (np.zeros((3, 4)), r"got the shape \(3, 4\)"),
+        (sparse.csr_matrix((4, 6)), r"survive slicing"),
+        (np.zeros((4, 4, 4)), "3 dimensions"),
+        (graph().to_undirected(), "undirected Graph.*to_directed"),
+        (nx.DiGraph([("cat", "unicorn")]), "nodes that are not among .* 'unicorn'"),
+        ([graph()[n] for n in graph()], "cut into pieces.*TaskRelations"),
+        ("tree", "can't be read from a str"),
+        ({"cat": "mammal"}, "can't be read from a dict"),
+        (["a", None, "b", "a"], "1 missing labels"),
+        (["a", "b"], "2 tasks, but X has 4 rows"),
+        (
+            pd.DataFrame(np.eye(4), index=list("abcd"), columns=list("abce")),
+            "index and columns",
+        ),
+        (pd.DataFrame(np.eye(4), index=list("abcd"), columns=list("abcd")), "do not know"),
+        ([[0, 1], [1]], "1 and 2 entries|ragged"),
+    ],
+)
+def test_wrong_relations_are_refused(form, message):
+    with pytest.raises(ValueError, match=message):
+        as_relations(form, 4, NAMES)
+
+
+def test_unnamed_rows_need_a_graph_of_positions():
+    assert as_relations(nx.DiGraph([(0, 1), (2, 1)]), 3).toarray().sum() == 2
+    for nodes in ([(0, 1), (3, 1)], [("a", "b"), ("c", "b")], [(0, 1)]):
+        with pytest.raises(ValueError, match=r"exactly 0 to 2.*TaskRelations\(relations"):
+            as_relations(nx.DiGraph(nodes), 3)
+    with pytest.raises(ValueError, match="not among the 3 known: 'a', 'b'.*Name the rows"):
+        as_relations([("a", "b")], 3)
+
+
+def test_labelled_frames_name_unnamed_rows():
+    relations = as_relations(FORMS["labelled frame"], 4)
+    assert relations.tasks.tolist() == NAMES.tolist()
+
+
+def test_names_must_be_unique():
+    with pytest.raises(ValueError, match="repeats 'cat'"):
+        TaskRelations(MATRIX, tasks=["cat", "cat", "dog", "cow"])
+    frame = pd.DataFrame(MATRIX, index=["a", "a", "b", "c"], columns=["a", "a", "b", "c"])
+    with pytest.raises(ValueError, match="repeats 'a'"):
+        TaskRelations(frame)
+
+
+def test_self_loops_are_ignored_with_a_warning():
+    with pytest.warns(UserWarning, match="Ignored self-loops of 'cat'"):
+        relations = as_relations([("cat", "cat"), ("cat", "mammal")], 4, NAMES)
+    assert relations.toarray().sum() == 1
+    matrix = MATRIX.copy()
+    matrix[1, 1] = 1
+    with pytest.warns(UserWarning, match="self-loops of 'cat'"):
+        as_relations(matrix, 4, NAMES)
+
+
+def test_a_whole_diagonal_is_no_self_loop():
+    np.testing.assert_array_equal(
+        as_relations(MATRIX + np.eye(4), 4, NAMES).toarray(), MATRIX
+    )
+
+
+def test_repeated_edges_that_agree_are_one():
+    relations = as_relations([("cat", "mammal"), ("cat", "mammal")], 4, NAMES)
+    assert relations.toarray().sum() == 1
+
+
+def test_the_closure_of_a_dag():
+    chain = [(0, 1), (1, 2), (2, 3), (4, 2)]
+    relations = as_relations(chain, 5, transitive=True)
+    expected = nx.to_numpy_array(
+        nx.transitive_closure(nx.DiGraph(chain)), nodelist=range(5)
+    )
+    np.testing.assert_array_equal(relations.toarray(), expected)
+
+
+def test_the_closure_of_shares_is_what_they_imply():
+    # Half of 0 lies in 1, all of which lies in 2: so does at least that half of 0. How much
+    # of 3 lies in 2, whose half lies in 4, says nothing of 3 in 4.
+    edges = [(0, 1, 0.5), (1, 2, 1.0), (3, 2, 1.0), (2, 4, 0.5)]
+    strengths = as_relations(edges, 5, transitive=True).toarray()
+    assert strengths[0, 2] == 0.5
+    assert strengths[3, 4] == 0
+    assert strengths[0, 1] == 0.5
+    given = as_relations([*edges, (0, 2, 0.9)], 5, transitive=True).toarray()
+    assert given[0, 2] == 0.9
+
+
+def test_the_closure_fills_unknown_pairs():
+    matrix = np.full((3, 3), np.nan)
+    matrix[0, 1] = matrix[1, 2] = 1
+    assert as_relations(matrix, 3, transitive=True).toarray()[0, 2] == 1
+
+
+def test_cycles_are_shown():
+    with pytest.raises(ValueError, match="cat -> mammal -> animal -> cat|mammal -> animal"):
+        as_relations([*EDGES, ("animal", "cat", 1.0)], 4, NAMES, transitive=True)
+
+
+def test_entries_are_sorted_and_single():
+    entries = read_entries([(2, 1), (0, 1), (2, 1)], np.arange(3))
+    assert entries.heads.tolist() == [0, 2]
+    assert entries.tails.tolist() == [1, 1]
+    heads, tails, strengths = transitive_closure(*entries[:4])
+    assert len(heads) == len(tails) == len(strengths) == 2

@@ -1,0 +1,249 @@
+"""Slicing of the containers, and what a fit and a score see of a slice."""
+
+import pickle
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneOut,
+    PredefinedSplit,
+    RepeatedKFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+    train_test_split,
+)
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+from sklearn_task2box.relations import TaskPairs, TaskRelations, as_relations
+
+N = 12
+rng = np.random.RandomState(0)
+STRENGTHS = np.triu(rng.uniform(size=(N, N)) < 0.4, 1).astype(float)
+
+
+def relations(**options):
+    names = [f"t{i}" for i in range(N)]
+    return TaskRelations(STRENGTHS, tasks=names, **options)
+
+
+def pairs():
+    X = rng.normal(size=(N, 3))
+    return TaskPairs(X, np.argwhere(STRENGTHS > 0))
+
+
+KEYS = {
+    "positions": np.array([3, 1, 7]),
+    "list": [3, 1, 7],
+    "mask": np.arange(N) % 2 == 0,
+    "list of bools": (np.arange(N) % 2 == 0).tolist(),
+    "slice": slice(2, 9, 3),
+    "one": 5,
+}
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+@pytest.mark.parametrize("make", [relations, pairs])
+def test_scikit_learn_cuts_it_like_an_array(make, key, dispatch):
+    whole = make()[:N]
+    with sklearn.config_context(array_api_dispatch=dispatch):
+        cut = _safe_indexing(whole, key)
+    assert type(cut) is type(whole)
+    expected = np.arange(N)[key if not isinstance(key, int) else [key]]
+    if make is pairs:
+        np.testing.assert_array_equal(cut.pairs, whole.pairs[expected])
+        assert cut.X is whole.X
+    else:
+        assert cut.tasks.tolist() == whole.tasks[expected].tolist()
+    assert _num_samples(cut) == len(cut) == cut.shape[0] == len(expected)
+
+
+@pytest.mark.parametrize("make", [relations, pairs])
+@pytest.mark.parametrize(
+    "splitter",
+    [
+        KFold(3, shuffle=True, random_state=0),
+        ShuffleSplit(2, random_state=0),
+        RepeatedKFold(n_splits=2, n_repeats=2, random_state=0),
+        LeaveOneOut(),
+        GroupKFold(2),
+        PredefinedSplit(np.arange(N) % 2),
+        TimeSeriesSplit(2),
+    ],
+    ids=lambda s: type(s).__name__,
+)
+@pytest.mark.parametrize("dispatch", [False, True])
+def test_every_splitter_cuts_it(make, splitter, dispatch):
+    whole = make()[:N]
+    groups = np.arange(len(whole)) % 3 if isinstance(splitter, GroupKFold) else None
+    with sklearn.config_context(array_api_dispatch=dispatch):
+        for train, test in splitter.split(np.zeros((len(whole), 1)), groups=groups):
+            a, b = _safe_indexing(whole, train), _safe_indexing(whole, test)
+            assert len(a) == len(train)
+            assert len(b) == len(test)
+
+
+def test_pairs_can_be_stratified():
+    y = np.arange(len(pairs())) % 2
+    train, test = next(iter(StratifiedKFold(2).split(pairs(), y)))
+    assert len(train) + len(test) == len(y)
+    a, b, *_ = train_test_split(pairs(), y, stratify=y, random_state=0)
+    assert isinstance(a, TaskPairs)
+    assert len(a) + len(b) == len(y)
+
+
+@given(st.lists(st.integers(0, N - 1), min_size=1, unique=True))
+def test_slices_of_slices(indices):
+    whole = relations()
+    cut = whole[indices]
+    np.testing.assert_array_equal(cut.toarray(), STRENGTHS[indices])
+    np.testing.assert_array_equal(
+        cut.iloc[: len(cut)].take([0]).toarray(), STRENGTHS[indices[:1]]
+    )
+    observed = cut.observed()
+    strengths, mask = observed.dense()
+    expected = STRENGTHS[np.ix_(indices, indices)].copy()
+    np.testing.assert_array_equal(strengths, expected)
+    assert mask.sum() == observed.n_observed == len(indices) * (len(indices) - 1)
+
+
+def test_a_container_is_cut_by_rows_only():
+    for whole in (relations(), pairs()):
+        with pytest.raises(IndexError, match="by rows only"):
+            whole[1, 2]
+        with pytest.raises(ValueError, match="by rows only"):
+            whole.take([0], axis=1)
+        assert len(whole[[1], ...]) == 1
+
+
+def test_containers_survive_pickle_and_show_themselves():
+    for whole in (relations(), pairs()):
+        again = pickle.loads(pickle.dumps(whole))
+        assert len(again) == len(whole)
+        assert type(whole).__name__ in repr(whole)
+    np.testing.assert_array_equal(np.asarray(relations()), STRENGTHS)
+    with pytest.raises(TypeError, match="TaskLinkClassifier"):
+        np.asarray(pairs())
+
+
+@pytest.mark.parametrize("unobserved", ["negative", "unknown"])
+def test_hold_out_takes_a_stratified_share(unobserved):
+    strengths = STRENGTHS.copy()
+    strengths[0, 5] = np.nan
+    observed = TaskRelations(strengths, tasks=range(N), unobserved=unobserved).observed()
+    rest, (heads, tails, held) = observed.hold_out(0.25, np.random.RandomState(0))
+    assert (held > 0).sum() == round(0.25 * observed.n_related)
+    assert rest.n_related + (held > 0).sum() == observed.n_related
+    assert rest.n_observed + len(held) == observed.n_observed
+    np.testing.assert_array_equal(STRENGTHS[heads, tails], held)
+    _, mask = rest.dense()
+    assert not mask[heads, tails].any()
+    both = {*zip(*rest.expand()[:2], strict=True)} & {*zip(heads, tails, strict=True)}
+    assert not both
+
+
+def test_zeros_are_drawn_without_a_table_of_all_pairs():
+    n = 4000
+    chain = TaskRelations([(i, i + 1) for i in range(n - 1)], tasks=range(n)).observed()
+    heads, tails = chain.draw_zeros(500, np.random.RandomState(0))
+    assert len(heads) == 500
+    assert (heads != tails).all()
+    assert (tails != heads + 1).all()
+
+
+def test_merging_cut_frames_restores_the_whole():
+    names = [f"t{i}" for i in range(N)]
+    frame = pd.DataFrame(STRENGTHS, index=names, columns=names)
+    for direction in ("member_to_container", "container_to_member"):
+        first, second = (
+            TaskRelations(part, direction=direction)
+            for part in (frame.iloc[:5], frame.iloc[5:])
+        )
+        whole = TaskRelations(frame, direction=direction)
+        merged = first.merge(second)
+        assert merged.tasks.tolist() == names[:5]
+        everything = np.arange(N)
+        np.testing.assert_array_equal(
+            merged.block(everything, everything), whole.block(everything, everything)
+        )
+        assert np.isnan(first.block(everything, everything)).any()
+
+
+def test_rows_are_put_into_the_order_of_the_features():
+    whole = relations()
+    order = rng.permutation(N)
+    aligned = as_relations(whole, N, whole.tasks[order])
+    np.testing.assert_array_equal(aligned.toarray(), STRENGTHS[order])
+    with pytest.raises(ValueError, match="rows that the relations do not know: 'x'"):
+        as_relations(whole, N, np.array(["x", *whole.tasks[1:]], dtype=object))
+    with pytest.raises(ValueError, match="rows for tasks that X does not have: 't11'"):
+        as_relations(whole, N - 1, whole.tasks[:-1])
+    with pytest.raises(ValueError, match="12 tasks, but X has 5 rows"):
+        as_relations(whole, 5)
+
+
+def test_settled_relations_take_no_direction():
+    with pytest.raises(ValueError, match=r"TaskRelations\(\.\.\., direction"):
+        as_relations(relations(), N, direction="container_to_member")
+    with pytest.raises(TypeError, match="TaskRelations already"):
+        TaskRelations(relations())
+    with pytest.raises(TypeError, match="TaskPairs"):
+        as_relations(pairs(), N)
+    with pytest.raises(ValueError, match="direction must be one of"):
+        TaskRelations(STRENGTHS, direction="up")
+
+
+def test_the_closure_a_fit_sees_does_not_pass_through_tasks_outside_its_slice():
+    chain = TaskRelations([(0, 1), (1, 2)], tasks=range(3))
+    seen = as_relations(chain[[0, 2]], 2, transitive=True)
+    assert seen.observed().n_related == 0
+    graded = as_relations(chain[[0, 2]], 2, transitive="everywhere")
+    assert graded.observed().n_related == 1
+
+
+def test_pairs_by_name_and_by_position():
+    X = pd.DataFrame(np.eye(3), index=["a", "b", "c"])
+    np.testing.assert_array_equal(TaskPairs(X, [("a", "c")]).pairs, [[0, 2]])
+    np.testing.assert_array_equal(TaskPairs(X, [(0, 2)]).pairs, [[0, 2]])
+    assert TaskPairs(X, []).shape == (0, 2)
+    for wrong, message in [
+        ([("a", "z")], "not among the 3 known: 'z'"),
+        ([(0, 3)], "row positions 3"),
+        ([(0, 1, 2)], r"\(m, 2\)"),
+        (np.zeros(3), r"\(m, 2\)"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            TaskPairs(X, wrong)
+    with pytest.raises(ValueError, match="n_tasks, n_features"):
+        TaskPairs(np.zeros(3), [(0, 1)])
+
+
+def test_pairs_from_a_graph():
+    graph = nx.DiGraph([(0, 1), (1, 2)])
+    X = np.eye(3)
+    labelled, y = TaskPairs.from_graph(graph, X, random_state=0)
+    assert len(labelled) == 6
+    assert {tuple(p) for p in labelled.pairs[y == 1]} == {(0, 1), (1, 2)}
+    assert y.dtype.kind == "i"
+    closed, y = TaskPairs.from_graph(graph, X, transitive=True, random_state=0)
+    assert y.sum() == 3
+    turned, y = TaskPairs.from_graph(
+        graph, X, direction="container_to_member", negatives=1, random_state=0
+    )
+    assert {tuple(p) for p in turned.pairs[y == 1]} == {(1, 0), (2, 1)}
+    assert (y == 0).sum() == 2
+    again, _ = TaskPairs.from_graph(graph, X, random_state=0)
+    np.testing.assert_array_equal(again.pairs, labelled.pairs)
+    _, y = TaskPairs.from_graph([(0, 1, 0.5)], X, random_state=0)
+    assert y.max() == 0.5
+    with pytest.raises(ValueError, match="negatives must be"):
+        TaskPairs.from_graph(graph, X, negatives="some")
