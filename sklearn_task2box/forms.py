@@ -16,7 +16,8 @@ from scipy import sparse
 NAME_THE_ROWS = (
     "Name the rows: pass X as a DataFrame whose index holds the task names, or the "
     "relations as TaskRelations(relations, tasks=names), names in the order of the rows "
-    "of X."
+    "of X. A step of a Pipeline that turns a DataFrame into an array drops its names; "
+    "pipeline.set_output(transform='pandas') keeps them."
 )
 _CUT = (
     "If a cross-validation splitter cut it, it has lost which tasks its rows and columns "

@@ -123,7 +123,7 @@ def log_overlap(lower, upper, other_lower, other_upper, temperature):
             (high - low) / temperature
         )
         total = share if total is None else total + share
-    return total
+    return total.clamp(max=0)  # rounding, where one box lies in the other
 
 
 def overlap(lower, upper, other_lower, other_upper, temperature):

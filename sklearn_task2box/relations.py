@@ -24,8 +24,8 @@ UNOBSERVED = ("negative", "unknown")
 class _RowSliceable:
     """What scikit-learn needs to cut a container by rows, in all its versions.
 
-    ``iloc``, ``loc`` and ``take`` lead it to the branch for pandas, which works with and without
-    array API dispatch; ``__getitem__`` also accepts ``(indices, Ellipsis)``.
+    ``iloc``, ``loc`` and ``take`` lead it to the branch for pandas, which works with and
+    without array API dispatch; ``__getitem__`` also accepts ``(indices, Ellipsis)``.
     """
 
     def _select(self, indices):

@@ -15,9 +15,10 @@ settings.load_profile("unhurried")
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy: else a check is skipped
 
 
-def make_taxonomy(n_tasks=40, n_features=12, seed=0):
+def make_taxonomy(n_tasks=40, n_features=12, seed=7):
     """Features of a random tree, a task being near its parent, and its closed graph."""
     rng = np.random.RandomState(seed)
+    order = rng.permutation(n_tasks)  # else a fold without shuffling has no relation
     X = np.zeros((n_tasks, n_features))
     parents = np.zeros(n_tasks, dtype=int)
     depth = np.zeros(n_tasks)
@@ -27,8 +28,8 @@ def make_taxonomy(n_tasks=40, n_features=12, seed=0):
         X[i] = X[parents[i]] + rng.normal(size=n_features) / depth[i]
     graph = nx.DiGraph()
     graph.add_nodes_from(range(n_tasks))
-    graph.add_edges_from((i, int(parents[i])) for i in range(1, n_tasks))
-    return X, nx.transitive_closure(graph)
+    graph.add_edges_from((int(order[i]), int(order[parents[i]])) for i in range(1, n_tasks))
+    return X[np.argsort(order)], nx.transitive_closure(graph)
 
 
 @pytest.fixture(scope="session")
