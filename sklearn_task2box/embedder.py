@@ -641,7 +641,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             heads, tails = ends.reshape(X.pairs.shape).T
             related = self._pair_overlaps(boxes, heads, boxes, tails)
             return np.column_stack([1 - related, related])
-        return self._overlaps(self.transform(X), self.boxes_)
+        return self._overlaps(self._encode(self._check_X(X)), self.boxes_)
 
     def predict(self, X):
         """Whether tasks are related: strengths of at least ``threshold_``.
@@ -781,7 +781,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _best(self, X, k, inside):
         check_is_fitted(self)
-        boxes = self.boxes_ if X is None else self.transform(X)
+        boxes = self.boxes_ if X is None else self._encode(self._check_X(X))
         n_known = len(self.boxes_) - (X is None)
         if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= n_known:
             raise ValueError(
@@ -832,7 +832,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if X is None:
             boxes, names = self.boxes_, self.tasks_
         else:
-            boxes = self.transform(X)
+            boxes = self._encode(self._check_X(X))
             names = task_names(X)
             names = np.arange(len(boxes)) if names is None else names
         threshold = self.threshold_ if threshold is None else threshold

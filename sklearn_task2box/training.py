@@ -44,8 +44,8 @@ class PairDataset(torch.utils.data.Dataset):
 
     Parameters
     ----------
-    features : tensor of shape (n_tasks, n_features), or CSR matrix
-        As the body of the encoder reads them.
+    features : float32 tensor of shape (n_tasks, n_features), or such a CSR matrix
+        As the body of the encoder reads them; a table reads positions, (n_tasks,).
     pairs : ObservedPairs
     """
 
@@ -61,7 +61,7 @@ class PairDataset(torch.utils.data.Dataset):
         chosen = self.features[positions]
         if sparse.issparse(chosen):
             chosen = torch.from_numpy(chosen.toarray())
-        return chosen.to(device, torch.float32)
+        return chosen.to(device)
 
 
 class PairBatches:
