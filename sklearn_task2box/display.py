@@ -2,8 +2,8 @@
 
 from bisect import bisect_right, insort
 from difflib import get_close_matches
-from itertools import combinations
-from numbers import Integral, Real
+from itertools import combinations, pairwise
+from numbers import Integral
 
 import networkx as nx
 import numpy as np
@@ -21,6 +21,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _STYLES = (("-", "o"), ("--", "s"))  # of lines and markers, once the colours are used up
 _GREY = "#8C8C8C"
 _LABELS = ("auto", "all", "none")
+_SPACINGS = ("auto", "linear", "log", "even")
 _FONT, _SMALLEST_FONT = 8.0, 5.0
 # More labels than this are never tried: they would not fit anyway.
 _MOST_TRIED = 400
@@ -120,7 +121,7 @@ class BoxDisplay:
         groups=None,
         highlight=None,
         labels="auto",
-        spread="auto",
+        spacing="auto",
         ax=None,
     ):
         """Draw the boxes of a fitted embedder.
@@ -141,8 +142,8 @@ class BoxDisplay:
         labels : {"auto", "all", "none"} or list of task names, default="auto"
             Which tasks to label. "auto" labels as many as fit without covering one
             another: first the highlighted ones and what contains them, then the largest.
-        spread : float in [0, 1] or "auto", default="auto"
-            How far to even out the gaps between corners. See :meth:`plot`.
+        spacing : {"auto", "linear", "log", "even"}, default="auto"
+            Scale of the axes. See :meth:`plot`.
         ax : matplotlib Axes or array-like of Axes, default=None
             Where to draw; an array if there is more than one plot. None makes a figure.
 
@@ -178,9 +179,9 @@ class BoxDisplay:
         boxes = embedder.boxes_ if X is None else embedder.transform(X)
         inside = embedder._overlaps(boxes, boxes) >= embedder.threshold_
         display = cls(boxes, names, groups, inside)
-        return display.plot(ax, highlight=highlight, labels=labels, spread=spread)
+        return display.plot(ax, highlight=highlight, labels=labels, spacing=spacing)
 
-    def plot(self, ax=None, *, highlight=None, labels="auto", spread="auto"):
+    def plot(self, ax=None, *, highlight=None, labels="auto", spacing="auto"):
         """Draw the boxes.
 
         Parameters
@@ -191,13 +192,13 @@ class BoxDisplay:
             Tasks to shade strongly, with what contains them outlined strongly.
         labels : {"auto", "all", "none"} or list of task names, default="auto"
             Which tasks to label.
-        spread : float in [0, 1] or "auto", default="auto"
-            How far to even out the gaps between neighbouring corners along each axis. 0
-            draws to scale. 1 makes all gaps equal, so that the picture shows which box
-            lies in which, and nothing else. Between, a gap g is drawn as long as
-            ``g ** (1 - spread)``. What lies in what stays true in each case, and ticks
-            show true coordinates. "auto" is 0, or 0.8 where so many boxes are tiny beside
-            the largest that they could not be seen.
+        spacing : {"auto", "linear", "log", "even"}, default="auto"
+            How the gaps between neighbouring corners are drawn along each axis: "linear"
+            to scale, "log" by their logarithms, so that long gaps take less room, and
+            "even" all alike, so that the picture says which box lies in which, and no
+            more. What lies in what stays true in each, and the ticks are true coordinates.
+            "auto" is "linear", or "log" where many boxes are too small beside the largest
+            to be seen.
 
         Returns
         -------
@@ -214,7 +215,7 @@ class BoxDisplay:
         plt = _import_pyplot(type(self))
         marked = _find(highlight, self.names, "highlight")
         wanted = _check_labels(labels, self.names)
-        spread = self._check_spread(spread)
+        spacing = self._check_spacing(spacing)
         self.dimensions_ = _pairs(self.boxes.shape[1] // 2)
         own = ax is None
         axes = self._new_axes(plt) if own else self._check_axes(ax)
@@ -222,7 +223,7 @@ class BoxDisplay:
         palette = _Palette(self.groups, len(self.boxes))
         around = self._containers(marked)
         order = np.argsort(-self._log_volumes(), kind="stable")
-        scales = [_Scale(corners, spread) for corners in self._corners()]
+        scales = [_Scale(corners, spacing) for corners in self._corners()]
         self.patches_ = np.array(
             [
                 self._draw(axis, dims, scales, order, palette, marked, around)
@@ -234,6 +235,9 @@ class BoxDisplay:
             axes[0].figure.draw_without_rendering()  # the layout decides what fits
         first = [*marked, *order[np.isin(order, around)]]
         order = np.array(list(dict.fromkeys([*first, *order])))
+        limits = np.full(len(order), 0 if marked else 2)
+        limits[around] = 2
+        limits[marked] = len(order)
         self.texts_ = [
             text
             for axis, patches in zip(axes, self.patches_, strict=True)
@@ -242,10 +246,10 @@ class BoxDisplay:
                 patches,
                 [_short(name, 60) for name in self.names],
                 order if wanted is None else order[np.isin(order, wanted)],
-                colours=[_darker(c) for c in palette.colours],
+                limits=limits,
                 bold=marked,
                 forced=labels != "auto",
-                faint=np.setdiff1d(order, first) if marked else [],
+                font=_FONT if len(axes) == 1 else _FONT - 1,
             )
         ]
         self.ax_ = axes[0] if len(axes) == 1 else axes
@@ -264,18 +268,15 @@ class BoxDisplay:
         lower, upper = self._halves()
         return np.log(np.maximum(upper - lower, np.finfo(float).tiny)).sum(axis=1)
 
-    def _check_spread(self, spread):
-        if isinstance(spread, str) and spread == "auto":
-            lower, upper = self._halves()
-            extent = np.maximum(np.ptp(self.boxes, axis=0).max(), np.finfo(float).tiny)
-            extent = np.maximum(upper.max(axis=0) - lower.min(axis=0), extent * 1e-12)
-            tiny = np.quantile((upper - lower) / extent, 0.25, axis=0) < 0.025
-            return 0.8 if tiny.any() else 0.0
-        if not isinstance(spread, Real) or isinstance(spread, bool) or not 0 <= spread <= 1:
-            raise ValueError(
-                f"spread must be 'auto' or a number in [0, 1]; got {spread!r}."
-            )
-        return float(spread)
+    def _check_spacing(self, spacing):
+        if not isinstance(spacing, str) or spacing not in _SPACINGS:
+            raise ValueError(f"spacing must be one of {_SPACINGS}; got {spacing!r}.")
+        if spacing != "auto":
+            return spacing
+        lower, upper = self._halves()
+        extent = upper.max(axis=0) - lower.min(axis=0)
+        sides = (upper - lower) / np.where(extent > 0, extent, 1.0)
+        return "log" if (np.quantile(sides, 0.25, axis=0) < 0.025).any() else "linear"
 
     def _containers(self, marked):
         """Positions of the tasks that contain a marked one."""
@@ -285,9 +286,7 @@ class BoxDisplay:
             found = self.inside[marked]
         else:
             lower, upper = self._halves()
-            found = (lower[None] <= lower[marked, None]) & (
-                upper[None] >= upper[marked, None]
-            )
+            found = (lower <= lower[marked, None]) & (upper >= upper[marked, None])
             found = found.all(axis=2)
         return np.setdiff1d(np.flatnonzero(found.any(axis=0)), marked).tolist()
 
@@ -295,7 +294,7 @@ class BoxDisplay:
         n = len(self.dimensions_)
         n_columns = int(np.ceil(np.sqrt(n)))
         n_rows = -(-n // n_columns)
-        size = (8.0, 6.5) if n == 1 else (4.6 * n_columns, 4.0 * n_rows)
+        size = (8.0, 6.5) if n == 1 else (5.2 * n_columns, 4.6 * n_rows)
         if self.boxes.shape[1] == 2:
             size = (9.0, 4.5)
         figure, axes = plt.subplots(
@@ -333,15 +332,16 @@ class BoxDisplay:
         # So many layers of paint that the darkest place is still translucent.
         fill = min(0.15, 1 - 0.45 ** (1 / _deepest(low, high)))
         width = 0.8 if len(order) <= 200 else 0.5
+        strong = 1.8 if len(around) <= 12 else 1.0
         patches = np.empty(len(order), dtype=object)
         for rank, i in enumerate(order):
             face, edge, line = fill, 0.8, width
             if i in marked:
                 face, edge, line = 0.6, 1.0, 2.0
             elif i in around:
-                face, edge, line = fill, 1.0, 1.8
+                face, edge, line = fill, 0.9, strong
             elif marked:
-                face, edge, line = fill / 2, 0.25, width
+                face, edge, line = fill / 2, 0.35, width
             colour = palette.colours[i]
             if marked and self.groups is None:
                 colour = _COLOURS[1] if i in marked else colour if i in around else _GREY
@@ -455,7 +455,7 @@ class HierarchyDisplay:
         threshold=None,
         groups=None,
         labels="auto",
-        max_tasks=120,
+        max_tasks=100,
         ax=None,
     ):
         """Draw the hierarchy that a fitted embedder predicts.
@@ -475,7 +475,7 @@ class HierarchyDisplay:
         labels : {"auto", "all", "none"} or list of task names, default="auto"
             Which tasks to label. "auto" labels as many as fit, those that contain most
             first.
-        max_tasks : int or None, default=120
+        max_tasks : int or None, default=100
             Draw no more than these: the tasks that contain most others. None draws all.
         ax : matplotlib Axes, default=None
             Where to draw. None makes a figure that is as large as the graph needs.
@@ -514,7 +514,7 @@ class HierarchyDisplay:
         graph = nx.relabel_nodes(graph, dict(zip(list(graph), names.tolist(), strict=True)))
         return cls(graph, groups).plot(ax, labels=labels, max_tasks=max_tasks)
 
-    def plot(self, ax=None, *, labels="auto", max_tasks=120):
+    def plot(self, ax=None, *, labels="auto", max_tasks=100):
         """Draw the graph.
 
         Parameters
@@ -523,7 +523,7 @@ class HierarchyDisplay:
             Where to draw. None makes a figure that is as large as the graph needs.
         labels : {"auto", "all", "none"} or list of task names, default="auto"
             Which tasks to label.
-        max_tasks : int or None, default=120
+        max_tasks : int or None, default=100
             Draw no more than these: the tasks that contain most others. None draws all.
 
         Returns
@@ -815,17 +815,19 @@ def _deepest(low, high):
 class _Scale:
     """Monotone scale of an axis that evens out the gaps between corners."""
 
-    def __init__(self, corners, spread):
+    def __init__(self, corners, spacing):
         knots = np.unique(corners)
-        gaps = np.diff(knots)
-        self.linear = spread == 0 or len(knots) < 3
         if len(knots) < 2:  # boxes without any extent
-            knots, gaps = knots[0] + np.array([-0.5, 0.5]), np.ones(1)
-        lengths = gaps if self.linear else (gaps / gaps.max()) ** (1 - spread)
-        self.knots = knots
+            knots = knots[0] + np.array([-0.5, 0.5])
+        lengths = gaps = np.diff(knots)
+        if spacing == "log":
+            lengths = np.log1p(gaps / np.quantile(gaps, 0.1))
+        elif spacing == "even":
+            lengths = np.ones(len(gaps))
+        self.spacing, self.knots = spacing, knots
+        # Interpolation needs a gap also where rounding leaves none.
+        lengths = lengths / lengths.sum() + 1e-12
         self.marks = np.append(0, np.cumsum(lengths)) / lengths.sum()
-        # Rounding may leave no gap; interpolation needs one.
-        self.marks += np.linspace(0, 1e-9, len(knots))
 
     def forward(self, values):
         values = np.asarray(values, dtype=float)
@@ -839,55 +841,55 @@ class _Scale:
         extent = self.knots[-1] - self.knots[0]
         return np.interp(marks, self.marks, self.knots) + beyond * extent
 
-    def ticks(self, n=5):
+    def ticks(self, n):
         """Round numbers about evenly spaced on the axis."""
         ticks = []
-        for mark in np.linspace(0.08, 0.92, n):
-            low, high = self.inverse(mark - 0.06), self.inverse(mark + 0.06)
-            middle = self.inverse(mark)
-            for digits in range(-12, 13):
-                tick = np.round(middle * 10.0**digits) / 10.0**digits
+        for mark in (np.arange(n) + 0.5) / n:
+            low, middle, high = self.inverse(mark + np.array([-0.25, 0, 0.25]) / n)
+            for digits in range(-20, 13):
+                tick = round(float(middle), digits)
                 if low <= tick <= high:
                     ticks.append(tick + 0.0)  # no -0
                     break
         return np.unique(ticks)
 
     def apply(self, axis, label):
-        if not self.linear:
-            functions = self.forward, self.inverse
-            getattr(axis.axes, f"set_{axis.axis_name}scale")(
-                "function", functions=functions
-            )
-            ticks = self.ticks()
-            axis.set_ticks(ticks, [f"{tick:.10g}" for tick in ticks])
+        ax, way = axis.axes, axis.axis_name
+        if self.spacing != "linear":
+            scale = {"functions": (self.forward, self.inverse)}
+            getattr(ax, f"set_{way}scale")("function", **scale)
+            size = ax.get_position().size * ax.figure.get_size_inches()
+            ticks = self.ticks(5 if size["xy".index(way)] > 4 else 3)
+            axis.set_ticks(ticks, [f"{tick:.3g}".replace("e+", "e") for tick in ticks])
             axis.set_ticks([], minor=True)
-            label += " (gaps evened out)"
+            label += f" ({self.spacing} gaps)"
         axis.set_label_text(label)
-        limits = self.inverse(np.array([-0.02, 1.02]))
-        getattr(axis.axes, f"set_{axis.axis_name}lim")(*limits)
+        getattr(ax, f"set_{way}lim")(*self.inverse(np.array([-0.02, 1.02])))
 
 
-def _label_boxes(ax, patches, names, order, *, colours, bold, forced, faint):
-    """Label boxes one after the other, where the label covers least."""
+def _label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
+    """Label boxes one after the other, where the label is least mistaken for another's.
+
+    A label in "auto" is left out if it would cover another one, or meet more boxes than
+    ``limits`` allows which do not surround the box as well.
+    """
     from matplotlib.patheffects import withStroke
 
     figure = ax.figure
-    renderer = (
-        figure.canvas.get_renderer() if hasattr(figure.canvas, "get_renderer") else None
-    )
     point = figure.dpi / 72
-    frame = ax.get_window_extent(renderer).extents
-    corners = np.array([patch.get_window_extent(renderer).extents for patch in patches])
+    frame = ax.get_window_extent().extents[None]
+    corners = np.array([patch.get_window_extent().extents for patch in patches])
     texts, taken = [], np.empty((0, 4))
     for i in order if forced else order[:_MOST_TRIED]:
         text = ax.annotate(
             names[i],
             (0, 0),
             xytext=(0, 0),
-            textcoords="offset pixels",
-            fontsize=_FONT,
+            textcoords="offset points",
+            fontsize=font,
             fontweight="bold" if i in bold else "normal",
-            color=_GREY if i in faint else colours[i],
+            color=_darker(patches[i].get_edgecolor()),
+            alpha=max(patches[i].get_edgecolor()[3], 0.6),
             va="bottom",
             ha="left",
             zorder=5,
@@ -896,68 +898,56 @@ def _label_boxes(ax, patches, names, order, *, colours, bold, forced, faint):
             path_effects=[withStroke(linewidth=2, foreground="white", alpha=0.8)],
         )
         text.set_in_layout(False)
-        size = np.array([*text.get_window_extent(renderer).size])
-        spots = _spots(corners[i], size, 2.5 * point)
-        spots = np.column_stack([spots, spots + size])
+        spots, turned = _spots(corners[i], text.get_window_extent().size, 2.5 * point)
+        area = (spots[0, 2:] - spots[0, :2]).prod()
         margin = np.array([-1, -1, 1, 1]) * point
         hidden = _shared_area(spots + margin, taken).sum(axis=1)
-        outside = size.prod() - _shared_area(spots, frame[None])[:, 0]
+        outside = area - _shared_area(spots, frame)[:, 0]
         lost = hidden + np.where(outside > 0.5, outside, 0)
+        meets = _shared_area(spots, corners) > 0
+        centre = np.tile((corners[i, :2] + corners[i, 2:]) / 2, 2)[None]
+        meets &= ~(_contains(corners, spots).T & _contains(corners, centre).T)
+        meets[:, i] = False
+        meets = meets.sum(axis=1)
         if not forced:
-            spots, lost = spots[lost == 0], lost[lost == 0]
+            good = (lost == 0) & (meets <= limits[i])
+            spots, lost, meets = spots[good], lost[good], meets[good]
         if not len(spots):
             text.remove()
             continue
-        # Rather over a wide place than over the edges of other boxes.
-        meets = _shared_area(spots, corners) > 0
-        meets &= ~_contains(corners, spots).T
-        meets[:, i] = False
-        costs = lost * len(corners) + meets.sum(axis=1) + 0.01 * np.arange(len(spots))
-        spot = spots[np.argmin(costs)]
+        spot = spots[np.argmin(lost * len(corners) + meets + 0.01 * np.arange(len(spots)))]
         taken = np.vstack([taken, spot])
-        _hold(ax, text, patches[i], corners[i], spot, point)
+        text.set_rotation(90 if turned else 0)
+        # Held by the nearest corner of the box, so that it stays there in zooming.
+        far = (spot[:2] + spot[2:]) / 2 > centre[0, :2]
+        pixel = np.where(far, corners[i, 2:], corners[i, :2])
+        text.xy = ax.transData.inverted().transform(pixel)
+        text.set_position((spot[:2] - pixel) / point)
         texts.append(text)
     return texts
 
 
-def _hold(ax, text, patch, corners, spot, point):
-    """Tie a label to the nearest corner of its box, so that it stays there in zooming."""
-    centre = (spot[:2] + spot[2:]) / 2
-    right, top = centre > (corners[:2] + corners[2:]) / 2
-    pixel = np.array([corners[2 if right else 0], corners[3 if top else 1]])
-    text.xy = ax.transData.inverted().transform(pixel)
-    text.set_anncoords("offset points")
-    text.set_position((spot[:2] - pixel) / point)
-
-
 def _spots(box, size, pad):
-    """Lower left corners of places for a label: in its box, or else around it."""
+    """Corners of places for a label, in its box or else around it, and if it is turned."""
     low, high = box[:2], box[2:]
-    if (high - low >= size + 2 * pad).all():
+    fits, turned = [(high - low >= s + 2 * pad).all() for s in (size, size[::-1])]
+    turned = turned and not fits
+    size = size[::-1] if turned else size
+    if fits or turned:
         first, last = low + pad, high - pad - size
-        across = first[0] + (last[0] - first[0]) * np.array([0, 1, 0.5, 0.25, 0.75])
-        up = first[1] + (last[1] - first[1]) * np.array([1, 0, 0.5, 0.75, 0.25])
-        return np.array([(x, y) for y in up for x in across])
-    middle = (low + high - size) / 2
-    right, left = high[0] + pad, low[0] - pad - size[0]
-    above, below = high[1] + pad / 2, low[1] - pad / 2 - size[1]
-    start, end = low[0], high[0] - size[0]
-    return np.array(
-        [
-            (right, middle[1]),
-            (left, middle[1]),
-            (middle[0], above),
-            (middle[0], below),
-            (start, above),
-            (start, below),
-            (end, above),
-            (end, below),
-            (right, above),
-            (left, above),
-            (right, below),
-            (left, below),
-        ]
-    )
+        steps = np.array([0, 1, 0.5, 0.25, 0.75])
+        across = first[0] + (last[0] - first[0]) * steps
+        up = last[1] + (first[1] - last[1]) * steps
+        spots = np.array([(x, y) for y in up for x in across])
+    else:
+        middle = (low + high - size) / 2
+        right, left = high[0] + pad, low[0] - pad - size[0]
+        above, below = high[1] + pad / 2, low[1] - pad / 2 - size[1]
+        start, end = low[0], high[0] - size[0]
+        spots = [(right, middle[1]), (left, middle[1])]
+        spots += [(x, y) for x in (middle[0], start, end) for y in (above, below)]
+        spots += [(x, y) for x in (right, left) for y in (above, below)]
+    return np.column_stack([spots, spots + size]), turned
 
 
 def _shared_area(some_boxes, others):
@@ -1052,11 +1042,16 @@ class _Layout:
 
     def _across(self, links):
         """Places near those of the neighbours above and below, the order being kept."""
-        x = {}
-        offsets = []
+        x, offsets = {}, []
+        widest = max(
+            (sum(1.0 if node in self.level else 0.5 for node in row) for row in self.order),
+            default=0.0,
+        )
         for row in self.order:
-            halves = np.array([0.5 if node in self.level else 0.25 for node in row])
-            offset = np.append(0, np.cumsum(halves[:-1] + halves[1:]))
+            widths = np.array([1.0 if node in self.level else 0.5 for node in row])
+            # Sparse rows take the room that the widest one leaves.
+            widths *= max(1.0, 0.9 * widest / widths.sum())
+            offset = np.append(0, np.cumsum(widths[:-1] + widths[1:]) / 2)
             offsets.append(offset)
             x.update(zip(row, offset - offset[-1] / 2, strict=True))
         ways = [links.predecessors, links.successors] * 8
@@ -1092,12 +1087,12 @@ class _Layout:
         """Size, in inches, in which labels are legible."""
         width = np.clip(0.17 * (self.right - self.left), 7.0, 18.0) + 1.4 * legend
         label = min(max(map(len, names)) * 0.065, 1.6)
-        return width, np.clip((label + 0.45) * len(self.rows), 3.0, 14.0)
+        return width, np.clip((label + 0.45) * len(self.rows), 3.0, 18.0)
 
 
 def _n_crossings(rows, links):
     total = 0
-    for above, below in zip(rows[:-1], rows[1:], strict=True):
+    for above, below in pairwise(rows):
         place = {node: p for p, node in enumerate(below)}
         seen = []
         for node in above:
@@ -1151,9 +1146,9 @@ class _Bands:
             for i, (w, _) in sizes.items()
         ]
         spans = sorted(spans + ends)
-        apart = 3 * self.point / unit
+        apart = 6 * self.point / unit
         if all(
-            a[1] + apart <= b[0] or a == b for a, b in zip(spans, spans[1:], strict=False)
+            a[1] + apart <= b[0] or a == b for a, b in pairwise(spans)
         ):
             return sizes, False
         if forced:
@@ -1168,7 +1163,7 @@ class _Bands:
     def _height(self, row):
         sizes, turned = row
         longest = max((size[0 if turned else 1] for size in sizes.values()), default=0.0)
-        return longest + 5 * self.point if sizes else 0.0
+        return longest + 6 * self.point if sizes else 0.0
 
     def draw(self, ax, graph, palette):
         from matplotlib.collections import PathCollection
@@ -1184,11 +1179,11 @@ class _Bands:
                 y[i] = below[i] = top
                 if i not in sizes:
                     continue
-                below[i] = top + 4 * point + sizes[i][0 if turned else 1]
+                below[i] = top + 5 * point + sizes[i][0 if turned else 1]
                 text = ax.annotate(
                     self.names[i],
                     (x[i], top),
-                    xytext=(0, -4),
+                    xytext=(0, -5),
                     textcoords="offset points",
                     rotation=90 if turned else 0,
                     ha="center",
@@ -1226,7 +1221,7 @@ class _Bands:
                 s=16,
                 color=colour,
                 marker=style[1],
-                zorder=3,
+                zorder=5,
             )
         if self.place.apart and self.place.layers:
             n = len(self.place.layers)

@@ -1,0 +1,104 @@
+"""TaskLinkClassifier: the snippets of the contract, and what it refuses."""
+
+import networkx as nx
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
+
+from sklearn_task2box import BoxRelationEmbedder, TaskLinkClassifier, TaskPairs
+from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
+
+
+def test_the_snippet_for_tasks(named_taxonomy):
+    frame, graph = named_taxonomy
+    X, names = frame.to_numpy(), frame.index.tolist()
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), BoxRelationEmbedder(random_state=0)),
+        {"boxrelationembedder__box_dim": [2, 5, 10]},
+        cv=5,
+    )
+    search.fit(X, nx.to_pandas_adjacency(graph, nodelist=names))
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_the_snippet_for_relations(taxonomy):
+    X, graph = taxonomy
+    pairs, y = TaskPairs.from_graph(graph, X, negatives="all", random_state=0)
+    search = GridSearchCV(
+        TaskLinkClassifier(
+            make_pipeline(StandardScaler(), BoxRelationEmbedder(random_state=0))
+        ),
+        {"embedder__boxrelationembedder__box_dim": [2, 5]},
+        scoring="average_precision",
+        cv=3,
+    )
+    search.fit(pairs, y)
+    assert search.best_score_ > 0.5
+
+
+def test_unseen_links_are_predicted_better_than_by_the_baselines(taxonomy):
+    X, graph = taxonomy
+    pairs, y = TaskPairs.from_graph(graph, X, random_state=0)
+
+    def score(embedder):
+        links = TaskLinkClassifier(embedder)
+        return cross_val_score(links, pairs, y, scoring="average_precision", cv=3).mean()
+
+    boxes = score(BoxRelationEmbedder(random_state=0))
+    assert boxes > score(PopularityBaseline())
+    assert boxes > score(ClosureBaseline())
+
+
+def test_only_the_training_pairs_are_learned_from(taxonomy):
+    X, graph = taxonomy
+    pairs, y = TaskPairs.from_graph(graph, X, random_state=0)
+    seen = {}
+
+    class Spy(PopularityBaseline):
+        def fit(self, X, y):
+            seen["strengths"] = y.toarray()
+            return super().fit(X, y)
+
+    TaskLinkClassifier(Spy()).fit(pairs[:300], y[:300])
+    observed = ~np.isnan(seen["strengths"])
+    assert observed.sum() == 300
+    heads, tails = pairs[:300].pairs.T
+    np.testing.assert_array_equal(seen["strengths"][heads, tails], y[:300])
+
+
+def test_it_is_a_classifier_of_any_two_labels(taxonomy):
+    X, graph = taxonomy
+    pairs, y = TaskPairs.from_graph(graph, X, negatives=2, random_state=0)
+    links = TaskLinkClassifier(BoxRelationEmbedder(max_epochs=50, random_state=0))
+    assert get_tags(links).estimator_type == "classifier"
+    links.fit(pairs, np.where(y == 1, "inside", "apart"))
+    assert links.classes_.tolist() == ["apart", "inside"]
+    assert set(links.predict(pairs)) == {"apart", "inside"}
+    assert TaskLinkClassifier().get_params() == {"embedder": None}
+
+
+def test_wrong_input(taxonomy):
+    X, graph = taxonomy
+    pairs, y = TaskPairs.from_graph(graph, X, random_state=0)
+    links = TaskLinkClassifier(BoxRelationEmbedder(max_epochs=5))
+    with pytest.raises(TypeError, match=r"pairs of tasks; got a ndarray.*TaskPairs\(X"):
+        links.fit(X, y)
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        links.fit(pairs, y[:-1])
+    with pytest.raises(ValueError, match="two classes, unrelated and related; got 1"):
+        links.fit(pairs, np.zeros_like(y))
+    with pytest.raises(ValueError, match="got 3"):
+        links.fit(pairs, np.arange(len(y)) % 3)
+    with pytest.raises(ValueError, match="continuous"):
+        links.fit(pairs, np.linspace(0, 1, len(y)))
+    twice = TaskPairs(X, [(0, 1), (0, 1), (1, 2)])
+    with pytest.raises(ValueError, match="0 -> 1 stands twice with different weights"):
+        links.fit(twice, [0, 1, 0])
+    assert not hasattr(links, "embedder_")
+    with pytest.raises(TypeError, match="no feature matrix"):
+        make_pipeline(StandardScaler(), BoxRelationEmbedder()).fit(X, graph).predict_proba(
+            pairs
+        )

@@ -1,0 +1,80 @@
+"""Losses and terms, against plain NumPy."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_task2box.geometry import log_overlap
+from sklearn_task2box.objectives import (
+    CrossEntropy,
+    Objective,
+    Prediction,
+    SquaredError,
+    Target,
+)
+
+rng = np.random.RandomState(0)
+LOWER = rng.normal(size=(6, 3))
+UPPER = LOWER + rng.uniform(0.5, 2, size=(6, 3))
+STRENGTHS = rng.choice([0, 0.3, 1], size=(6, 6))
+WEIGHTS = rng.uniform(size=(6, 6)) * (rng.uniform(size=(6, 6)) < 0.7)
+
+
+def prediction(listed):
+    lower, upper = torch.from_numpy(LOWER), torch.from_numpy(UPPER)
+    if not listed:
+        table = log_overlap(lower[:, None], upper[:, None], lower[None], upper[None], 0.1)
+        return Prediction(table, lower, upper, None, None), (STRENGTHS, WEIGHTS)
+    i, j = (torch.from_numpy(a) for a in np.nonzero(WEIGHTS))
+    values = log_overlap(lower[i], upper[i], lower[j], upper[j], 0.1)
+    return Prediction(values, lower, upper, i, j), (STRENGTHS[i, j], WEIGHTS[i, j])
+
+
+def value(objective, listed):
+    predicted, target = prediction(listed)
+    return objective(predicted, Target(*(torch.from_numpy(t) for t in target))).item()
+
+
+def test_cross_entropy_of_0_1_and_graded_strengths():
+    p = np.array([0.2, 0.2, 0.2, 1.0])
+    s = np.array([0.0, 1.0, 0.4, 1.0])
+    losses = CrossEntropy(slack=1e-3)(torch.from_numpy(np.log(p)), torch.from_numpy(s))
+    q = p * (1 - 1e-3)
+    np.testing.assert_allclose(losses, -(s * np.log(q) + (1 - s) * np.log(1 - q)))
+
+
+def test_cross_entropy_is_finite_where_containment_is_wrong():
+    log_p = torch.tensor([0.0, -1e-12, -1e4], requires_grad=True)
+    loss = CrossEntropy()(log_p, torch.tensor([0.0, 0.0, 1.0])).sum()
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(log_p.grad).all()
+    assert (log_p.grad[:2] > 100).all()
+
+
+def test_squared_error():
+    got = SquaredError()(torch.log(torch.tensor([0.5])), torch.tensor([0.2]))
+    assert got.item() == pytest.approx(0.09)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_terms_are_means_over_tasks_and_related_pairs(listed):
+    plain = value(Objective(SquaredError(), 0.1), listed)
+    volumes = (0.1 * np.log1p(np.exp((UPPER - LOWER) / 0.1))).prod(axis=1)
+    got = value(Objective(SquaredError(), 0.1, volume_weight=2.0), listed) - plain
+    assert got == pytest.approx(2 * (volumes ** (-1 / 3)).mean())
+
+    centers = (LOWER + UPPER) / 2
+    i, j = np.nonzero((STRENGTHS > 0) & (WEIGHTS > 0))
+    got = value(Objective(SquaredError(), 0.1, distance_weight=2.0), listed) - plain
+    assert got == pytest.approx(2 * ((centers[i] - centers[j]) ** 2).sum(axis=1).mean())
+
+    sides = UPPER - LOWER
+    gaps = sum(abs(sides[:, k] - sides[:, m]) for k in range(3) for m in range(k))
+    got = value(Objective(SquaredError(), 0.1, squareness_weight=2.0), listed) - plain
+    assert got == pytest.approx(2 * gaps.mean() / 9)
+
+
+def test_unobserved_pairs_do_not_count():
+    table = value(Objective(CrossEntropy(), 0.1), listed=False)
+    assert table == pytest.approx(value(Objective(CrossEntropy(), 0.1), listed=True))

@@ -1,0 +1,97 @@
+"""Batches of pairs, and the callbacks."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_task2box.relations import TaskRelations
+from sklearn_task2box.training import PairBatches, PairDataset, schedule
+
+N = 30
+STRENGTHS = np.triu(np.random.RandomState(0).uniform(size=(N, N)) < 0.2, 1).astype(float)
+
+
+def batches(strengths=STRENGTHS, batch_size=None, unobserved="negative", **options):
+    observed = TaskRelations(strengths, tasks=range(N), unobserved=unobserved).observed()
+    dataset = PairDataset(torch.arange(N, dtype=torch.float32)[:, None], observed)
+    options = {"n_negatives": 4, "positive_weight": 1.0, "seed": 0, **options}
+    return observed, PairBatches(dataset, batch_size=batch_size, device="cpu", **options)
+
+
+def seen(batch):
+    """Strength and weight by pair of task, of one batch."""
+    pairs, target = batch
+    tasks = pairs.features[:, 0].long()
+    if pairs.heads is None:
+        heads, tails = torch.nonzero(target.weights, as_tuple=True)
+        strengths = target.strengths[heads, tails]
+    else:
+        heads, tails, strengths = pairs.heads, pairs.tails, target.strengths
+    return dict(
+        zip(
+            zip(tasks[heads].tolist(), tasks[tails].tolist(), strict=True),
+            strengths.tolist(),
+            strict=True,
+        )
+    )
+
+
+def test_a_whole_batch_has_every_observed_pair():
+    _, whole = batches()
+    (batch,) = list(whole)
+    found = seen(batch)
+    assert len(found) == N * (N - 1)
+    assert all(STRENGTHS[pair] == strength for pair, strength in found.items())
+    assert batch[0].heads is None
+    assert len(batch[0]) == N * N
+
+
+def test_few_observed_pairs_are_listed():
+    strengths = np.full((N, N), np.nan)
+    strengths[0, 1], strengths[2, 3] = 1, 0
+    _, whole = batches(strengths, unobserved="unknown")
+    (batch,) = list(whole)
+    assert seen(batch) == {(0, 1): 1, (2, 3): 0}
+    assert len(batch[0].features) == 4
+
+
+def test_sampled_batches_go_through_all_relations_and_draw_only_unrelated_pairs():
+    strengths = STRENGTHS.copy()
+    strengths[5, 3] = np.nan
+    observed, sampled = batches(strengths, batch_size=40)
+    related, drawn = [], []
+    for batch in sampled:
+        for pair, strength in seen(batch).items():
+            (related if strength else drawn).append(pair)
+        assert len(batch[0]) <= 40
+    assert sorted(related) == sorted(zip(*np.nonzero(STRENGTHS), strict=True))
+    assert len(related) == observed.n_related
+    assert all(STRENGTHS[pair] == 0 for pair in drawn)
+    assert all(u != v for u, v in drawn)
+    assert (5, 3) not in drawn
+    assert len(drawn) > 2.5 * len(related)
+    again = [seen(batch) for batch in batches(strengths, batch_size=40)[1]]
+    assert again[0].keys() == seen(next(iter(batches(strengths, batch_size=40)[1]))).keys()
+
+
+def test_batches_of_known_zeros_are_not_sampled():
+    observed, listed = batches(np.where(STRENGTHS, 1.0, 0.0), 100, unobserved="unknown")
+    found = [pair for batch in listed for pair in seen(batch)]
+    assert len(found) == len(set(found)) == observed.n_observed == N * (N - 1)
+
+
+def test_positive_pairs_can_weigh_more():
+    _, whole = batches(positive_weight=3.0)
+    ((_, target),) = list(whole)
+    off = ~np.eye(N, dtype=bool)
+    np.testing.assert_array_equal(target.weights.numpy()[off], (1 + 2 * STRENGTHS)[off])
+    assert (np.diag(target.weights) == 0).all()
+
+
+def test_schedules():
+    assert schedule("constant", 0.1, 10) is None
+    for name in ("one_cycle", "cosine"):
+        callback = schedule(name, 0.1, 10)
+        assert callback.step_every == "batch"
+    with pytest.raises(KeyError):
+        callback.kwargs["total_steps"]
