@@ -46,8 +46,8 @@ class BoxDisplay:
         Category of each task, shown as its colour. The 12 most frequent ones can be told
         apart; all others, and missing ones, are grey.
     inside : array-like of bool of shape (n_tasks, n_tasks), default=None
-        ``inside[i, j]`` says that task i counts as lying in task j, which only ``highlight``
-        uses. None takes geometry at its word: each corner of i in j.
+        ``inside[i, j]`` says that task i counts as lying in task j, for the sake of
+        ``highlight``. None takes geometry at its word: each corner of i in j.
 
     Attributes
     ----------
@@ -93,8 +93,8 @@ class BoxDisplay:
         if (lower > upper).any():
             row = np.flatnonzero((lower > upper).any(axis=1))[0]
             raise ValueError(
-                "boxes must hold lower corners, then upper corners; the lower corner of box "
-                f"{row} exceeds its upper one: {lower[row]} and {upper[row]}."
+                "boxes must hold lower corners, then upper corners; the lower corner of "
+                f"box {row} exceeds its upper one: {lower[row]} and {upper[row]}."
             )
         if names is None:
             names = np.arange(len(boxes))
@@ -231,12 +231,11 @@ class BoxDisplay:
             ]
         )
         _add_legend(axes, self._handles(palette, marked, around), own)
-        if own:
-            axes[0].figure.draw_without_rendering()  # the layout decides what fits
+        _lay_out(axes[0])
         first = [*marked, *order[np.isin(order, around)]]
         order = np.array(list(dict.fromkeys([*first, *order])))
-        limits = np.full(len(order), 0 if marked else 2)
-        limits[around] = 2
+        limits = np.full(len(order), 0 if marked else 4)
+        limits[around] = 4
         limits[marked] = len(order)
         self.texts_ = [
             text
@@ -248,7 +247,7 @@ class BoxDisplay:
                 order if wanted is None else order[np.isin(order, wanted)],
                 limits=limits,
                 bold=marked,
-                forced=labels != "auto",
+                forced=not _is_auto(labels),
                 font=_FONT if len(axes) == 1 else _FONT - 1,
             )
         ]
@@ -316,6 +315,7 @@ class BoxDisplay:
 
     # -- drawing -----------------------------------------------------------------------
     def _draw(self, ax, dims, scales, order, palette, marked, around):
+        from matplotlib.colors import to_rgba
         from matplotlib.patches import Rectangle
 
         lower, upper = self._halves()
@@ -348,8 +348,8 @@ class BoxDisplay:
             patches[i] = Rectangle(
                 low[i],
                 *(high[i] - low[i]),
-                facecolor=(colour, face),
-                edgecolor=(colour, edge),
+                facecolor=to_rgba(colour, face),
+                edgecolor=to_rgba(colour, edge),
                 linewidth=line,
                 linestyle=palette.styles[i][0],
                 # Large ones behind small ones; what is highlighted before all.
@@ -361,21 +361,22 @@ class BoxDisplay:
         return patches
 
     def _handles(self, palette, marked, around):
+        from matplotlib.colors import to_rgba
         from matplotlib.patches import Patch
 
         handles = [
-            Patch(facecolor=(c, 0.2), edgecolor=c, linestyle=style[0], label=label)
+            Patch(facecolor=to_rgba(c, 0.2), edgecolor=c, linestyle=style[0], label=label)
             for label, c, style in palette.entries
         ]
+        one = len(marked) == 1
+        dark, plain = "#404040", self.groups is None
         if marked:
-            colour = _COLOURS[1] if self.groups is None else "black"
-            one = len(marked) == 1
+            colour = _COLOURS[1] if plain else palette.colours[marked[0]] if one else dark
             label = _short(self.names[marked[0]], 30) if one else "highlighted"
-            handles.append(
-                Patch(facecolor=(colour, 0.6), edgecolor=colour, lw=2.0, label=label)
-            )
+            face = to_rgba(colour, 0.6)
+            handles.append(Patch(facecolor=face, edgecolor=colour, lw=2.0, label=label))
         if around:
-            colour = _COLOURS[0] if self.groups is None else "black"
+            colour = _COLOURS[0] if plain else dark
             label = "contains it" if one else "contains one of them"
             handles.append(Patch(facecolor="none", edgecolor=colour, lw=1.8, label=label))
         return handles
@@ -431,8 +432,8 @@ class HierarchyDisplay:
     def __init__(self, graph, groups=None):
         if not isinstance(graph, nx.DiGraph) or graph.is_multigraph():
             raise ValueError(
-                "graph must be a networkx.DiGraph, as BoxRelationEmbedder.to_networkx makes "
-                f"it; got {type(graph).__name__}."
+                "graph must be a networkx.DiGraph, as BoxRelationEmbedder.to_networkx "
+                f"makes it; got {type(graph).__name__}."
             )
         if not len(graph):
             raise ValueError("graph has no nodes, so there is nothing to draw.")
@@ -567,15 +568,14 @@ class HierarchyDisplay:
                 layout="constrained",
             )
         ax.set_axis_off()
+        title = "" if place.layers else "no relations"
         if len(graph) < len(names):
-            ax.set_title(
-                f"{len(graph)} of {len(names)} tasks, those that contain most", fontsize=10
-            )
+            title = f"{len(graph)} of {len(names)} tasks, those that contain most"
+        ax.set_title(title, fontsize=10)
         _add_legend([ax], handles, own)
-        if own:
-            ax.figure.draw_without_rendering()
+        _lay_out(ax)
         wanted = set(graph if wanted is None else wanted)
-        bands = _Bands(ax, place, short, wanted, n_members, forced=labels != "auto")
+        bands = _Bands(ax, place, short, wanted, n_members, forced=not _is_auto(labels))
         bands.draw(ax, graph, palette)
         self.texts_ = bands.texts
         self.layers_ = [[names[i] for i in layer] for layer in place.layers]
@@ -657,7 +657,11 @@ def _check_labels(labels, names):
     """Positions of the tasks to label; None where all may be."""
     if isinstance(labels, str):
         if labels not in _LABELS:
-            hint = f" To label one task, pass [{labels!r}]." if labels in names else ""
+            hint = (
+                f" To label one task, pass [{labels!r}]."
+                if labels in names.tolist()
+                else ""
+            )
             raise ValueError(
                 "labels must be 'auto', 'all', 'none' or a list of task names; got "
                 f"{labels!r}.{hint}"
@@ -668,6 +672,10 @@ def _check_labels(labels, names):
             f"labels must be 'auto', 'all', 'none' or a list of task names; got {labels!r}."
         )
     return _find(list(labels), names, "labels")
+
+
+def _is_auto(labels):
+    return isinstance(labels, str) and labels == "auto"
 
 
 def _find(wanted, names, what):
@@ -773,10 +781,16 @@ def _add_legend(axes, handles, own):
         **looks,
     )
     if figure.get_layout_engine() is None:  # else that makes room
-        whole = figure.bbox.width
-        taken = legend.get_window_extent().width / whole
+        taken = legend.get_window_extent().width / figure.bbox.width
         box = ax.get_position()
         ax.set_position([box.x0, box.y0, max(box.width - taken, box.width / 3), box.height])
+
+
+def _lay_out(ax):
+    """Give axes their final size, which decides on what fits."""
+    figure = ax.figure.figure  # of a subfigure: the whole one
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
 
 
 # --------------------------------------------------------------------------------------
@@ -858,20 +872,26 @@ class _Scale:
         if self.spacing != "linear":
             scale = {"functions": (self.forward, self.inverse)}
             getattr(ax, f"set_{way}scale")("function", **scale)
-            size = ax.get_position().size * ax.figure.get_size_inches()
-            ticks = self.ticks(5 if size["xy".index(way)] > 4 else 3)
-            axis.set_ticks(ticks, [f"{tick:.3g}".replace("e+", "e") for tick in ticks])
+            inches = ax.get_window_extent().size["xy".index(way)] / ax.figure.dpi
+            ticks = self.ticks(5 if inches > 4 else 3)
+            axis.set_ticks(ticks, [_number(tick) for tick in ticks])
             axis.set_ticks([], minor=True)
             label += f" ({self.spacing} gaps)"
         axis.set_label_text(label)
         getattr(ax, f"set_{way}lim")(*self.inverse(np.array([-0.02, 1.02])))
 
 
+def _number(tick):
+    text = f"{tick:.5g}".replace("e+0", "e").replace("e+", "e")
+    return text.replace("e-0", "e-").replace("-", "\N{MINUS SIGN}")
+
+
 def _label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
     """Label boxes one after the other, where the label is least mistaken for another's.
 
     A label in "auto" is left out if it would cover another one, or meet more boxes than
-    ``limits`` allows which do not surround the box as well.
+    ``limits`` allows which do not surround the box as well. Faint boxes count only for
+    the labels of faint boxes.
     """
     from matplotlib.patheffects import withStroke
 
@@ -879,6 +899,8 @@ def _label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
     point = figure.dpi / 72
     frame = ax.get_window_extent().extents[None]
     corners = np.array([patch.get_window_extent().extents for patch in patches])
+    areas = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
+    strength = np.array([patch.get_edgecolor()[3] for patch in patches])
     texts, taken = [], np.empty((0, 4))
     for i in order if forced else order[:_MOST_TRIED]:
         text = ax.annotate(
@@ -889,7 +911,7 @@ def _label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
             fontsize=font,
             fontweight="bold" if i in bold else "normal",
             color=_darker(patches[i].get_edgecolor()),
-            alpha=max(patches[i].get_edgecolor()[3], 0.6),
+            alpha=1.0 if strength[i] > 0.5 else 0.6,
             va="bottom",
             ha="left",
             zorder=5,
@@ -899,25 +921,28 @@ def _label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
         )
         text.set_in_layout(False)
         spots, turned = _spots(corners[i], text.get_window_extent().size, 2.5 * point)
-        area = (spots[0, 2:] - spots[0, :2]).prod()
+        area = (spots[-1, 2:] - spots[-1, :2]).prod()
         margin = np.array([-1, -1, 1, 1]) * point
         hidden = _shared_area(spots + margin, taken).sum(axis=1)
         outside = area - _shared_area(spots, frame)[:, 0]
         lost = hidden + np.where(outside > 0.5, outside, 0)
-        meets = _shared_area(spots, corners) > 0
         centre = np.tile((corners[i, :2] + corners[i, 2:]) / 2, 2)[None]
-        meets &= ~(_contains(corners, spots).T & _contains(corners, centre).T)
+        around = _contains(corners, centre)[:, 0] & (areas > areas[i])
+        meets = _shared_area(spots, corners) > 0
+        meets &= ~(_contains(corners, spots).T & around)
+        meets &= strength >= strength[i] / 2
         meets[:, i] = False
         meets = meets.sum(axis=1)
         if not forced:
             good = (lost == 0) & (meets <= limits[i])
-            spots, lost, meets = spots[good], lost[good], meets[good]
+            spots, turned, lost, meets = spots[good], turned[good], lost[good], meets[good]
         if not len(spots):
             text.remove()
             continue
-        spot = spots[np.argmin(lost * len(corners) + meets + 0.01 * np.arange(len(spots)))]
+        best = np.argmin(lost * len(corners) + meets + 0.01 * np.arange(len(spots)))
+        spot = spots[best]
         taken = np.vstack([taken, spot])
-        text.set_rotation(90 if turned else 0)
+        text.set_rotation(90 if turned[best] else 0)
         # Held by the nearest corner of the box, so that it stays there in zooming.
         far = (spot[:2] + spot[2:]) / 2 > centre[0, :2]
         pixel = np.where(far, corners[i, 2:], corners[i, :2])
@@ -928,26 +953,26 @@ def _label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
 
 
 def _spots(box, size, pad):
-    """Corners of places for a label, in its box or else around it, and if it is turned."""
+    """Corners of places for a label, in its box and around it, and which are turned."""
     low, high = box[:2], box[2:]
     fits, turned = [(high - low >= s + 2 * pad).all() for s in (size, size[::-1])]
-    turned = turned and not fits
-    size = size[::-1] if turned else size
+    spots = np.empty((0, 4))
     if fits or turned:
-        first, last = low + pad, high - pad - size
+        inner = size if fits else size[::-1]
+        first, last = low + pad, high - pad - inner
         steps = np.array([0, 1, 0.5, 0.25, 0.75])
         across = first[0] + (last[0] - first[0]) * steps
         up = last[1] + (first[1] - last[1]) * steps
-        spots = np.array([(x, y) for y in up for x in across])
-    else:
-        middle = (low + high - size) / 2
-        right, left = high[0] + pad, low[0] - pad - size[0]
-        above, below = high[1] + pad / 2, low[1] - pad / 2 - size[1]
-        start, end = low[0], high[0] - size[0]
-        spots = [(right, middle[1]), (left, middle[1])]
-        spots += [(x, y) for x in (middle[0], start, end) for y in (above, below)]
-        spots += [(x, y) for x in (right, left) for y in (above, below)]
-    return np.column_stack([spots, spots + size]), turned
+        spots = np.array([(x, y, x + inner[0], y + inner[1]) for y in up for x in across])
+    middle = (low + high - size) / 2
+    right, left = high[0] + pad, low[0] - pad - size[0]
+    above, below = high[1] + pad / 2, low[1] - pad / 2 - size[1]
+    start, end = low[0], high[0] - size[0]
+    outer = [(right, middle[1]), (left, middle[1])]
+    outer += [(x, y) for x in (middle[0], start, end) for y in (above, below)]
+    outer += [(x, y) for x in (right, left) for y in (above, below)]
+    turned = (np.arange(len(spots) + len(outer)) < len(spots)) & (not fits)
+    return np.vstack([spots, np.column_stack([outer, outer + size])]), turned
 
 
 def _shared_area(some_boxes, others):
@@ -1050,7 +1075,7 @@ class _Layout:
         for row in self.order:
             widths = np.array([1.0 if node in self.level else 0.5 for node in row])
             # Sparse rows take the room that the widest one leaves.
-            widths *= max(1.0, 0.9 * widest / widths.sum())
+            widths *= np.clip(0.7 * widest / widths.sum(), 1.0, 8.0)
             offset = np.append(0, np.cumsum(widths[:-1] + widths[1:]) / 2)
             offsets.append(offset)
             x.update(zip(row, offset - offset[-1] / 2, strict=True))
@@ -1147,9 +1172,7 @@ class _Bands:
         ]
         spans = sorted(spans + ends)
         apart = 6 * self.point / unit
-        if all(
-            a[1] + apart <= b[0] or a == b for a, b in pairwise(spans)
-        ):
+        if all(a[1] + apart <= b[0] or a == b for a, b in pairwise(spans)):
             return sizes, False
         if forced:
             return sizes, True
@@ -1197,6 +1220,8 @@ class _Bands:
                 )
                 text.set_in_layout(False)
                 self.texts.append(text)
+        size = np.clip(0.6 * self.unit / point, 1.0, 4.0) ** 2
+        thin = np.clip(self.unit / point / 6, 0.3, 1.0)
         weights = _weights(graph)
         lines = [_line(weight, weights) for weight in weights]
         ax.add_collection(
@@ -1204,7 +1229,7 @@ class _Bands:
                 [self._path(top, bottom, y, below) for bottom, top in graph.edges],
                 facecolors="none",
                 edgecolors=[line["color"] for line in lines],
-                linewidths=[line["lw"] for line in lines],
+                linewidths=[thin * line["lw"] for line in lines],
                 zorder=1,
             ),
             autolim=False,
@@ -1218,7 +1243,7 @@ class _Bands:
             ax.scatter(
                 [x[i] for i in same],
                 [y[i] for i in same],
-                s=16,
+                s=size,
                 color=colour,
                 marker=style[1],
                 zorder=5,

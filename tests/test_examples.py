@@ -1,0 +1,68 @@
+"""Every example runs as a stranger would run it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(name, *arguments, folder):
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("link_prediction_dag.py", "ordered pairs"),
+        ("grid_search.py", "best: {'embedder__boxrelationembedder__box_dim'"),
+    ],
+)
+def test_examples_run(name, says, tmp_path):
+    done = run(name, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert says in done.stdout
+    assert done.stderr == ""
+
+
+def make_mammals(folder, n=40):
+    """Files like those of WordNet mammals, of a small random tree."""
+    rng = np.random.RandomState(0)
+    names = np.array([f"synset{i}.n.01" for i in range(n)])
+    X = np.zeros((n, 8))
+    edges = []
+    for i in range(1, n):
+        parent = (i - 1) // 2
+        X[i] = X[parent] + rng.normal(size=8)
+        edges.append((names[i], names[parent], "hypernym"))
+    np.savez(folder / "mammal_minilm.npz", embeddings=X.astype(np.float16), synsets=names)
+    frame = pd.DataFrame(edges, columns=["child", "parent", "relation"])
+    frame.to_csv(folder / "mammal_edges.csv.gz", index=False)
+
+
+def test_the_mammals_of_a_small_stand_in(tmp_path):
+    done = run("wordnet_mammals.py", tmp_path, folder=tmp_path)
+    assert done.returncode != 0
+    assert "mammal_minilm.npz is missing" in done.stderr
+    make_mammals(tmp_path)
+    done = run("wordnet_mammals.py", tmp_path, "--max-epochs", 20, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "boxes, 5 dimensions" in done.stdout
+    assert "novel synsets" in done.stdout
+
+
+def test_the_mammals_of_wordnet(shared_data, tmp_path):
+    done = run("wordnet_mammals.py", shared_data, "--max-epochs", 2, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1182 of 1182 tasks, 6542 pairs" in done.stdout
