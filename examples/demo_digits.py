@@ -107,31 +107,27 @@ def draw(X, relations, classes, folder):
     from sklearn_task2box.display import BoxDisplay, HierarchyDisplay
 
     n_digits = classes.sum(axis=1)
-    few = _nested(relations.to_numpy(), n_digits)
+    named = ["all", "even", "odd", "primes", "small", "large"]
+    few = np.flatnonzero(X.index.isin(named) | (n_digits == 1))
+    few = few[~X.index[few].str.endswith(")")]  # no second task of the same digits
     contained = (relations.iloc[few, few] == 1).astype(float)
     flat = BoxRelationEmbedder(box_dim=2, max_epochs=1000, random_state=0)
     flat.fit(X.iloc[few], contained)
-    figure, axes = plt.subplots(1, 2, figsize=(16, 7.5), width_ratios=[1.1, 1])
-    groups = [f"{n} digit{'s' if n > 1 else ''}" for n in n_digits[few]]
-    BoxDisplay.from_estimator(flat, groups=groups, ax=axes[0])
-    HierarchyDisplay.from_estimator(flat, groups=groups, ax=axes[1])
+    figure, axes = plt.subplots(
+        1, 2, figsize=(15, 7), width_ratios=[1.2, 1], layout="constrained"
+    )
+    sizes = {1: "one digit", 4: "four digits", 5: "five digits", 10: "all digits"}
+    groups = pd.Categorical([sizes[n] for n in n_digits[few]], list(sizes.values()))
+    BoxDisplay.from_estimator(flat, groups=groups, labels="all", ax=axes[0])
+    HierarchyDisplay.from_estimator(flat, ax=axes[1])
     score = flat.score(X.iloc[few], contained)
     axes[0].set_title(f"{len(few)} tasks as boxes (average precision {score:.2f})")
     axes[1].set_title("The hierarchy they predict")
-    figure.tight_layout()
     path = Path(folder) / "digits_tasks.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     plt.close(figure)
     return path
-
-
-def _nested(relations, n_digits, n_tasks=24):
-    """Tasks of a few digits, and those that contain most of them."""
-    small = np.flatnonzero(n_digits <= 2)
-    members = (relations[small] == 1).sum(axis=0)
-    order = np.argsort(-members / n_digits, kind="stable")
-    return np.sort(order[:n_tasks])
 
 
 if __name__ == "__main__":

@@ -58,6 +58,8 @@ _MAX_WHOLE = 4_000_000
 _AUTO_BATCH = 65_536
 # Rotating into the span of the rows costs about n_tasks ** 2 * n_features.
 _MAX_ROTATED = 2000
+# Up to this many pairs a step is too short to be shared among threads.
+_MAX_SINGLE_THREAD = 50_000
 # Overlaps computed at a time outside of training.
 _BLOCK = 1 << 22
 
@@ -86,14 +88,15 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         After each hidden layer of encoder="mlp".
     normalization : {"batch", "layer"} or None, default=None
         After each hidden layer of encoder="mlp".
-    side : {"exp", "softplus", "sigmoid"}, default="exp"
-        Makes positive sides of the outputs of the network.
+    side : {"softplus", "exp", "sigmoid"}, default="softplus"
+        Makes positive sides of the outputs z of the network: softplus(z); about exp(z),
+        bounded by exp(10); or sigmoid(z), at most 1.
     anchor : {"center", "lower"}, default="center"
         Which point of the box the network places.
     temperature : float or "auto", default="auto"
         Of the soft volume, in units of the space: sides below it count as short. See
-        :func:`sklearn_task2box.geometry.log_volume`. "auto" is 0.05 for each dimension, at
-        most 0.5: found on subsets of WordNet mammals.
+        :func:`sklearn_task2box.geometry.log_volume`. "auto" is
+        ``min(0.01 * box_dim ** 2, 0.5)``, found on subsets of WordNet mammals.
     objective : {"cross_entropy", "squared_error"} or nn.Module class, \
             default="cross_entropy"
         Loss of a pair of tasks. A class of your own maps (log_overlap, strengths) to
@@ -245,7 +248,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         hidden_layer_sizes=(512, 256),
         dropout=0.0,
         normalization=None,
-        side="exp",
+        side="softplus",
         anchor="center",
         temperature="auto",
         objective="cross_entropy",
@@ -392,7 +395,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if batch_size == "auto":
             batch_size = None if pairs.n_observed <= _MAX_WHOLE else _AUTO_BATCH
 
-        with _torch_seed(seed, device):
+        with _torch_seed(seed, device), _torch_threads(pairs.n_observed):
             encoder = self._make_encoder(X)
             dataset = PairDataset(self._features(encoder, X), pairs)
             net = make_net(
@@ -464,7 +467,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _volume_temperature(self):
         if self.temperature == "auto":
-            return min(0.05 * self.box_dim, 0.5)
+            return min(0.01 * self.box_dim**2, 0.5)
         return float(self.temperature)
 
     def _resolve_device(self):
@@ -881,6 +884,21 @@ def _torch_seed(seed, device):
             with torch.cuda.device(one):
                 torch.cuda.manual_seed(int(seed))
         yield
+
+
+@contextmanager
+def _torch_threads(n_pairs):
+    """One thread for a small fit: more gain nothing, and wait for one another.
+
+    On a machine with other work, that waiting made fits many times slower.
+    """
+    before = torch.get_num_threads()
+    if n_pairs <= _MAX_SINGLE_THREAD:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _preparation(X):

@@ -4,8 +4,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-# Sides at most this long: exp() of a large output must not overflow in float32.
-_MAX_LOG_SIDE = 40.0
+# Exponential sides stay between exp(-10) and exp(10): without a bound, a container and a
+# member that must not contain it drive one another out of any scale that can be drawn.
+_MAX_LOG_SIDE = 10.0
 
 
 class MLP(nn.Sequential):
@@ -73,8 +74,9 @@ class BoxEncoder(nn.Module):
         Before they are prepared.
     n_outputs : int
         2 * box_dim.
-    side : {"exp", "softplus", "sigmoid"}, default="exp"
-        Makes sides of any real number; "sigmoid" (the paper) bounds them by 1.
+    side : {"softplus", "exp", "sigmoid"}, default="softplus"
+        Makes sides of any real number: softplus(z); exp(10 * tanh(z / 10)), which is
+        about exp(z); or sigmoid(z), at most 1, which is the paper's.
     anchor : {"center", "lower"}, default="center"
         Which point of the box the positions are; the paper's is the lower corner.
     offset : tensor of shape (n_features,), default=None
@@ -88,7 +90,7 @@ class BoxEncoder(nn.Module):
         body,
         n_features,
         n_outputs,
-        side="exp",
+        side="softplus",
         anchor="center",
         offset=None,
         rotation=None,
@@ -125,7 +127,7 @@ class BoxEncoder(nn.Module):
         """
         position, raw = self.body(X if prepared else self.prepare(X)).chunk(2, dim=1)
         if self.side == "exp":
-            side = raw.clamp(-_MAX_LOG_SIDE, _MAX_LOG_SIDE).exp()
+            side = (_MAX_LOG_SIDE * torch.tanh(raw / _MAX_LOG_SIDE)).exp()
         elif self.side == "softplus":
             side = F.softplus(raw)
         else:

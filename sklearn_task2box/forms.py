@@ -108,12 +108,13 @@ def _is_scalar(item):
 
 def as_names(names, what):
     """Task names as a 1-D array; ValueError where a name stands twice."""
-    if isinstance(names, str) or np.ndim(names) == 0:
+    if isinstance(names, str) or not isinstance(names, Iterable):
         raise ValueError(f"{what} must be a sequence of task names; got {names!r}.")
     names = list(names)
     array = np.empty(len(names), dtype=object)
-    array[:] = names
-    index = pd.Index(array)
+    for i, name in enumerate(names):  # a name may be a tuple
+        array[i] = name
+    index = pd.Index(array, tupleize_cols=False)
     if index.hasnans:
         raise ValueError(f"{what} has missing names (NaN or None).")
     if index.has_duplicates:
@@ -127,7 +128,8 @@ def as_names(names, what):
 
 def positions_of(names, among):
     """Positions of names in an array of names; -1 for a name that is not there."""
-    return pd.Index(among).get_indexer(pd.Index(names))
+    among, names = (pd.Index(a, tupleize_cols=False) for a in (among, names))
+    return among.get_indexer(names)
 
 
 def some(names, most=3):

@@ -34,9 +34,9 @@ def test_the_anchor_places_the_box():
     with torch.no_grad():
         body.weight[:] = 0
         body.bias[:] = torch.tensor([3.0, 0.0])  # position 3, side exp(0) = 1
-    lower, upper = BoxEncoder(body, 1, 2, anchor="center")(torch.zeros(1, 1))
+    lower, upper = BoxEncoder(body, 1, 2, side="exp", anchor="center")(torch.zeros(1, 1))
     assert (lower.item(), upper.item()) == (2.5, 3.5)
-    lower, upper = BoxEncoder(body, 1, 2, anchor="lower")(torch.zeros(1, 1))
+    lower, upper = BoxEncoder(body, 1, 2, side="exp", anchor="lower")(torch.zeros(1, 1))
     assert (lower.item(), upper.item()) == (3.0, 4.0)
 
 

@@ -1,0 +1,1 @@
+"""Measurements that take longer than tests may; each module is a command."""

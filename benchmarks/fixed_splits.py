@@ -1,0 +1,90 @@
+"""Test average precision on fixed splits of WordNet mammals, and how long a fit takes.
+
+``python -m benchmarks.fixed_splits --data FOLDER`` prints one row per data set, method and
+dimension: mean and standard deviation over the seeds. The folder holds
+``mammals150_split.npz``, ``mammals500_split.npz`` (arrays X, D, mask, test_pairs,
+test_labels) and ``mammal_minilm.npz`` with ``mammal_closure.csv.gz``. Only the pairs whose
+mask is 0 are learned from; nothing is chosen on the test pairs.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from sklearn_task2box import PAPER_SETTINGS, BoxRelationEmbedder, TaskPairs, TaskRelations
+from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
+
+
+def main(folder, seeds, paper):
+    print(f"{'data':<12}{'method':<20}{'dim':>4}{'AP':>8}{'±':>7}{'AUC':>8}{'seconds':>9}")
+    for n in (150, 500):
+        data = np.load(Path(folder) / f"mammals{n}_split.npz", allow_pickle=False)
+        seen = np.where(data["mask"] == 0, data["D"], np.nan)
+        test = data["test_pairs"], data["test_labels"]
+        report(f"mammals{n}", data["X"], seen, test, seeds, paper)
+    X, relations = whole(folder)
+    strengths = relations.toarray()
+    hidden = np.random.RandomState(0).uniform(size=strengths.shape) < 0.1
+    np.fill_diagonal(hidden, False)
+    test = np.argwhere(hidden), strengths[hidden]
+    report("mammals1182", X, np.where(hidden, np.nan, strengths), test, seeds[:1], False)
+
+
+def whole(folder):
+    """All mammals, with sentence embeddings; the split is this script's own."""
+    arrays = np.load(Path(folder) / "mammal_minilm.npz", allow_pickle=False)
+    edges = pd.read_csv(Path(folder) / "mammal_closure.csv.gz")
+    pairs = edges[["descendant", "ancestor"]]
+    return arrays["embeddings"].astype(float), TaskRelations(pairs, arrays["synsets"])
+
+
+def report(name, X, seen, test, seeds, paper):
+    """Fit every method and print its row."""
+    pairs, labels = TaskPairs(X, test[0]), test[1]
+    methods = [
+        ("popularity", "", lambda seed: PopularityBaseline()),
+        ("closure", "", lambda seed: ClosureBaseline()),
+    ]
+    for dim in (2, 5, 20):
+        methods.append(
+            ("boxes", dim, lambda seed, d=dim: BoxRelationEmbedder(d, random_state=seed))
+        )
+    if paper:
+        for dim in (2, 5):
+            methods.append(
+                (
+                    "settings of paper",
+                    dim,
+                    lambda seed, d=dim: BoxRelationEmbedder(
+                        d, random_state=seed, **PAPER_SETTINGS
+                    ),
+                )
+            )
+    for method, dim, make in methods:
+        rows = []
+        for seed in seeds if dim else [0]:
+            started = time.perf_counter()
+            model = make(seed).fit(X, seen)
+            seconds = time.perf_counter() - started
+            related = model.predict_proba(pairs)[:, 1]
+            precision = average_precision_score(labels, related)
+            rows.append((precision, roc_auc_score(labels, related), seconds))
+        (ap, auc, seconds), spread = np.mean(rows, axis=0), np.std(rows, axis=0)[0]
+        print(
+            f"{name:<12}{method:<20}{dim!s:>4}{ap:>8.3f}{spread:>7.3f}{auc:>8.3f}"
+            f"{seconds:>9.1f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", required=True, help="folder of the benchmark data")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
+    parser.add_argument("--paper", action="store_true", help="also the paper's settings")
+    arguments = parser.parse_args()
+    main(arguments.data, list(range(arguments.seeds)), arguments.paper)

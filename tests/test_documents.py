@@ -1,0 +1,33 @@
+"""The snippets of README and guide run, one after the other."""
+
+import re
+from pathlib import Path
+
+import matplotlib.pyplot
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md"])
+def test_snippets_run(document, monkeypatch):
+    monkeypatch.setattr(matplotlib.pyplot, "show", lambda: None)
+    text = (ROOT / document).read_text(encoding="utf-8")
+    snippets = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(snippets) >= 4
+    names = {}
+    for snippet in snippets:
+        exec(compile(snippet, document, "exec"), names)
+    matplotlib.pyplot.close("all")
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(document):
+    path = ROOT / document
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert target.startswith("http") or (path.parent / target).exists(), target
+
+
+def test_the_readme_begins_with_the_two_commands():
+    commands = re.findall(r"^(make \w+)", (ROOT / "README.md").read_text(), flags=re.M)
+    assert commands[:2] == ["make demo", "make test"]
