@@ -9,16 +9,15 @@ import networkx as nx
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.linalg import svd
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.extmath import svd_flip
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from sklearn_task2box import forms
 from sklearn_task2box.encoders import MLP, BoxEncoder, Table
+from sklearn_task2box.features import hot_columns, preparation, writable
 from sklearn_task2box.geometry import log_overlap, log_volume
 from sklearn_task2box.metrics import best_f1_threshold, relation_score
 from sklearn_task2box.neighbours import neighbourhood_affinities
@@ -31,7 +30,13 @@ from sklearn_task2box.relations import (
     as_relations,
     task_names,
 )
-from sklearn_task2box.training import NoEpochFinished, PairDataset, make_net
+from sklearn_task2box.training import (
+    NoEpochFinished,
+    PairDataset,
+    few_threads,
+    make_net,
+    seeded,
+)
 
 # Settings of Task2Box (Daroya, Sun & Maji, CVPR 2024) and its published code, with the
 # sums of that code made means at 100 tasks, 5 % of whose pairs are related.
@@ -56,10 +61,6 @@ PAPER_SETTINGS = {
 # One batch of all pairs up to this many; batches of that many pairs beyond.
 _MAX_WHOLE = 4_000_000
 _AUTO_BATCH = 65_536
-# Rotating into the span of the rows costs about n_tasks ** 2 * n_features.
-_MAX_ROTATED = 2000
-# Up to this many pairs a step is too short to be shared among threads.
-_MAX_SINGLE_THREAD = 50_000
 # Overlaps computed at a time outside of training.
 _BLOCK = 1 << 22
 
@@ -395,7 +396,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if batch_size == "auto":
             batch_size = None if pairs.n_observed <= _MAX_WHOLE else _AUTO_BATCH
 
-        with _torch_seed(seed, device), _torch_threads(pairs.n_observed):
+        with seeded(seed, device), few_threads(pairs.n_observed):
             encoder = self._make_encoder(X)
             dataset = PairDataset(self._features(encoder, X), pairs)
             net = make_net(
@@ -502,7 +503,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             return encoder
         offset, rotation = None, None
         if self.encoder != "table":
-            offset, rotation = _preparation(X)
+            offset, rotation = preparation(X)
         n_inputs = X.shape[1]
         if rotation is not None and rotation.ndim == 2:
             n_inputs = rotation.shape[1]
@@ -555,11 +556,11 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _features(self, encoder, X):
         """Features as the body of the encoder reads them, once for the whole fit."""
         if isinstance(encoder.body, Table):
-            return torch.from_numpy(_hot_columns(X))
+            return torch.from_numpy(hot_columns(X))
         if sparse.issparse(X):
             return (X * float(encoder.rotation)).astype(np.float32)
         with torch.no_grad():
-            return encoder.prepare(torch.from_numpy(_writable(X))).float()
+            return encoder.prepare(torch.from_numpy(writable(X))).float()
 
     # -- boxes -------------------------------------------------------------------------
     def _validate_X(self, X, **options):
@@ -576,13 +577,13 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         module = copy.deepcopy(self.net_.module_.encoder).double().eval()
         device = next(module.parameters()).device
         if isinstance(module.body, Table):
-            X = _hot_columns(X)
+            X = hot_columns(X)
         boxes = np.empty((X.shape[0], module.n_outputs))
         step = max(1, _BLOCK // max(module.n_features, 1))
         with torch.no_grad():
             for start in range(0, X.shape[0], step):
                 part = X[start : start + step]
-                part = part.toarray() if sparse.issparse(part) else _writable(part)
+                part = part.toarray() if sparse.issparse(part) else writable(part)
                 part = torch.from_numpy(part).to(device)
                 if part.is_floating_point():
                     part = part.double()
@@ -872,80 +873,6 @@ def _all_or_nothing(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
-
-
-@contextmanager
-def _torch_seed(seed, device):
-    """Seed torch, and give it back the random state that it had."""
-    cuda = [torch.device(device)] if device.startswith("cuda") else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.default_generator.manual_seed(int(seed))
-        for one in cuda:
-            with torch.cuda.device(one):
-                torch.cuda.manual_seed(int(seed))
-        yield
-
-
-@contextmanager
-def _torch_threads(n_pairs):
-    """One thread for a small fit: more gain nothing, and wait for one another.
-
-    On a machine with other work, that waiting made fits many times slower.
-    """
-    before = torch.get_num_threads()
-    if n_pairs <= _MAX_SINGLE_THREAD:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _preparation(X):
-    """Offset and rotation that centre the features, and scale them to unit mean square.
-
-    With fewer tasks than features, the rotation leads into the span of the tasks: for
-    them nothing is lost, and the first layer of the network stays small.
-    """
-    n, n_features = X.shape
-    if sparse.issparse(X):  # stays sparse: no centring
-        return None, torch.tensor(
-            _inverse(np.sqrt(X.multiply(X).sum() / X.shape[0] / n_features))
-        )
-    X = X.astype(np.float64)
-    offset = X.mean(axis=0)
-    X = X - offset
-    if n < n_features and n <= _MAX_ROTATED:
-        U, sizes, V = svd(X, full_matrices=False)
-        U, V = svd_flip(U, V)
-        rank = max(1, int((sizes > sizes[0] * n_features * np.finfo(float).eps).sum()))
-        scale = _inverse(np.sqrt((sizes**2).sum() / n / rank))
-        return torch.from_numpy(offset), torch.from_numpy(V[:rank].T * scale)
-    return torch.from_numpy(offset), torch.tensor(_inverse(np.sqrt((X**2).mean())))
-
-
-def _inverse(size):
-    return float(1 / size) if size > 0 else 1.0
-
-
-def _hot_columns(X):
-    """Which column of each one-hot row is 1."""
-    rows = sparse.csr_matrix(X)
-    rows.eliminate_zeros()
-    counts = np.diff(rows.indptr)
-    if not ((counts == 1).all() and (rows.data == 1).all()):
-        bad = np.flatnonzero(counts != 1) if (counts != 1).any() else rows.data != 1
-        raise ValueError(
-            "encoder='table' learns one box per task and needs one-hot rows, such as "
-            f"X = scipy.sparse.identity(n_tasks); row {np.arange(len(counts))[bad][0]} is "
-            "not one. Use encoder='mlp' for features."
-        )
-    return rows.indices.astype(np.int64)
-
-
-def _writable(array):
-    """torch warns of arrays that can't be written, such as memory maps."""
-    return array if array.flags.writeable else array.copy()
 
 
 def _sample(pairs, most):

@@ -5,7 +5,6 @@ pair (i, j) always reads "the share ``w`` of task i lies inside task j".
 """
 
 import numbers
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 
 from sklearn_task2box import forms
+from sklearn_task2box.observed import ObservedPairs
 
 DIRECTIONS = ("member_to_container", "container_to_member")
 UNOBSERVED = ("negative", "unknown")
@@ -475,137 +475,6 @@ class TaskPairs(_RowSliceable):
             "the same interface read it; put a Pipeline inside, as in "
             "TaskLinkClassifier(make_pipeline(StandardScaler(), BoxRelationEmbedder()))."
         )
-
-
-# --------------------------------------------------------------------------------------
-# What a fit sees
-# --------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class ObservedPairs:
-    """The pairs of tasks a fit may learn from, in positions 0..n_tasks-1.
-
-    ``complete`` says that a pair neither mentioned nor unknown is observed, with
-    strength 0. The diagonal is never observed.
-    """
-
-    n_tasks: int
-    heads: np.ndarray
-    tails: np.ndarray
-    strengths: np.ndarray
-    unknown_heads: np.ndarray
-    unknown_tails: np.ndarray
-    complete: bool
-
-    @property
-    def n_observed(self):
-        if not self.complete:
-            return len(self.strengths)
-        return self.n_tasks * (self.n_tasks - 1) - len(self.unknown_heads)
-
-    @property
-    def n_related(self):
-        return int(np.count_nonzero(self.strengths))
-
-    @property
-    def is_graded(self):
-        return not np.isin(self.strengths, (0, 1)).all()
-
-    def dense(self):
-        """Strengths and observed-or-not, each an (n_tasks, n_tasks) array."""
-        strengths = np.zeros((self.n_tasks, self.n_tasks), dtype=np.float32)
-        mask = np.full(strengths.shape, self.complete)
-        strengths[self.heads, self.tails] = self.strengths
-        mask[self.heads, self.tails] = True
-        mask[self.unknown_heads, self.unknown_tails] = False
-        np.fill_diagonal(mask, False)
-        return strengths, mask
-
-    def expand(self):
-        """All observed pairs, those of strength 0 among them, as three arrays."""
-        if not self.complete:
-            return self.heads, self.tails, self.strengths
-        strengths, mask = self.dense()
-        heads, tails = np.nonzero(mask)
-        exact = np.zeros(strengths.shape)  # float64: strengths exactly as given
-        exact[self.heads, self.tails] = self.strengths
-        return heads, tails, exact[heads, tails]
-
-    def hold_out(self, fraction, rng):
-        """Split off a random share of the observed pairs, stratified by related or not.
-
-        Parameters
-        ----------
-        fraction : float in (0, 1)
-        rng : numpy.random.RandomState
-
-        Returns
-        -------
-        rest : ObservedPairs
-            Without the pairs held out, which are unknown there.
-        held : tuple of ndarray
-            Heads, tails and strengths of the pairs held out.
-        """
-        related = np.flatnonzero(self.strengths > 0)
-        out = rng.permutation(related)[: max(1, round(fraction * len(related)))]
-        n_zeros = self.n_observed - len(related)
-        # More zeros than this do not make the score any more certain.
-        n_out = min(round(fraction * n_zeros), max(10 * len(out), 100_000))
-        zeros = np.setdiff1d(np.arange(len(self.strengths)), related)
-        if not self.complete:
-            drop = np.concatenate([out, rng.permutation(zeros)[:n_out]])
-            zero_heads, zero_tails = self.heads[drop], self.tails[drop]
-            held = (zero_heads, zero_tails, self.strengths[drop])
-        else:
-            drop = out
-            zero_heads, zero_tails = self.draw_zeros(n_out, rng)
-            held = (
-                np.concatenate([self.heads[out], zero_heads]),
-                np.concatenate([self.tails[out], zero_tails]),
-                np.concatenate([self.strengths[out], np.zeros(len(zero_heads))]),
-            )
-        keep = np.ones(len(self.strengths), dtype=bool)
-        keep[drop] = False
-        rest = ObservedPairs(
-            n_tasks=self.n_tasks,
-            heads=self.heads[keep],
-            tails=self.tails[keep],
-            strengths=self.strengths[keep],
-            unknown_heads=np.concatenate([self.unknown_heads, held[0]]),
-            unknown_tails=np.concatenate([self.unknown_tails, held[1]]),
-            complete=self.complete,
-        )
-        return rest, held
-
-    def keys(self, heads, tails):
-        """One integer per ordered pair."""
-        return np.asarray(heads, dtype=np.int64) * self.n_tasks + tails
-
-    def not_zero_keys(self):
-        """Sorted keys of the pairs that are not observed zeros."""
-        return np.unique(
-            np.concatenate(
-                [
-                    self.keys(
-                        self.heads[self.strengths > 0], self.tails[self.strengths > 0]
-                    ),
-                    self.keys(self.unknown_heads, self.unknown_tails),
-                ]
-            )
-        )
-
-    def draw_zeros(self, n_drawn, rng):
-        """Distinct pairs observed to be unrelated, of a complete set."""
-        n = self.n_tasks
-        if n <= 3000:
-            strengths, mask = self.dense()
-            zeros = np.flatnonzero(mask & (strengths == 0))
-            drawn = rng.choice(zeros, size=min(n_drawn, len(zeros)), replace=False)
-            return drawn // n, drawn % n
-        keys = np.unique(rng.randint(0, n * n, size=2 * n_drawn, dtype=np.int64))
-        keys = keys[(keys // n != keys % n)]
-        keys = np.setdiff1d(keys, self.not_zero_keys(), assume_unique=True)
-        keys = rng.permutation(keys)[:n_drawn]
-        return keys // n, keys % n
 
 
 # --------------------------------------------------------------------------------------

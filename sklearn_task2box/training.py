@@ -1,5 +1,7 @@
 """The skorch net that fits boxes to relations: batches of pairs, callbacks, epochs."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -15,6 +17,8 @@ from sklearn_task2box.objectives import Prediction, Target
 
 # A table of all pairs is faster than a list of them from this share observed on.
 _TABLE_FROM_SHARE = 0.1
+# Up to this many pairs a step is too short to be shared among threads.
+_MAX_SINGLE_THREAD = 50_000
 
 
 class NoEpochFinished(Exception):
@@ -414,3 +418,33 @@ def make_net(
         verbose=0,
         device=device,
     )
+
+
+# --------------------------------------------------------------------------------------
+# What a fit must leave as it was
+# --------------------------------------------------------------------------------------
+@contextmanager
+def seeded(seed, device):
+    """Seed torch, and give it back the random state that it had."""
+    cuda = [torch.device(device)] if device.startswith("cuda") else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.default_generator.manual_seed(int(seed))
+        for one in cuda:
+            with torch.cuda.device(one):
+                torch.cuda.manual_seed(int(seed))
+        yield
+
+
+@contextmanager
+def few_threads(n_pairs):
+    """One thread for a small fit: more gain nothing, and wait for one another.
+
+    On a machine with other work, that waiting made fits many times slower.
+    """
+    before = torch.get_num_threads()
+    if n_pairs <= _MAX_SINGLE_THREAD:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
