@@ -1,0 +1,66 @@
+"""Features as networks read them."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from sklearn_task2box.encoders import BoxEncoder
+from sklearn_task2box.features import hot_columns, preparation, writable
+
+
+def prepared(X, new=None):
+    offset, rotation = preparation(X)
+    encoder = BoxEncoder(None, X.shape[1], 2, offset=offset, rotation=rotation)
+    return encoder.prepare(torch.from_numpy(X if new is None else new)).numpy()
+
+
+def test_few_features_are_centred_and_scaled_by_one_factor():
+    X = np.random.RandomState(0).normal(size=(30, 4)) * [1, 10, 100, 1000] + 7
+    got = prepared(X)
+    np.testing.assert_allclose(got.mean(axis=0), 0, atol=1e-12)
+    assert (got**2).mean() == pytest.approx(1)
+    np.testing.assert_allclose(
+        got / (X - X.mean(axis=0)), got[0, 0] / (X - X.mean(0))[0, 0]
+    )
+
+
+def test_many_features_are_rotated_into_the_span_of_the_rows():
+    X = np.random.RandomState(0).normal(size=(10, 200)) + 3
+    got = prepared(X)
+    assert got.shape == (10, 9)  # centring takes one dimension away
+    assert (got**2).mean() == pytest.approx(1)
+    centred = X - X.mean(axis=0)
+    gram = centred @ centred.T
+    np.testing.assert_allclose(got @ got.T / gram, (got @ got.T)[0, 0] / gram[0, 0])
+    # What lies across the span of the training rows does not show.
+    across = np.linalg.svd(centred)[2][-1:]
+    np.testing.assert_allclose(prepared(X, X[:1] + across), got[:1], atol=1e-9)
+
+
+@pytest.mark.parametrize("X", [np.ones((5, 3)), np.zeros((5, 20)), 1e-300 * np.eye(4)])
+def test_constant_features_are_no_trouble(X):
+    assert np.isfinite(prepared(X)).all()
+
+
+def test_sparse_features_are_not_centred():
+    X = sparse.random(20, 50, 0.1, format="csr", random_state=0)
+    offset, rotation = preparation(X)
+    assert offset is None
+    assert (X.multiply(X).mean() * rotation**2).item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csr_array])
+def test_hot_columns(kind):
+    rows = np.eye(4)[[2, 0, 3]]
+    assert hot_columns(kind(rows)).tolist() == [2, 0, 3]
+    for wrong in (rows * 2, rows + 1, rows[:, :3]):
+        with pytest.raises(ValueError, match="one-hot rows"):
+            hot_columns(kind(wrong))
+
+
+def test_read_only_arrays_are_copied():
+    X = np.ones((2, 2))
+    assert writable(X) is X
+    X.flags.writeable = False
+    assert writable(X).flags.writeable

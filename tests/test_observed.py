@@ -1,0 +1,43 @@
+"""What a fit sees of relations."""
+
+import numpy as np
+import pytest
+
+from sklearn_task2box.relations import TaskRelations
+
+N = 12
+STRENGTHS = np.triu(np.random.RandomState(0).uniform(size=(N, N)) < 0.4, 1).astype(float)
+
+
+@pytest.mark.parametrize("unobserved", ["negative", "unknown"])
+def test_hold_out_takes_a_stratified_share(unobserved):
+    strengths = STRENGTHS.copy()
+    strengths[0, 5] = np.nan
+    observed = TaskRelations(strengths, tasks=range(N), unobserved=unobserved).observed()
+    rest, (heads, tails, held) = observed.hold_out(0.25, np.random.RandomState(0))
+    assert (held > 0).sum() == round(0.25 * observed.n_related)
+    assert rest.n_related + (held > 0).sum() == observed.n_related
+    assert rest.n_observed + len(held) == observed.n_observed
+    np.testing.assert_array_equal(STRENGTHS[heads, tails], held)
+    _, mask = rest.dense()
+    assert not mask[heads, tails].any()
+    both = {*zip(*rest.expand()[:2], strict=True)} & {*zip(heads, tails, strict=True)}
+    assert not both
+
+
+def test_zeros_are_drawn_without_a_table_of_all_pairs():
+    n = 4000
+    chain = TaskRelations([(i, i + 1) for i in range(n - 1)], tasks=range(n)).observed()
+    heads, tails = chain.draw_zeros(500, np.random.RandomState(0))
+    assert len(heads) == 500
+    assert (heads != tails).all()
+    assert (tails != heads + 1).all()
+
+
+def test_expanding_keeps_strengths_exactly():
+    observed = TaskRelations([(0, 1, 0.1), (1, 2, 1 / 3)], tasks=range(3)).observed()
+    heads, tails, strengths = observed.expand()
+    assert len(heads) == len(tails) == observed.n_observed == 6
+    assert sorted(strengths)[-2:] == [0.1, 1 / 3]
+    assert observed.is_graded
+    assert observed.n_related == 2
