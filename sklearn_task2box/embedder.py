@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_task2box import forms
@@ -82,7 +83,8 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         without features; the rows of X are then one-hot, as in
         ``scipy.sparse.identity(n_tasks)``. A class of your own is called with
         (n_features, 2 * box_dim) and maps a batch of features to that many outputs:
-        positions, then what the sides are made of.
+        positions, then what the sides are made of. With fewer tasks than features, it sees
+        the features rotated into the span of the tasks, and is called with their number.
     hidden_layer_sizes : tuple of int, default=(512, 256)
         Widths of the hidden layers of encoder="mlp".
     dropout : float in [0, 1), default=0.0
@@ -145,7 +147,8 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     n_neighbors : int, default=15
         Neighbours that count in the relations made of X alone, where y is None.
     warm_start : bool, default=False
-        Go on from the network of the last fit.
+        Go on from the network of the last fit, which keeps its form: arguments of the
+        network other than box_dim no longer matter.
     callbacks : list of skorch callbacks, default=None
         Called during training.
     device : str, default="auto"
@@ -328,7 +331,8 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         y : relations among the rows of X, default=None
             A labelled square DataFrame, a networkx.DiGraph, an edge list, a square array
             or sparse matrix, TaskRelations, or a 1-D array of labels: see
-            :class:`TaskRelations` for each. ``None`` takes the neighbourhood affinities
+            :class:`TaskRelations` for each. Where X has no names, labelled relations must
+            stand in the order of its rows. ``None`` takes the neighbourhood affinities
             of X itself, so that the boxes are a map of X.
 
         Returns
@@ -343,8 +347,8 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Warns
         -----
         UserWarning
-            If the fit is interrupted (Ctrl-C); the boxes are those of the last finished
-            epoch. Before the end of the first epoch the KeyboardInterrupt is passed on,
+            If the fit is interrupted (Ctrl-C) within an epoch; the boxes are those of the
+            last finished one. Before the end of the first epoch the KeyboardInterrupt is passed on,
             and nothing is changed.
         """
         with _all_or_nothing(self):
@@ -375,6 +379,18 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         )
 
     def _fit_pairs(self, X, pairs):
+        for callback in self.callbacks or []:
+            one = (
+                callback[1]
+                if isinstance(callback, tuple) and len(callback) == 2
+                else callback
+            )
+            is_class = isinstance(one, type) and issubclass(one, Callback)
+            if not (is_class or isinstance(one, Callback)):
+                raise ValueError(
+                    f"callbacks must hold skorch callbacks; got {one!r} of type "
+                    f"{type(one).__name__}."
+                )
         rng = check_random_state(self.random_state)
         seed, batch_seed = rng.randint(np.iinfo(np.int32).max, size=2)
         device = self._resolve_device()
@@ -458,6 +474,12 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self._graded = pairs.is_graded
         self.temperature_ = self._volume_temperature()
         self.boxes_ = self._encode(X)
+        if not np.isfinite(self.boxes_).all():
+            raise ValueError(
+                "The fit did not converge: boxes are not finite after "
+                f"{self.n_iter_} epochs. Lower learning_rate, set max_gradient_norm, or "
+                "rescale X."
+            )
         heads, tails, strengths = held_out or _sample(pairs, 1_000_000)
         self.threshold_ = best_f1_threshold(
             strengths, self._pair_overlaps(self.boxes_, heads, self.boxes_, tails)
@@ -481,12 +503,20 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 f"device must be 'auto', 'cpu', 'cuda' or another name that torch.device "
                 f"knows; got {self.device!r}."
             ) from None
+        if device.type == "meta":
+            raise ValueError("device='meta' has no numbers to train with; use 'auto'.")
         if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
             raise ValueError(
                 f"device={self.device!r} was asked for, but torch sees "
                 f"{torch.cuda.device_count()} CUDA devices. Use device='auto', which "
                 "takes the CPU then, or install a build of torch with CUDA."
             )
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, NotImplementedError, AssertionError) as error:
+            raise ValueError(
+                f"device={self.device!r} can't be used here: {error} Use device='auto'."
+            ) from None
         return str(device)
 
     def _make_encoder(self, X):
@@ -679,7 +709,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         corners = [
             corner
             for side in (boxes, others)
-            for corner in torch.from_numpy(np.ascontiguousarray(side)).chunk(2, dim=-1)
+            for corner in torch.from_numpy(writable(side)).chunk(2, dim=-1)
         ]
         with torch.no_grad():
             return log_overlap(*corners, self.temperature_).exp().numpy()
@@ -810,7 +840,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return indices, strengths
 
     def _log_volumes(self, boxes):
-        lower, upper = torch.from_numpy(boxes).chunk(2, dim=-1)
+        lower, upper = torch.from_numpy(writable(boxes)).chunk(2, dim=-1)
         return log_volume(lower, upper, self.temperature_).numpy()
 
     def to_networkx(self, X=None, threshold=None, reduce=True):

@@ -125,7 +125,14 @@ class BoxEncoder(nn.Module):
         -------
         lower, upper : tensor of shape (n_tasks, box_dim)
         """
-        position, raw = self.body(X if prepared else self.prepare(X)).chunk(2, dim=1)
+        outputs = self.body(X if prepared else self.prepare(X))
+        if outputs.ndim != 2 or outputs.shape[1] != self.n_outputs:
+            raise ValueError(
+                f"The encoder must map a batch of tasks to {self.n_outputs} outputs each, "
+                "2 * box_dim: positions, then what the sides are made of; it returned the "
+                f"shape {tuple(outputs.shape)}."
+            )
+        position, raw = outputs.chunk(2, dim=1)
         if self.side == "exp":
             side = (_MAX_LOG_SIDE * torch.tanh(raw / _MAX_LOG_SIDE)).exp()
         elif self.side == "softplus":

@@ -22,15 +22,18 @@ def preparation(X):
             _inverse(np.sqrt(X.multiply(X).sum() / X.shape[0] / n_features))
         )
     X = X.astype(np.float64)
+    unit = np.abs(X).max() or 1.0  # else squares of large features overflow
+    X = X / unit
     offset = X.mean(axis=0)
     X = X - offset
     if n < n_features and n <= _MAX_ROTATED:
         U, sizes, V = svd(X, full_matrices=False)
         U, V = svd_flip(U, V)
         rank = max(1, int((sizes > sizes[0] * n_features * np.finfo(float).eps).sum()))
-        scale = _inverse(np.sqrt((sizes**2).sum() / n / rank))
-        return torch.from_numpy(offset), torch.from_numpy(V[:rank].T * scale)
-    return torch.from_numpy(offset), torch.tensor(_inverse(np.sqrt((X**2).mean())))
+        rotation = V[:rank].T * _inverse(np.sqrt((sizes**2).sum() / n / rank))
+    else:
+        rotation = np.float64(_inverse(np.sqrt((X**2).mean())))
+    return torch.from_numpy(offset * unit), torch.as_tensor(rotation / unit)
 
 
 def _inverse(size):
@@ -39,7 +42,7 @@ def _inverse(size):
 
 def hot_columns(X):
     """Which column of each one-hot row is 1."""
-    rows = sparse.csr_matrix(X)
+    rows = sparse.csr_matrix(X, copy=True)
     rows.eliminate_zeros()
     counts = np.diff(rows.indptr)
     if not ((counts == 1).all() and (rows.data == 1).all()):
@@ -53,5 +56,6 @@ def hot_columns(X):
 
 
 def writable(array):
-    """torch warns of arrays that can't be written, such as memory maps."""
-    return array if array.flags.writeable else array.copy()
+    """torch warns of read-only arrays, such as memory maps, and refuses turned ones."""
+    usable = array.flags.writeable and all(stride >= 0 for stride in array.strides)
+    return array if usable else array.copy()

@@ -58,6 +58,9 @@ def read_entries(relations, tasks=None):
     if sparse.issparse(relations):
         return _read_matrix(relations, tasks)
     if isinstance(relations, pd.DataFrame):
+        if tasks is not None and relations.shape == (len(tasks), len(tasks)):
+            if all(isinstance(axis, pd.RangeIndex) for axis in relations.axes):
+                return _read_matrix(_frame_values(relations), tasks)
         if relations.shape[1] not in (2, 3):
             raise ValueError(
                 f"A DataFrame of relations is square with task names as its index and "
@@ -145,18 +148,26 @@ def some(names, most=3):
 def _read_labelled(frame, tasks):
     columns = as_names(frame.columns, "the columns of the relations")
     index = as_names(frame.index, "the index of the relations")
-    names = columns
-    if tasks is not None:
-        unknown = np.flatnonzero(positions_of(columns, tasks) < 0)
-        # A frame cut by rows may know more tasks than the rows it was cut to.
-        if len(unknown) and len(index) == len(columns):
-            raise ValueError(
-                f"The relations name tasks that are not among the rows of X: "
-                f"{some(columns[unknown])}."
-            )
+    names = columns if tasks is None else as_names(tasks, "The argument tasks")
+    at = positions_of(columns, names)
+    if (at < 0).any():
+        raise ValueError(
+            "The relations name tasks that are not among the tasks given: "
+            f"{some(columns[at < 0])}."
+        )
     rows = positions_of(index, names)
-    heads, tails, strengths = _dense_entries(_as_array(frame.to_numpy()), index, columns)
-    return Entries(*_clean(rows[heads], tails, strengths, names), names, rows, True)
+    given = rows
+    if len(index) == len(columns):  # not cut: of further tasks nothing is mentioned
+        given = np.arange(len(names))
+    heads, tails, strengths = _dense_entries(_frame_values(frame), index, columns)
+    return Entries(*_clean(rows[heads], at[tails], strengths, names), names, given, True)
+
+
+def _frame_values(frame):
+    """Values of a frame, with NaN for the missing values of nullable types."""
+    if any(isinstance(dtype, pd.api.extensions.ExtensionDtype) for dtype in frame.dtypes):
+        frame = frame.astype(object).where(frame.notna(), np.nan)
+    return frame.to_numpy()
 
 
 def _read_graph(graph, tasks):
@@ -178,7 +189,10 @@ def _read_graph(graph, tasks):
             "graph.subgraph(names)."
         )
     frame = pd.DataFrame(
-        [(u, v, w) for u, v, w in graph.edges(data="weight", default=1.0)],
+        [
+            (u, v, 1.0 if w is None else w)
+            for u, v, w in graph.edges(data="weight", default=1.0)
+        ],
         columns=["head", "tail", "strength"],
         dtype=object,
     )
@@ -261,13 +275,14 @@ def edge_columns(edges, what, allow_strengths=True):
                 )
         elif edges.ndim != 2:
             raise ValueError(f"{what} must have the shape {expected}; got {edges.shape}.")
-        columns = [np.array(c) for c in zip(*edges, strict=True)]
-        if len(edges) == 0:
-            columns = [np.zeros(0, dtype=int)] * 2
-        for j in (0, 1):  # names of mixed types must not become strings
-            if not isinstance(edges, np.ndarray) and columns[j].dtype.kind not in "iuf":
-                columns[j] = np.empty(len(edges), dtype=object)
-                columns[j][:] = [e[j] for e in edges]
+        if isinstance(edges, np.ndarray):
+            columns = list(edges.T)
+        else:
+            width = lengths.pop() if lengths else 2
+            columns = [np.empty(len(edges), dtype=object) for _ in range(width)]
+            for i, edge in enumerate(edges):  # names may be tuples, or of mixed types
+                for column, entry in zip(columns, edge, strict=True):
+                    column[i] = entry
     if len(columns) not in widths:
         raise ValueError(
             f"{what} must have the shape {expected}; got {len(columns)} columns."
@@ -310,14 +325,33 @@ def endpoints(heads, tails, names, what):
         if len(bad):
             raise ValueError(
                 f"{what} has the row positions {some(np.unique(bad))}, but there are {n} "
-                f"tasks (0 to {n - 1}). {_CUT}"
+                f"tasks (0 to {n - 1})." + (f" {_CUT}" if "edge" in what else "")
             )
     return as_int
 
 
 def is_positions(names):
-    """Whether the names only count the rows (given names are an object array)."""
-    return isinstance(names, np.ndarray) and names.dtype.kind == "i"
+    """Whether the names only count the rows."""
+    return (
+        isinstance(names, np.ndarray)
+        and names.dtype.kind == "i"
+        and np.array_equal(names, np.arange(len(names)))
+    )
+
+
+def check_no_other_order(labels):
+    """ValueError if labels are row positions, but not in their order."""
+    positions = _as_integers(labels)
+    n = len(labels)
+    if positions is None or np.array_equal(positions, np.arange(n)):
+        return
+    if np.array_equal(np.sort(positions), np.arange(n)):
+        raise ValueError(
+            "The rows of X have no names, and the labels of the relations are the numbers 0 "
+            f"to {n - 1} in another order, {some(labels)}: do they count rows, or stand in "
+            "the order of the rows? Sort them (relations.loc[range(n), range(n)]), or name "
+            "the rows: pass X as a DataFrame whose index holds the same labels."
+        )
 
 
 def _as_integers(ends):
@@ -339,6 +373,8 @@ def _as_integers(ends):
 def _check_positions(nodes, n):
     integers = _as_integers(nodes) if len(nodes) else np.arange(0)
     if integers is None or not np.array_equal(np.sort(integers), np.arange(n)):
+        if not len(nodes):
+            raise ValueError(f"The graph has no nodes, but X has {n} rows.")
         raise ValueError(
             f"The rows of X have no names, so the nodes of the graph must be exactly 0 to "
             f"{n - 1}; got {some(nodes)}. {NAME_THE_ROWS}"
@@ -385,8 +421,16 @@ def _as_strengths(values, what):
     except (TypeError, ValueError):
         raise ValueError(
             f"{what} must be numbers in [0, 1] (NaN for unknown); got values such as "
-            f"{some(values.ravel())}."
+            f"{some([v for v in values.ravel() if not _is_number(v)])}."
         ) from None
+
+
+def _is_number(value):
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _clean(heads, tails, strengths, names, warn_diagonal=False):

@@ -130,6 +130,7 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         -------
         labels : ndarray of shape (n_pairs,)
         """
+        check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 

@@ -33,16 +33,20 @@ def relation_score(strengths, predicted, graded=None):
     1.0
     """
     strengths, predicted = np.asarray(strengths, float), np.asarray(predicted, float)
-    if not (strengths > 0).any():
-        raise ValueError(
-            f"None of the {len(strengths)} pairs to be scored is related, so no score is "
-            "defined. Score more tasks at once, or use fewer folds."
-        )
+    _check_related(strengths)
     if graded is None:
         graded = not np.isin(strengths, (0, 1)).all()
     if graded:
         return spearman(strengths, predicted)
     return float(average_precision_score(strengths > 0, predicted))
+
+
+def _check_related(strengths):
+    if not (strengths > 0).any():
+        raise ValueError(
+            f"None of the {len(strengths)} pairs to be scored is related, so no score is "
+            "defined. Score more tasks at once, or use fewer folds."
+        )
 
 
 def spearman(strengths, predicted):
@@ -123,6 +127,7 @@ class RelationScorer:
             X = estimator[:-1].transform(X) if len(steps) > 1 else X
             estimator = steps[-1][1]
         strengths, predicted = estimator.compare(X, y)
+        _check_related(strengths)
         return _SCORES[self.name](strengths, predicted, estimator.threshold_)
 
 

@@ -71,7 +71,8 @@ class ObservedPairs:
             Heads, tails and strengths of the pairs held out.
         """
         related = np.flatnonzero(self.strengths > 0)
-        out = rng.permutation(related)[: max(1, round(fraction * len(related)))]
+        n_held = min(max(1, round(fraction * len(related))), len(related) - 1)
+        out = rng.permutation(related)[:n_held]
         n_zeros = self.n_observed - len(related)
         # More zeros than this do not make the score any more certain.
         n_out = min(round(fraction * n_zeros), max(10 * len(out), 100_000))

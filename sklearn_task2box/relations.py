@@ -48,6 +48,12 @@ class _RowSliceable:
 
     loc = iloc  # masks, which scikit-learn takes to ``loc``
 
+    # Some of scikit-learn's tools ask for these two under array API dispatch.
+    device = "cpu"
+
+    def __array_namespace__(self, api_version=None):
+        return np
+
     def take(self, indices, axis=0):
         """Return the rows at ``indices``, as a container of the same kind."""
         if axis not in (0, "index"):
@@ -144,7 +150,7 @@ class TaskRelations(_RowSliceable):
         if isinstance(relations, TaskRelations):
             raise TypeError("These relations are a TaskRelations already: use them as is.")
         if tasks is not None and not forms.is_positions(tasks):
-            tasks = forms.as_names(tasks, "tasks")
+            tasks = forms.as_names(tasks, "The argument tasks")
         entries = forms.read_entries(relations, tasks)
         heads, tails, strengths = entries.heads, entries.tails, entries.strengths
         given, everywhere = np.zeros((2, len(entries.names)), dtype=bool)
@@ -157,8 +163,10 @@ class TaskRelations(_RowSliceable):
             heads, tails, strengths = forms.transitive_closure(
                 heads, tails, strengths, entries.names
             )
+        self._dropped_zeros = False
         if unobserved == "negative":  # an explicit zero says the same as silence
             said = strengths != 0
+            self._dropped_zeros = not said.all()
             heads, tails, strengths = heads[said], tails[said], strengths[said]
         n = len(entries.names)
         # NaN is stored: of such a pair nothing is known.
@@ -208,9 +216,16 @@ class TaskRelations(_RowSliceable):
             raise ValueError(
                 f"direction={direction!r} came beside relations whose direction is settled "
                 "(TaskRelations, or labels, which have none). Give it to "
-                "TaskRelations(..., direction=...) instead."
+                "TaskRelations(..., direction=...) or TaskPairs.from_graph(..., direction=...) "
+                "instead."
             )
         other = self[:]
+        if unobserved == "unknown" and self._dropped_zeros:
+            raise ValueError(
+                "unobserved='unknown' came beside relations whose zeros were mentioned and "
+                "then dropped, as TaskRelations does by default. Give it to "
+                "TaskRelations(..., unobserved='unknown') instead."
+            )
         if "unknown" in (unobserved, self.unobserved):
             other.unobserved = "unknown"
         if transitive:
@@ -343,7 +358,7 @@ class TaskPairs(_RowSliceable):
     X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
         Features of the tasks. The index of a DataFrame holds their names.
     pairs : array-like of shape (n_pairs, 2)
-        Row positions in ``X`` or, where ``X`` is a DataFrame, task names. The pair
+        Task names where ``X`` has any that these are, and row positions otherwise. The pair
         (i, j) asks how much of task i lies inside task j.
 
     Attributes
@@ -371,6 +386,8 @@ class TaskPairs(_RowSliceable):
     def __init__(self, X, pairs):
         if not hasattr(X, "shape"):
             X = np.asarray(X)
+        if sparse.issparse(X):
+            X = X.tocsr()  # other formats have no rows to take
         if len(X.shape) != 2:
             raise ValueError(
                 "X must be the features of the tasks, of shape (n_tasks, n_features); "
@@ -549,6 +566,8 @@ def as_relations(
 
 def _align(relations, n_tasks, names):
     """Put the rows of the relations into the order of the rows of X."""
+    if names is None and relations.named:
+        forms.check_no_other_order(relations.all_tasks)
     if names is None or not relations.named:
         if len(relations) != n_tasks:
             raise ValueError(
@@ -570,7 +589,8 @@ def _align(relations, n_tasks, names):
         raise ValueError(
             "The relations have rows for tasks that X does not have: "
             f"{forms.some(relations.all_tasks[extra])}. Add their rows to X, or drop them "
-            "from the relations."
+            "from the relations; for cross-validation, bring them into the order of X: "
+            "relations.loc[X.index, X.index]."
         )
     aligned = relations[:]
     aligned._rows = at

@@ -280,7 +280,7 @@ class HeldOutScore(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         epoch = len(net.history)
-        if epoch % self.every == 0 or epoch == net.max_epochs:
+        if epoch % self.every == 0 or epoch in (1, net.max_epochs):
             self.score_ = relation_score(self.strengths, self.predict(net))
         net.history.record("valid_score", float(self.score_))
 
@@ -377,12 +377,13 @@ def make_net(
     -------
     net : BoxNet, not initialised
     """
+    max_epochs = int(max_epochs)  # torch refuses NumPy's integers
     n_steps = max_epochs * len(PairBatches(dataset, **batches))
     ours = [("finished", FinishedEpochs())]
     if max_gradient_norm is not None:
         ours.append(("clipping", GradientNormClipping(max_gradient_norm)))
     if held_out is not None:
-        every = max(1, max_epochs // 50)
+        every = max(1, min(max_epochs // 50, patience))
         stopping = EarlyStopping(
             monitor="valid_score",
             lower_is_better=False,

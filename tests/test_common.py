@@ -9,6 +9,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from conftest import make_taxonomy
 from scipy import sparse
 from sklearn.base import clone
@@ -350,3 +351,15 @@ def test_clones_keep_parameters(estimator):
     again = clone(estimator)
     assert repr(again) == repr(estimator)
     assert again.get_params().keys() == estimator.get_params().keys()
+
+
+def test_pairs_under_array_api_dispatch(labelled_pairs):
+    pairs, y = labelled_pairs
+    try:
+        with sklearn.config_context(array_api_dispatch=True):
+            scores = cross_val_score(LINKS["embedder"], pairs, y, cv=2)
+            parts = train_test_split(pairs, y, stratify=y, random_state=0)
+    except ImportError as error:
+        pytest.skip(str(error))
+    assert np.isfinite(scores).all()
+    assert isinstance(parts[0], TaskPairs)

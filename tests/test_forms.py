@@ -209,3 +209,74 @@ def test_entries_are_sorted_and_single():
     assert entries.tails.tolist() == [1, 1]
     heads, tails, strengths = transitive_closure(*entries[:4])
     assert len(heads) == len(tails) == len(strengths) == 2
+
+
+# -- names and orders ------------------------------------------------------------------
+def test_integer_names_in_an_array_are_names():
+    for tasks in ([3, 0, 1, 2], np.array([3, 0, 1, 2])):
+        relations = TaskRelations([(3, 0)], tasks=tasks)
+        assert relations.named
+        assert relations.toarray()[0, 1] == 1
+    tens = nx.DiGraph([(10, 20), (30, 20)])
+    assert TaskRelations(tens, tasks=np.array([10, 20, 30])).toarray().sum() == 2
+    with pytest.raises(ValueError, match="repeats 0"):
+        TaskRelations(MATRIX, tasks=np.zeros(4, dtype=int))
+
+
+def test_tasks_order_the_rows_of_a_labelled_frame():
+    frame = pd.DataFrame(MATRIX, index=NAMES, columns=NAMES)
+    order = [2, 0, 3, 1]
+    relations = TaskRelations(frame, tasks=NAMES[order])
+    np.testing.assert_array_equal(relations.toarray(), MATRIX[np.ix_(order, order)])
+    more = TaskRelations(frame, tasks=[*NAMES, "ghost"])
+    assert more.shape == (5, 5)
+    assert more.toarray()[4].tolist() == [0] * 5
+    with pytest.raises(ValueError, match="not among the tasks given: 'stone'"):
+        TaskRelations(frame, tasks=NAMES[:3])
+
+
+def test_numbers_as_labels_must_stand_in_their_order_beside_unnamed_rows():
+    frame = pd.DataFrame(np.zeros((3, 3)), index=[2, 0, 1], columns=[2, 0, 1])
+    with pytest.raises(ValueError, match=r"0 to 2 in another order.*range\(n\)"):
+        as_relations(frame, 3)
+    assert as_relations(frame.loc[range(3), range(3)], 3).shape == (3, 3)
+
+
+def test_small_unlabelled_square_frames_are_matrices_of_as_many_tasks():
+    matrix = np.array([[0, 1.0, 0], [0, 0, 1], [0, 0, 0]])
+    np.testing.assert_array_equal(as_relations(pd.DataFrame(matrix), 3).toarray(), matrix)
+
+
+def test_zeros_that_were_dropped_do_not_become_unknown():
+    relations = TaskRelations(MATRIX, tasks=NAMES)
+    with pytest.raises(ValueError, match="zeros were mentioned"):
+        as_relations(relations, 4, unobserved="unknown")
+    kept = TaskRelations(MATRIX, tasks=NAMES, unobserved="unknown")
+    assert as_relations(kept, 4, unobserved="unknown").toarray()[0, 1] == 0
+
+
+@pytest.mark.parametrize(
+    "names", [[(0, 1), (1, 2), (2, 3)], ["x", 1, (1, 2)], [frozenset("a"), "a", 0.5]]
+)
+def test_names_of_any_hashable_type(names):
+    edges = [(names[0], names[1]), (names[1], names[2])]
+    expected = [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
+    for form in (edges, nx.DiGraph(edges)):
+        assert TaskRelations(form, tasks=names).toarray().tolist() == expected
+
+
+def test_missing_values_of_nullable_types_are_unknown():
+    frame = pd.DataFrame(MATRIX, index=NAMES, columns=NAMES).astype("Float64")
+    frame.iloc[0, 1] = pd.NA
+    assert np.isnan(as_relations(frame, 4, NAMES).toarray()[0, 1])
+
+
+def test_an_edge_without_a_weight_has_strength_one():
+    weightless = nx.DiGraph()
+    weightless.add_edge("cat", "mammal", weight=None)
+    assert as_relations(weightless, 4, NAMES).toarray()[1, 2] == 1
+
+
+def test_graphs_without_nodes():
+    with pytest.raises(ValueError, match="no nodes, but X has 3 rows"):
+        as_relations(nx.DiGraph(), 3)

@@ -3,6 +3,7 @@
 import networkx as nx
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -102,3 +103,8 @@ def test_wrong_input(taxonomy):
         make_pipeline(StandardScaler(), BoxRelationEmbedder()).fit(X, graph).predict_proba(
             pairs
         )
+
+
+def test_unfitted_classifiers_say_so(taxonomy):
+    with pytest.raises(NotFittedError):
+        TaskLinkClassifier().predict(TaskPairs(taxonomy[0], [(0, 1)]))
