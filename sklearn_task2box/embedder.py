@@ -348,8 +348,8 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         -----
         UserWarning
             If the fit is interrupted (Ctrl-C) within an epoch; the boxes are those of the
-            last finished one. Before the end of the first epoch the KeyboardInterrupt is passed on,
-            and nothing is changed.
+            last finished one. Before the end of the first epoch the KeyboardInterrupt is
+            passed on, and nothing is changed.
         """
         with _all_or_nothing(self):
             self._validate_params()
@@ -380,11 +380,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _fit_pairs(self, X, pairs):
         for callback in self.callbacks or []:
-            one = (
-                callback[1]
-                if isinstance(callback, tuple) and len(callback) == 2
-                else callback
-            )
+            one = callback[-1] if isinstance(callback, tuple) else callback
             is_class = isinstance(one, type) and issubclass(one, Callback)
             if not (is_class or isinstance(one, Callback)):
                 raise ValueError(

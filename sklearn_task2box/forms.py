@@ -58,9 +58,9 @@ def read_entries(relations, tasks=None):
     if sparse.issparse(relations):
         return _read_matrix(relations, tasks)
     if isinstance(relations, pd.DataFrame):
-        if tasks is not None and relations.shape == (len(tasks), len(tasks)):
-            if all(isinstance(axis, pd.RangeIndex) for axis in relations.axes):
-                return _read_matrix(_frame_values(relations), tasks)
+        unlabelled = all(isinstance(axis, pd.RangeIndex) for axis in relations.axes)
+        if unlabelled and tasks is not None and relations.shape == (len(tasks),) * 2:
+            return _read_matrix(_frame_values(relations), tasks)
         if relations.shape[1] not in (2, 3):
             raise ValueError(
                 f"A DataFrame of relations is square with task names as its index and "
@@ -347,8 +347,8 @@ def check_no_other_order(labels):
         return
     if np.array_equal(np.sort(positions), np.arange(n)):
         raise ValueError(
-            "The rows of X have no names, and the labels of the relations are the numbers 0 "
-            f"to {n - 1} in another order, {some(labels)}: do they count rows, or stand in "
+            "The rows of X have no names, and the labels of the relations are the numbers "
+            f"0 to {n - 1} in another order, {some(labels)}: do they count rows, or stand in "
             "the order of the rows? Sort them (relations.loc[range(n), range(n)]), or name "
             "the rows: pass X as a DataFrame whose index holds the same labels."
         )

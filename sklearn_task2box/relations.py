@@ -216,8 +216,8 @@ class TaskRelations(_RowSliceable):
             raise ValueError(
                 f"direction={direction!r} came beside relations whose direction is settled "
                 "(TaskRelations, or labels, which have none). Give it to "
-                "TaskRelations(..., direction=...) or TaskPairs.from_graph(..., direction=...) "
-                "instead."
+                "TaskRelations(..., direction=...) or TaskPairs.from_graph(..., "
+                "direction=...) instead."
             )
         other = self[:]
         if unobserved == "unknown" and self._dropped_zeros:
