@@ -509,7 +509,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             )
         try:
             torch.empty(0, device=device)
-        except (RuntimeError, NotImplementedError, AssertionError) as error:
+        except (RuntimeError, AssertionError) as error:
             raise ValueError(
                 f"device={self.device!r} can't be used here: {error} Use device='auto'."
             ) from None

@@ -347,9 +347,9 @@ def check_no_other_order(labels):
         return
     if np.array_equal(np.sort(positions), np.arange(n)):
         raise ValueError(
-            "The rows of X have no names, and the labels of the relations are the numbers "
-            f"0 to {n - 1} in another order, {some(labels)}: do they count rows, or stand in "
-            "the order of the rows? Sort them (relations.loc[range(n), range(n)]), or name "
+            "The rows of X have no names, and the labels of the relations are 0 to "
+            f"{n - 1} in another order, {some(labels)}: do they count rows, or stand in "
+            "the order of the rows? Sort them, relations.loc[range(n), range(n)], or name "
             "the rows: pass X as a DataFrame whose index holds the same labels."
         )
 

@@ -26,10 +26,8 @@ class _RowSliceable:
 
     ``iloc``, ``loc`` and ``take`` lead it to the branch for pandas, which works with and
     without array API dispatch; ``__getitem__`` also accepts ``(indices, Ellipsis)``.
+    Classes derived from it say in ``_select(indices)`` how rows are taken.
     """
-
-    def _select(self, indices):
-        raise NotImplementedError  # pragma: no cover
 
     def __getitem__(self, key):
         if isinstance(key, tuple):
