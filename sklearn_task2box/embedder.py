@@ -347,8 +347,8 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Warns
         -----
         UserWarning
-            If the fit is interrupted (Ctrl-C) within an epoch; the boxes are those of the
-            last finished one. Before the end of the first epoch the KeyboardInterrupt is
+            If the fit is interrupted (Ctrl-C); the boxes are those of the last finished
+            epoch. Before the end of the first epoch the KeyboardInterrupt is
             passed on, and nothing is changed.
         """
         with _all_or_nothing(self):

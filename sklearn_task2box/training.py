@@ -192,8 +192,8 @@ class PairModule(nn.Module):
 class BoxNet(NeuralNet):
     """skorch's NeuralNet over batches of pairs.
 
-    ``interrupted_`` says after a fit whether it was interrupted in the middle of an epoch
-    (Ctrl-C); the weights are then those of the last finished epoch.
+    ``interrupted_`` says after a fit whether it was interrupted (Ctrl-C) rather than ended
+    by a callback; the weights are then those of the last finished epoch.
     """
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
@@ -201,10 +201,10 @@ class BoxNet(NeuralNet):
         self.interrupted_ = False
         try:
             return super().fit_loop(X, y, epochs=epochs, **fit_params)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             if not finished.n_epochs_:
                 raise NoEpochFinished from None
-            self.interrupted_ = finished.running_
+            self.interrupted_ = finished.running_ or not _raised_by_callback(stop)
             raise
 
     def infer(self, x, **fit_params):
@@ -212,6 +212,16 @@ class BoxNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         return self.criterion_(y_pred, y_true)
+
+
+def _raised_by_callback(stop):
+    """Whether a callback raised it, as skorch's do to end a fit, or the user's Ctrl-C."""
+    trace = stop.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    frame = trace.tb_frame
+    is_method = frame.f_code.co_name.startswith("on_")
+    return is_method and isinstance(frame.f_locals.get("self"), Callback)
 
 
 class FinishedEpochs(Callback):

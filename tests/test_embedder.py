@@ -1,5 +1,6 @@
 """BoxRelationEmbedder: what it learns, what it says of relations, what it refuses."""
 
+import signal
 import warnings
 
 import joblib
@@ -402,6 +403,23 @@ def test_callbacks_may_end_a_fit(taxonomy):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = quick(callbacks=[StopAt()]).fit(*taxonomy)
+    assert model.n_iter_ == 4
+
+
+class Worker(Callback):
+    """Ctrl-C between two epochs, while a callback is at work."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 4:
+            self.work()
+
+    def work(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interruption_between_epochs_is_told(taxonomy):
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = quick(callbacks=[Worker()]).fit(*taxonomy)
     assert model.n_iter_ == 4
 
 
