@@ -9,37 +9,23 @@ mask is 0 are learned from; nothing is chosen on the test pairs.
 
 import argparse
 import time
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from sklearn_task2box import PAPER_SETTINGS, BoxRelationEmbedder, TaskPairs, TaskRelations
+from benchmarks.mammals import fixed_split, hide, whole
+from sklearn_task2box import PAPER_SETTINGS, BoxRelationEmbedder, TaskPairs
 from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
 
 
 def main(folder, seeds, paper):
     print(f"{'data':<12}{'method':<20}{'dim':>4}{'AP':>8}{'±':>7}{'AUC':>8}{'seconds':>9}")
     for n in (150, 500):
-        data = np.load(Path(folder) / f"mammals{n}_split.npz", allow_pickle=False)
-        seen = np.where(data["mask"] == 0, data["D"], np.nan)
-        test = data["test_pairs"], data["test_labels"]
-        report(f"mammals{n}", data["X"], seen, test, seeds, paper)
+        X, seen, test = fixed_split(folder, n)
+        report(f"mammals{n}", X, seen, test, seeds, paper)
     X, relations = whole(folder)
-    strengths = relations.toarray()
-    hidden = np.random.RandomState(0).uniform(size=strengths.shape) < 0.1
-    np.fill_diagonal(hidden, False)
-    test = np.argwhere(hidden), strengths[hidden]
-    report("mammals1182", X, np.where(hidden, np.nan, strengths), test, seeds[:1], False)
-
-
-def whole(folder):
-    """All mammals, with sentence embeddings; the split is this script's own."""
-    arrays = np.load(Path(folder) / "mammal_minilm.npz", allow_pickle=False)
-    edges = pd.read_csv(Path(folder) / "mammal_closure.csv.gz")
-    pairs = edges[["descendant", "ancestor"]]
-    return arrays["embeddings"].astype(float), TaskRelations(pairs, arrays["synsets"])
+    seen, test = hide(relations.toarray())
+    report("mammals1182", X, seen, test, seeds[:1], False)
 
 
 def report(name, X, seen, test, seeds, paper):

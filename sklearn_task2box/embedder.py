@@ -518,7 +518,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _make_encoder(self, X):
         n_outputs = 2 * self.box_dim
         if self._continues():
-            encoder = copy.deepcopy(self.net_.module_.encoder)
+            encoder = copy.deepcopy(self.net_.module_)
             if encoder.n_features != X.shape[1] or encoder.n_outputs != n_outputs:
                 raise ValueError(
                     f"warm_start=True goes on from a network from {encoder.n_features} "
@@ -600,7 +600,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _encode(self, X):
         """Boxes of checked features, in double precision whatever the batch."""
-        module = copy.deepcopy(self.net_.module_.encoder).double().eval()
+        module = copy.deepcopy(self.net_.module_).double().eval()
         device = next(module.parameters()).device
         if isinstance(module.body, Table):
             X = hot_columns(X)

@@ -1,33 +1,12 @@
 """What a fit minimises: a loss of every observed pair, and terms on the boxes."""
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from sklearn_task2box.geometry import log_volume
-
-
-class Prediction(NamedTuple):
-    """What a network says of a batch of pairs.
-
-    ``heads`` and ``tails`` index the boxes; None stands for the table of all pairs, whose
-    ``log_overlap`` is then of shape (n_tasks, n_tasks).
-    """
-
-    log_overlap: torch.Tensor
-    lower: torch.Tensor
-    upper: torch.Tensor
-    heads: torch.Tensor | None
-    tails: torch.Tensor | None
-
-
-class Target(NamedTuple):
-    """Strengths of the pairs, and how much each counts; 0 for one not observed."""
-
-    strengths: torch.Tensor
-    weights: torch.Tensor
+from sklearn_task2box.pairwise import pairs_loss
 
 
 class CrossEntropy(nn.Module):
@@ -50,12 +29,24 @@ class CrossEntropy(nn.Module):
         log_p = log_overlap + self.log_keep
         return -(strengths * log_p + (1 - strengths) * torch.log(-torch.expm1(log_p)))
 
+    def unrelated(self, log_overlap):
+        """Sum of the losses at strength 0, and their gradient in place of the overlaps."""
+        p = log_overlap.add_(self.log_keep).exp_()
+        rest = torch.rsub(p, 1)
+        gradient = p.div_(rest)
+        return -rest.log_().sum(), gradient
+
 
 class SquaredError(nn.Module):
     """Squared difference between strength and overlap (the overlap loss of Task2Box)."""
 
     def forward(self, log_overlap, strengths):
         return (log_overlap.exp() - strengths) ** 2
+
+    def unrelated(self, log_overlap):
+        """Sum of the losses at strength 0, and their gradient in place of the overlaps."""
+        squares = log_overlap.mul_(2).exp_()
+        return squares.sum(), squares.mul_(2)
 
 
 PAIR_LOSSES = {"cross_entropy": CrossEntropy, "squared_error": SquaredError}
@@ -96,32 +87,35 @@ class Objective(nn.Module):
         self.distance_weight = distance_weight
         self.squareness_weight = squareness_weight
 
-    def forward(self, prediction, target):
-        losses = self.pair_loss(prediction.log_overlap, target.strengths)
-        total = (losses * target.weights).sum() / target.weights.sum()
-        box_dim = prediction.lower.shape[1]
+    def forward(self, boxes, pairs):
+        """The loss of boxes.
+
+        Parameters
+        ----------
+        boxes : tuple of two tensors of shape (n_tasks, box_dim)
+            Lower and upper corners.
+        pairs : PairTable or PairList
+            Of :mod:`sklearn_task2box.pairwise`.
+
+        Returns
+        -------
+        loss : tensor without dimensions
+        """
+        lower, upper = boxes
+        total = pairs_loss(lower, upper, self.temperature, pairs, self.pair_loss)
+        box_dim = lower.shape[1]
         if self.volume_weight:
-            log_volumes = log_volume(prediction.lower, prediction.upper, self.temperature)
+            log_volumes = log_volume(lower, upper, self.temperature)
             total = total + self.volume_weight * (-log_volumes / box_dim).exp().mean()
         if self.distance_weight:
-            total = total + self.distance_weight * _mean_distance(prediction, target)
+            heads, tails = pairs.related()
+            centers = (lower + upper) / 2
+            squares = ((centers[heads] - centers[tails]) ** 2).sum()
+            total = total + self.distance_weight * squares / max(len(heads), 1)
         if self.squareness_weight and box_dim > 1:
-            sides = (prediction.upper - prediction.lower).sort(dim=1).values
+            sides = (upper - lower).sort(dim=1).values
             # |a - b| summed over pairs: the k-th smallest stands above k, below the rest.
             rank = torch.arange(box_dim, dtype=sides.dtype, device=sides.device)
             spread = (sides * (2 * rank - box_dim + 1)).sum(1) / box_dim**2
             total = total + self.squareness_weight * spread.mean()
         return total
-
-
-def _mean_distance(prediction, target):
-    """Mean squared distance between the centres of related pairs."""
-    related = ((target.strengths > 0) & (target.weights > 0)).to(prediction.lower.dtype)
-    centers = (prediction.lower + prediction.upper) / 2
-    if prediction.heads is None:
-        squares = (centers**2).sum(1)
-        distances = squares[:, None] + squares[None] - 2 * centers @ centers.T
-    else:
-        gaps = centers[prediction.heads] - centers[prediction.tails]
-        distances = (gaps**2).sum(1)
-    return (distances * related).sum() / related.sum().clamp(min=1)

@@ -45,6 +45,25 @@ class ObservedPairs:
         np.fill_diagonal(mask, False)
         return strengths, mask
 
+    def listed(self):
+        """The pairs that are not observed zeros: heads, tails, strengths, unknown or not.
+
+        The table of all pairs, told by its exceptions.
+        """
+        if not self.complete:
+            strengths, mask = self.dense()
+            np.fill_diagonal(mask, True)
+            heads, tails = np.nonzero(~mask | (strengths != 0))
+            return heads, tails, strengths[heads, tails], ~mask[heads, tails]
+        said = self.strengths != 0
+        n_said, n_unknown = np.count_nonzero(said), len(self.unknown_heads)
+        return (
+            np.concatenate([self.heads[said], self.unknown_heads]),
+            np.concatenate([self.tails[said], self.unknown_tails]),
+            np.concatenate([self.strengths[said], np.zeros(n_unknown)]).astype(np.float32),
+            np.repeat([False, True], [n_said, n_unknown]),
+        )
+
     def expand(self):
         """All observed pairs, those of strength 0 among them, as three arrays."""
         if not self.complete:

@@ -8,12 +8,11 @@ from scipy import sparse
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
 from skorch.utils import noop
-from torch import nn
 from tqdm.auto import tqdm
 
-from sklearn_task2box.geometry import log_overlap
+from sklearn_task2box.geometry import overlap
 from sklearn_task2box.metrics import relation_score
-from sklearn_task2box.objectives import Prediction, Target
+from sklearn_task2box.pairwise import PairList, PairTable, block_size
 
 # A table of all pairs is faster than a list of them from this share observed on.
 _TABLE_FROM_SHARE = 0.1
@@ -28,21 +27,6 @@ class NoEpochFinished(Exception):
 # --------------------------------------------------------------------------------------
 # From observed pairs to batches
 # --------------------------------------------------------------------------------------
-class PairBatch:
-    """Tasks and the pairs of them that one training step looks at.
-
-    ``heads`` and ``tails`` are positions in ``features``; None stands for all pairs.
-    """
-
-    def __init__(self, features, heads=None, tails=None):
-        self.features = features
-        self.heads = heads
-        self.tails = tails
-
-    def __len__(self):
-        return len(self.features) ** 2 if self.heads is None else len(self.heads)
-
-
 class PairDataset(torch.utils.data.Dataset):
     """Features of the tasks and the pairs of them that are observed.
 
@@ -142,53 +126,35 @@ class PairBatches:
         tasks, ends = np.unique(np.concatenate([heads, tails]), return_inverse=True)
         ends = torch.from_numpy(ends).to(self.device)
         strengths = torch.from_numpy(strengths.astype(np.float32)).to(self.device)
-        return (
-            PairBatch(
-                self.dataset.rows(tasks, self.device),
-                ends[: len(heads)],
-                ends[len(heads) :],
-            ),
-            Target(strengths, self._weights(strengths)),
+        pairs = PairList(
+            ends[: len(heads)],
+            ends[len(heads) :],
+            strengths,
+            self._weights(strengths),
+            block_size(self.device),
         )
+        return self.dataset.rows(tasks, self.device), pairs
 
     def _whole_batch(self):
         pairs = self.dataset.pairs
         if pairs.n_observed < _TABLE_FROM_SHARE * pairs.n_tasks**2:
             return self._batch(*pairs.expand())
-        strengths, mask = (torch.from_numpy(a).to(self.device) for a in pairs.dense())
-        features = self.dataset.rows(slice(None), self.device)
-        return PairBatch(features), Target(strengths, self._weights(strengths) * mask)
+        heads, tails, strengths, unknown = pairs.listed()
+        table = PairTable(
+            pairs.n_tasks,
+            heads,
+            tails,
+            strengths,
+            self._weights(strengths) * ~unknown,
+            block_size(self.device),
+            self.device,
+        )
+        return self.dataset.rows(slice(None), self.device), table
 
 
 # --------------------------------------------------------------------------------------
 # The net
 # --------------------------------------------------------------------------------------
-class PairModule(nn.Module):
-    """An encoder, and the overlaps of the boxes it makes.
-
-    Parameters
-    ----------
-    encoder : BoxEncoder
-    temperature : float
-        See :func:`~sklearn_task2box.geometry.log_volume`.
-    """
-
-    def __init__(self, encoder, temperature):
-        super().__init__()
-        self.encoder = encoder
-        self.temperature = temperature
-
-    def forward(self, batch):
-        lower, upper = self.encoder(batch.features, prepared=True)
-        if batch.heads is None:
-            ends = lower[:, None], upper[:, None], lower[None], upper[None]
-        else:
-            heads, tails = batch.heads, batch.tails
-            ends = lower[heads], upper[heads], lower[tails], upper[tails]
-        overlaps = log_overlap(*ends, self.temperature)
-        return Prediction(overlaps, lower, upper, batch.heads, batch.tails)
-
-
 class BoxNet(NeuralNet):
     """skorch's NeuralNet over batches of pairs.
 
@@ -208,10 +174,27 @@ class BoxNet(NeuralNet):
             raise
 
     def infer(self, x, **fit_params):
-        return self.module_(x)
+        return self.module_(x, prepared=True)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         return self.criterion_(y_pred, y_true)
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        # As skorch's, but the losses are read at the end: reading one waits for a GPU.
+        if iterator is None:
+            return
+        losses = []
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            losses.append(step["loss"].detach())
+            self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        for row, loss in zip(
+            self.history[-1]["batches"], torch.stack(losses).tolist(), strict=True
+        ):
+            row[f"{prefix}_loss"] = loss
+        self.history.record(f"{prefix}_batch_count", len(losses))
 
 
 def _raised_by_callback(stop):
@@ -261,15 +244,18 @@ class HeldOutScore(Callback):
         The relations held out.
     dataset : PairDataset
         Has the features of their tasks.
+    temperature : float
+        Of the soft volume.
     every : int
         Epochs between two evaluations; those between repeat the last score.
     """
 
-    def __init__(self, heads, tails, strengths, dataset, every):
+    def __init__(self, heads, tails, strengths, dataset, temperature, every):
         self.heads = heads
         self.tails = tails
         self.strengths = strengths
         self.dataset = dataset
+        self.temperature = temperature
         self.every = every
 
     def on_train_begin(self, net, **kwargs):
@@ -279,14 +265,17 @@ class HeldOutScore(Callback):
         device = torch.device(net.device)
         ends = torch.from_numpy(ends).to(device)
         n = len(self.heads)
-        self.batch_ = PairBatch(self.dataset.rows(tasks, device), ends[:n], ends[n:])
+        self.features_ = self.dataset.rows(tasks, device)
+        self.ends_ = ends[:n], ends[n:]
         self.score_ = -np.inf
 
     def predict(self, net):
         """Overlaps of the held-out pairs."""
         net.module_.eval()
         with torch.no_grad():
-            return net.module_(self.batch_).log_overlap.exp().cpu().numpy()
+            boxes = net.infer(self.features_)
+            corners = [corner[end] for end in self.ends_ for corner in boxes]
+            return overlap(*corners, self.temperature).cpu().numpy()
 
     def on_epoch_end(self, net, **kwargs):
         epoch = len(net.history)
@@ -295,7 +284,9 @@ class HeldOutScore(Callback):
         net.history.record("valid_score", float(self.score_))
 
     def on_train_end(self, net, **kwargs):
-        self.batch_ = self.dataset = None  # a fitted net keeps no training data
+        self.features_ = self.ends_ = self.dataset = (
+            None  # a fitted net keeps no training data
+        )
 
 
 class Progress(Callback):
@@ -403,7 +394,7 @@ def make_net(
             sink=noop,
         )
         ours += [
-            ("held_out", HeldOutScore(*held_out, dataset, every)),
+            ("held_out", HeldOutScore(*held_out, dataset, temperature, every)),
             ("early_stopping", stopping),
         ]
     scheduler = schedule(learning_rate_schedule, learning_rate, n_steps)
@@ -414,7 +405,7 @@ def make_net(
     # Stopping raises, and ends the round of callbacks: it comes last.
     ours.sort(key=lambda item: item[0] == "early_stopping")
     return BoxNet(
-        PairModule(encoder, temperature),
+        encoder,
         criterion=criterion,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=weight_decay,

@@ -162,7 +162,7 @@ class Absolute(torch.nn.Module):
 def test_modules_of_the_user(taxonomy):
     X, graph = taxonomy
     model = quick(encoder=Shallow, objective=Absolute).fit(X, graph)
-    assert isinstance(model.net_.module_.encoder.body, Shallow)
+    assert isinstance(model.net_.module_.body, Shallow)
     assert model.predict_proba(X).shape == (40, 40)
 
 

@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_task2box.geometry import log_overlap
-from sklearn_task2box.objectives import (
-    CrossEntropy,
-    Objective,
-    Prediction,
-    SquaredError,
-    Target,
-)
+from sklearn_task2box.objectives import CrossEntropy, Objective, SquaredError
+from sklearn_task2box.pairwise import PairList, PairTable
 
 rng = np.random.RandomState(0)
 LOWER = rng.normal(size=(6, 3))
@@ -20,19 +14,16 @@ STRENGTHS = rng.choice([0, 0.3, 1], size=(6, 6))
 WEIGHTS = rng.uniform(size=(6, 6)) * (rng.uniform(size=(6, 6)) < 0.7)
 
 
-def prediction(listed):
-    lower, upper = torch.from_numpy(LOWER), torch.from_numpy(UPPER)
-    if not listed:
-        table = log_overlap(lower[:, None], upper[:, None], lower[None], upper[None], 0.1)
-        return Prediction(table, lower, upper, None, None), (STRENGTHS, WEIGHTS)
-    i, j = (torch.from_numpy(a) for a in np.nonzero(WEIGHTS))
-    values = log_overlap(lower[i], upper[i], lower[j], upper[j], 0.1)
-    return Prediction(values, lower, upper, i, j), (STRENGTHS[i, j], WEIGHTS[i, j])
-
-
 def value(objective, listed):
-    predicted, target = prediction(listed)
-    return objective(predicted, Target(*(torch.from_numpy(t) for t in target))).item()
+    i, j = np.nonzero(WEIGHTS if listed else ~np.eye(6, dtype=bool))
+    kept = i != j
+    i, j = i[kept], j[kept]
+    arrays = i, j, STRENGTHS[i, j], WEIGHTS[i, j]
+    if listed:
+        pairs = PairList(*(torch.from_numpy(a) for a in arrays))
+    else:
+        pairs = PairTable(6, *arrays)
+    return objective((torch.from_numpy(LOWER), torch.from_numpy(UPPER)), pairs).item()
 
 
 def test_cross_entropy_of_0_1_and_graded_strengths():
@@ -57,6 +48,16 @@ def test_squared_error():
     assert got.item() == pytest.approx(0.09)
 
 
+@pytest.mark.parametrize("loss", [CrossEntropy(), SquaredError()])
+def test_the_short_way_for_unrelated_pairs(loss):
+    overlaps = torch.tensor([-30.0, -3.0, -0.2, 0.0], requires_grad=True)
+    total = loss(overlaps, torch.zeros(4)).sum()
+    total.backward()
+    short, gradient = loss.unrelated(overlaps.detach().clone())
+    torch.testing.assert_close(short, total.detach())
+    torch.testing.assert_close(gradient, overlaps.grad, rtol=1e-4, atol=1e-12)
+
+
 @pytest.mark.parametrize("listed", [False, True])
 def test_terms_are_means_over_tasks_and_related_pairs(listed):
     plain = value(Objective(SquaredError(), 0.1), listed)
@@ -65,7 +66,7 @@ def test_terms_are_means_over_tasks_and_related_pairs(listed):
     assert got == pytest.approx(2 * (volumes ** (-1 / 3)).mean())
 
     centers = (LOWER + UPPER) / 2
-    i, j = np.nonzero((STRENGTHS > 0) & (WEIGHTS > 0))
+    i, j = np.nonzero((STRENGTHS > 0) & (WEIGHTS > 0) & ~np.eye(6, dtype=bool))
     got = value(Objective(SquaredError(), 0.1, distance_weight=2.0), listed) - plain
     assert got == pytest.approx(2 * ((centers[i] - centers[j]) ** 2).sum(axis=1).mean())
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from sklearn_task2box.pairwise import PairTable
 from sklearn_task2box.relations import TaskRelations
 from sklearn_task2box.training import PairBatches, PairDataset, schedule
 
@@ -19,21 +20,16 @@ def batches(strengths=STRENGTHS, batch_size=None, unobserved="negative", **optio
 
 
 def seen(batch):
-    """Strength and weight by pair of task, of one batch."""
-    pairs, target = batch
-    tasks = pairs.features[:, 0].long()
-    if pairs.heads is None:
-        heads, tails = torch.nonzero(target.weights, as_tuple=True)
-        strengths = target.strengths[heads, tails]
-    else:
-        heads, tails, strengths = pairs.heads, pairs.tails, target.strengths
-    return dict(
-        zip(
-            zip(tasks[heads].tolist(), tasks[tails].tolist(), strict=True),
-            strengths.tolist(),
-            strict=True,
-        )
-    )
+    """Strength and weight by pair of tasks, of one batch."""
+    features, pairs = batch
+    tasks = features[:, 0].long().numpy()
+    found = {}
+    if isinstance(pairs, PairTable):
+        found = {(i, j): (0.0, 1.0) for i in range(N) for j in range(N) if i != j}
+    listed = (np.asarray(a) for a in (pairs.heads, pairs.tails, pairs.strengths))
+    for head, tail, strength, weight in zip(*listed, pairs.weights, strict=True):
+        found[tasks[head], tasks[tail]] = float(strength), float(weight)
+    return {pair: both for pair, both in found.items() if both[1]}
 
 
 def test_a_whole_batch_has_every_observed_pair():
@@ -41,9 +37,21 @@ def test_a_whole_batch_has_every_observed_pair():
     (batch,) = list(whole)
     found = seen(batch)
     assert len(found) == N * (N - 1)
-    assert all(STRENGTHS[pair] == strength for pair, strength in found.items())
-    assert batch[0].heads is None
-    assert len(batch[0]) == N * N
+    assert all(STRENGTHS[pair] == strength for pair, (strength, _) in found.items())
+    assert batch[1].total_weight == N * (N - 1)
+    assert len(batch[1]) == N * N
+
+
+def test_a_whole_batch_of_mentioned_pairs_leaves_out_the_others():
+    strengths = np.where(np.random.RandomState(1).uniform(size=(N, N)) < 0.3, np.nan, 0.5)
+    np.fill_diagonal(strengths, np.nan)
+    observed, whole = batches(strengths, unobserved="unknown")
+    (batch,) = list(whole)
+    found = seen(batch)
+    assert isinstance(batch[1], PairTable)
+    known = ~np.isnan(strengths) & ~np.eye(N, dtype=bool)
+    assert set(found) == set(zip(*np.nonzero(known), strict=True))
+    assert batch[1].total_weight == observed.n_observed
 
 
 def test_few_observed_pairs_are_listed():
@@ -51,8 +59,8 @@ def test_few_observed_pairs_are_listed():
     strengths[0, 1], strengths[2, 3] = 1, 0
     _, whole = batches(strengths, unobserved="unknown")
     (batch,) = list(whole)
-    assert seen(batch) == {(0, 1): 1, (2, 3): 0}
-    assert len(batch[0].features) == 4
+    assert seen(batch) == {(0, 1): (1, 1), (2, 3): (0, 1)}
+    assert len(batch[0]) == 4
 
 
 def test_sampled_batches_go_through_all_relations_and_draw_only_unrelated_pairs():
@@ -61,9 +69,9 @@ def test_sampled_batches_go_through_all_relations_and_draw_only_unrelated_pairs(
     observed, sampled = batches(strengths, batch_size=40)
     related, drawn = [], []
     for batch in sampled:
-        for pair, strength in seen(batch).items():
+        for pair, (strength, _) in seen(batch).items():
             (related if strength else drawn).append(pair)
-        assert len(batch[0]) <= 40
+        assert len(batch[1]) <= 40
     assert sorted(related) == sorted(zip(*np.nonzero(STRENGTHS), strict=True))
     assert len(related) == observed.n_related
     assert all(STRENGTHS[pair] == 0 for pair in drawn)
@@ -82,10 +90,9 @@ def test_batches_of_known_zeros_are_not_sampled():
 
 def test_positive_pairs_can_weigh_more():
     _, whole = batches(positive_weight=3.0)
-    ((_, target),) = list(whole)
-    off = ~np.eye(N, dtype=bool)
-    np.testing.assert_array_equal(target.weights.numpy()[off], (1 + 2 * STRENGTHS)[off])
-    assert (np.diag(target.weights) == 0).all()
+    (batch,) = list(whole)
+    for pair, (_, weight) in seen(batch).items():
+        assert weight == 1 + 2 * STRENGTHS[pair]
 
 
 def test_schedules():

@@ -1,0 +1,189 @@
+"""Losses of many pairs, against the functions of geometry and against differences."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sklearn_task2box.geometry import intersection, log_volume
+from sklearn_task2box.objectives import CrossEntropy, SquaredError
+from sklearn_task2box.pairwise import PairList, PairTable, pairs_loss
+
+TEMPERATURE = 0.3
+
+
+class Scaled(torch.nn.Module):
+    """A loss of a user's own, with a parameter; infinite for a box in itself at edge=0."""
+
+    def __init__(self, edge=0.01):
+        super().__init__()
+        self.edge = edge
+        self.scale = torch.nn.Parameter(torch.tensor(2.0, dtype=torch.float64))
+
+    def forward(self, log_overlap, strengths):
+        return self.scale * (
+            strengths * log_overlap**2 - torch.log(self.edge - log_overlap)
+        )
+
+
+def problem(n, dim, seed=0, share=0.3):
+    """Corners, and the listed pairs: heads, tails, strengths, weights."""
+    rng = np.random.RandomState(seed)
+    # Corners on a grid coincide now and then; half of the weights are 0.
+    center = rng.randint(-60, 60, size=(n, dim)) / 32 * rng.choice([0.5, 16])
+    side = rng.randint(1, 48, size=(n, dim)) / 16
+    heads, tails = np.nonzero((rng.uniform(size=(n, n)) < share) & ~np.eye(n, dtype=bool))
+    strengths = rng.choice([0, 0.3, 1], size=len(heads))
+    weights = rng.uniform(size=len(heads)) * rng.choice([0, 1], size=len(heads))
+    corners = center - side / 2, center + side / 2
+    return [torch.from_numpy(c).requires_grad_() for c in corners], (
+        heads,
+        tails,
+        strengths.astype(np.float32),
+        weights.astype(np.float32),
+    )
+
+
+def as_list(listed, **options):
+    heads, tails, strengths, weights = (torch.from_numpy(a) for a in listed)
+    return PairList(heads, tails, strengths.double(), weights.double(), **options)
+
+
+def plain(lower, upper, strengths, weights, loss, heads=None, tails=None):
+    """The same in one expression, left to autograd."""
+    if heads is None:
+        heads, tails = torch.nonzero(weights, as_tuple=True)
+        strengths, weights = strengths[heads, tails], weights[heads, tails]
+    shared = intersection(lower[heads], upper[heads], lower[tails], upper[tails])
+    own = log_volume(lower[heads], upper[heads], TEMPERATURE)
+    overlap = log_volume(*shared, TEMPERATURE) - own
+    # Rounding may make a contained box too large; that must not stop its gradient.
+    overlap = overlap + (overlap.clamp(max=0) - overlap).detach()
+    losses = loss(overlap, strengths)
+    return (losses * weights).sum() / weights.sum()
+
+
+def full(n, listed):
+    strengths, weights = torch.zeros(n, n).double(), (1 - torch.eye(n)).double()
+    heads, tails, values, weight = (torch.from_numpy(a) for a in listed)
+    strengths[heads, tails], weights[heads, tails] = values.double(), weight.double()
+    return strengths, weights
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), SquaredError(), Scaled()])
+@given(
+    n=st.integers(2, 25),
+    dim=st.integers(1, 7),
+    block=st.integers(1, 3000),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=30, deadline=None)
+def test_the_table_is_what_autograd_makes_of_it_whatever_the_blocks(
+    loss, n, dim, block, seed
+):
+    (lower, upper), listed = problem(n, dim, seed)
+    variables = [lower, upper, *loss.parameters()]
+    table = PairTable(n, *listed, block=block)
+    got = pairs_loss(lower, upper, TEMPERATURE, table, loss)
+    want = plain(lower, upper, *full(n, listed), loss)
+    torch.testing.assert_close(got, want, equal_nan=True)
+    for ours, theirs in zip(
+        torch.autograd.grad(got, variables),
+        torch.autograd.grad(want, variables),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), SquaredError(), Scaled()])
+@pytest.mark.parametrize("block", [1, 17, 10**6])
+def test_a_list_is_what_autograd_makes_of_it(loss, block):
+    (lower, upper), listed = problem(20, 3)
+    variables = [lower, upper, *loss.parameters()]
+    pairs = as_list(listed, block=block)
+    got = pairs_loss(lower, upper, TEMPERATURE, pairs, loss)
+    want = plain(
+        lower, upper, pairs.strengths, pairs.weights, loss, pairs.heads, pairs.tails
+    )
+    torch.testing.assert_close(got, want, equal_nan=True)
+    for ours, theirs in zip(
+        torch.autograd.grad(got, variables),
+        torch.autograd.grad(want, variables),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", ["table", "list"])
+def test_gradients_are_differences(kind):
+    (lower, upper), listed = problem(6, 2, share=0.4)
+    noise = torch.rand(2, 6, 2, dtype=torch.float64, generator=torch.manual_seed(0)) / 7
+    corners = [(c + e).detach().requires_grad_() for c, e in zip((lower, upper), noise)]  # noqa: B905
+    pairs = PairTable(6, *listed, block=20) if kind == "table" else as_list(listed, block=6)
+    assert torch.autograd.gradcheck(
+        lambda low, high: pairs_loss(low, high, TEMPERATURE, pairs, CrossEntropy()), corners
+    )
+
+
+def test_boxes_far_apart_and_far_too_long_stay_finite():
+    lower = torch.tensor([[0.0] * 6, [1e4] * 6, [-1e9] * 6], requires_grad=True)
+    upper = torch.tensor([[1.0] * 6, [1e4 + 1] * 6, [1e9] * 6], requires_grad=True)
+    table = PairTable(3, [0, 0], [1, 2], [1, 0], [1, 1])
+    loss = pairs_loss(lower, upper, 1e-3, table, CrossEntropy())
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(lower.grad).all()
+    assert upper.grad[0].min() < 0 < lower.grad[1].max()  # they are drawn together
+
+
+def test_a_task_with_itself_and_a_pair_without_weight_are_not_looked_at():
+    lower = torch.arange(4.0, dtype=torch.float64)[:, None].requires_grad_()
+    table = PairTable(4, [0, 1], [1, 0], [1, 0], [1, 0])
+    loss = pairs_loss(lower, lower + 0.5, TEMPERATURE, table, Scaled(edge=0))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(lower.grad).all()
+
+
+def test_the_table_takes_float32():
+    (lower, upper), listed = problem(40, 5)
+    table = PairTable(40, *listed)
+    exact = pairs_loss(lower, upper, TEMPERATURE, table, CrossEntropy())
+    single = pairs_loss(lower.float(), upper.float(), TEMPERATURE, table, CrossEntropy())
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single, exact.float(), rtol=1e-4, atol=0)
+
+
+def test_related_pairs_are_those_that_count():
+    listed = [0, 1, 2], [1, 2, 0], [1.0, 0.0, 0.5], [1.0, 1.0, 0.0]
+    arrays = [np.array(a) for a in listed]
+    for pairs in (PairTable(3, *arrays), PairList(*map(torch.from_numpy, arrays))):
+        heads, tails = pairs.related()
+        assert (heads.tolist(), tails.tolist()) == ([0], [1])
+
+
+class Largest(torch.utils._python_dispatch.TorchDispatchMode):
+    """Notes the most numbers that any tensor made meanwhile has."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else [made]:
+            if isinstance(tensor, torch.Tensor):
+                self.numbers = max(self.numbers, tensor.numel())
+        return made
+
+
+@pytest.mark.parametrize("block", [20_000, 100_000])
+def test_memory_is_bounded_by_the_block(block):
+    n, dim = 1000, 3
+    lower = torch.rand(n, dim)
+    table = PairTable(n, [0], [1], [1], [1], block=block)
+    listed = torch.arange(n).repeat(200), torch.randint(n, (200 * n,))
+    pairs = PairList(*listed, torch.ones(200 * n), torch.ones(200 * n), block=block)
+    for one in (table, pairs):
+        with Largest() as largest:
+            pairs_loss(lower, lower + 1, TEMPERATURE, one, CrossEntropy())
+        assert largest.numbers <= max(block, 200 * n)  # the pairs themselves
