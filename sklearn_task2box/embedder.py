@@ -19,10 +19,12 @@ from torch import nn
 from sklearn_task2box import forms
 from sklearn_task2box.encoders import MLP, BoxEncoder, Table
 from sklearn_task2box.features import hot_columns, preparation, writable
-from sklearn_task2box.geometry import log_overlap, log_volume
+from sklearn_task2box.geometry import overlap_by_dimension
+from sklearn_task2box.layout import layout, place
 from sklearn_task2box.metrics import best_f1_threshold, relation_score
 from sklearn_task2box.neighbours import neighbourhood_affinities
 from sklearn_task2box.objectives import PAIR_LOSSES, Objective
+from sklearn_task2box.queries import KnownBoxes
 from sklearn_task2box.relations import (
     DIRECTIONS,
     UNOBSERVED,
@@ -32,9 +34,11 @@ from sklearn_task2box.relations import (
     task_names,
 )
 from sklearn_task2box.training import (
+    NEGATIVES,
     NoEpochFinished,
     PairDataset,
     few_threads,
+    fit_outputs,
     make_net,
     seeded,
 )
@@ -62,8 +66,10 @@ PAPER_SETTINGS = {
 # One batch of all pairs up to this many; batches of that many pairs beyond.
 _MAX_WHOLE = 4_000_000
 _AUTO_BATCH = 65_536
-# Overlaps computed at a time outside of training.
-_BLOCK = 1 << 22
+# Numbers read at a time outside of training.
+_BLOCK = 1 << 20
+# A task that lies in another by this share is inside it where a layout is made.
+_CONTAINED = 0.5
 
 
 class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -109,10 +115,14 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     volume_weight, distance_weight, squareness_weight : float, default=0.0
         Weights of the further terms of Task2Box, see
         :class:`sklearn_task2box.objectives.Objective`.
-    init : {"random"}, default="random"
-        How the weights of the network start.
+    init : {"random", "layout"}, default="random"
+        How the network starts. "layout" constructs boxes from the relations alone, in
+        which each task lies inside its containers and, as far as box_dim allows, in
+        nothing else (:func:`sklearn_task2box.layout.layout`), and starts from there: a
+        table has exactly these boxes, other networks are first fitted to them. For large
+        graphs with encoder="table", and to reach good boxes of two dimensions early.
     max_epochs : int, default=400
-        Passes over the observed pairs.
+        Passes over the observed pairs. 0 keeps the boxes of init="layout".
     batch_size : int, None or "auto", default="auto"
         Pairs per step. None takes all observed pairs at once, those that are not
         mentioned among them. With a number, and where unmentioned pairs are negative,
@@ -120,6 +130,11 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         65,536 beyond.
     n_negatives : int, default=10
         Unrelated pairs sampled for each related one, where there are batches.
+    negatives : {"uniform", "degree", "hard"}, default="uniform"
+        How: one end of a related pair is replaced by any task, by one that stands in
+        relations as often as in the data (to the power of 3/4, as in word2vec), or by one
+        that is close in the graph: a member of a container of one of the members, or a
+        container of a member of one of the containers. Half of the hard ones are uniform.
     learning_rate : float, default=0.005
         Of AdamW; the largest of the schedule.
     learning_rate_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -218,14 +233,15 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         "volume_weight": [Interval(Real, 0, None, closed="left")],
         "distance_weight": [Interval(Real, 0, None, closed="left")],
         "squareness_weight": [Interval(Real, 0, None, closed="left")],
-        "init": [StrOptions({"random"})],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "init": [StrOptions({"random", "layout"})],
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
             None,
         ],
         "n_negatives": [Interval(Integral, 1, None, closed="left")],
+        "negatives": [StrOptions(set(NEGATIVES))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions({"one_cycle", "cosine", "constant"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -264,6 +280,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         max_epochs=400,
         batch_size="auto",
         n_negatives=10,
+        negatives="uniform",
         learning_rate=5e-3,
         learning_rate_schedule="one_cycle",
         weight_decay=0.0,
@@ -298,6 +315,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.n_negatives = n_negatives
+        self.negatives = negatives
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
         self.weight_decay = weight_decay
@@ -356,15 +374,89 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             names = task_names(X)
             data = self._validate_X(X, ensure_min_samples=2)
             relations = self._read_relations(data, y, names)
-            self._fit_pairs(data, relations.observed())
-            matched = relations.named or relations.is_slice
-            self._names_matter = matched
+            going_on = self.warm_start and hasattr(self, "net_")
+            self._fit_relations(data, relations, going_on)
             self._from_labels = forms.is_labels(y)
-            self.tasks_ = relations.tasks if matched else np.arange(data.shape[0])
+            self._given = np.asarray(y) if self._from_labels else y is not None
             # A labelled frame cut by rows holds known -> new relations, for score.
             cut = forms.is_labelled(y) and relations.is_slice
             self._beside = relations if cut else None
         return self
+
+    def partial_fit(self, X, y=None):
+        """Learn further tasks and their relations, without forgetting those known.
+
+        Goes on from the fitted network with ``max_epochs`` passes over the relations known
+        and new. Without an earlier fit, it is :meth:`fit`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_new, n_features)
+            Features of the new tasks. A task whose name is known gets these instead of
+            those that it had. With encoder="table", one-hot rows, with a further column
+            for each new task.
+        y : relations of the new tasks, default=None
+            Among one another and with the known tasks, in any form that :meth:`fit` takes.
+            With names, they may name any task. Without, positions count the known tasks
+            first and the rows of X after them, and a square matrix is of all tasks, or of
+            the new ones. A pair of a new task and one that y does not know of, such as a
+            matrix of the new ones, is not learned from.
+
+        Returns
+        -------
+        self : BoxRelationEmbedder
+
+        Raises
+        ------
+        ValueError
+            As :meth:`fit`; nothing is changed then.
+        """
+        if not hasattr(self, "net_"):
+            return self.fit(X, y)
+        with _all_or_nothing(self):
+            self._validate_params()
+            names = task_names(X)
+            if self._is_table and X.shape[1] > self.n_features_in_:
+                self.n_features_in_ = X.shape[1]  # a column for each task
+            data = self._validate_X(X, reset=False)
+            known = self.net_.module_.restore(self._prepared, self.n_features_in_)
+            relations = self._relations
+            n_new = data.shape[0]
+            if isinstance(self._given, np.ndarray) and forms.is_labels(y):
+                self._given = np.concatenate([self._given, np.asarray(y)])
+                relations = TaskRelations.from_labels(self._given)
+                rows = known.shape[0] + np.arange(n_new)
+            elif y is None and self._given is False:
+                rows = known.shape[0] + np.arange(n_new)
+                relations = None  # made of all features together, below
+            elif y is None or forms.is_labels(y):
+                raise ValueError(
+                    f"partial_fit got {'no relations' if y is None else 'labels'}, but the "
+                    "known tasks were given otherwise. Give the relations of the new tasks "
+                    "as those of the known ones were given."
+                )
+            else:
+                relations, rows = relations.extended(
+                    y,
+                    n_new,
+                    names if relations.named else None,
+                    direction=self.direction,
+                    unobserved=self.unobserved,
+                )
+            data = _with_rows(known, data, rows)
+            if relations is None:
+                relations = self._read_relations(data, None, None)
+            elif self.transitive:
+                relations = relations.with_options(transitive="rows")
+            self._fit_relations(data, relations, going_on=True)
+        return self
+
+    def _fit_relations(self, data, relations, going_on):
+        self._fit_pairs(data, relations.observed(), going_on)
+        self._names_matter = relations.named or relations.is_slice
+        self.tasks_ = relations.tasks if self._names_matter else np.arange(data.shape[0])
+        # What partial_fit goes on from.
+        self._relations = relations.of_rows()
 
     def _read_relations(self, data, y, names, closure="rows"):
         if y is None:
@@ -378,7 +470,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             transitive=closure if self.transitive else False,
         )
 
-    def _fit_pairs(self, X, pairs):
+    def _fit_pairs(self, X, pairs, going_on):
         for callback in self.callbacks or []:
             one = callback[-1] if isinstance(callback, tuple) else callback
             is_class = isinstance(one, type) and issubclass(one, Callback)
@@ -387,6 +479,11 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                     f"callbacks must hold skorch callbacks; got {one!r} of type "
                     f"{type(one).__name__}."
                 )
+        if self.max_epochs == 0 and self.init == "random":
+            raise ValueError(
+                "max_epochs=0 learns nothing with init='random'. Set init='layout' for "
+                "boxes that are constructed, or max_epochs to at least 1."
+            )
         rng = check_random_state(self.random_state)
         seed, batch_seed = rng.randint(np.iinfo(np.int32).max, size=2)
         device = self._resolve_device()
@@ -409,8 +506,10 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             batch_size = None if pairs.n_observed <= _MAX_WHOLE else _AUTO_BATCH
 
         with seeded(seed, device), few_threads(pairs.n_observed):
-            encoder = self._make_encoder(X)
+            encoder = self._make_encoder(X, pairs, going_on)
             dataset = PairDataset(self._features(encoder, X), pairs)
+            if self.init == "layout" and not going_on:
+                self._start_from_layout(encoder, dataset, rng, device)
             net = make_net(
                 encoder,
                 self._make_objective(),
@@ -424,6 +523,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 batches={
                     "batch_size": batch_size,
                     "n_negatives": self.n_negatives,
+                    "negatives": self.negatives,
                     "positive_weight": self.positive_weight,
                     "seed": batch_seed,
                     "device": device,
@@ -444,15 +544,37 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 UserWarning,
                 stacklevel=3,
             )
-        self._finish(net, X, pairs, held_out)
+        self._finish(net, X, dataset.features, pairs, held_out, going_on)
 
-    def _finish(self, net, X, pairs, held_out):
+    def _start_from_layout(self, encoder, dataset, rng, device):
+        pairs = dataset.pairs
+        inside = pairs.strengths >= _CONTAINED
+        corners = layout(
+            pairs.heads[inside],
+            pairs.tails[inside],
+            pairs.n_tasks,
+            self.box_dim,
+            random_state=rng,
+        )
+        # A step of the layout is about the temperature, and a power of 2: exact.
+        step = 2.0 ** np.ceil(np.log2(self._volume_temperature()))
+        lower, upper = (
+            torch.from_numpy(step * (c - corners[1].max() // 2)) for c in corners
+        )
+        outputs = encoder.outputs_of(lower, upper).float()
+        if isinstance(encoder.body, Table):
+            with torch.no_grad():
+                encoder.body.rows.weight[dataset.features] = outputs
+        else:
+            fit_outputs(encoder.body, dataset, outputs, device)
+
+    def _finish(self, net, X, features, pairs, held_out, going_on):
         rows = [
             {key: value for key, value in row.items() if not key.startswith("batch")}
             for row in net.history
             if "train_loss" in row
         ]
-        before = self.history_ if self._continues() else []
+        before = self.history_ if going_on else []
         first = before[-1]["epoch"] + 1 if before else 1
         keys = ("train_loss", "valid_score", "dur")
         self.history_ = before + [
@@ -469,20 +591,27 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.net_ = net
         self._graded = pairs.is_graded
         self.temperature_ = self._volume_temperature()
-        self.boxes_ = self._encode(X)
+        # The features in the span of the tasks: partial_fit goes on from them.
+        self._prepared = features if sparse.issparse(features) else features.numpy()
+        # Columns are read one by one: see sklearn_task2box.queries.
+        self.boxes_ = np.asfortranarray(self._encode(X))
         if not np.isfinite(self.boxes_).all():
             raise ValueError(
                 "The fit did not converge: boxes are not finite after "
                 f"{self.n_iter_} epochs. Lower learning_rate, set max_gradient_norm, or "
                 "rescale X."
             )
-        heads, tails, strengths = held_out or _sample(pairs, 1_000_000)
+        *ends, strengths, weights = _sample(pairs, 1_000_000)
+        if held_out is not None:
+            *ends, strengths = held_out
+            weights = None
         self.threshold_ = best_f1_threshold(
-            strengths, self._pair_overlaps(self.boxes_, heads, self.boxes_, tails)
+            strengths, self._pair_overlaps(self.boxes_, *ends), weights
         )
 
-    def _continues(self):
-        return self.warm_start and hasattr(self, "net_")
+    @property
+    def _is_table(self):
+        return isinstance(self.net_.module_.body, Table)
 
     def _volume_temperature(self):
         if self.temperature == "auto":
@@ -515,17 +644,22 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             ) from None
         return str(device)
 
-    def _make_encoder(self, X):
+    def _make_encoder(self, X, pairs, going_on):
         n_outputs = 2 * self.box_dim
-        if self._continues():
+        if going_on:
             encoder = copy.deepcopy(self.net_.module_)
-            if encoder.n_features != X.shape[1] or encoder.n_outputs != n_outputs:
+            fits = isinstance(encoder.body, Table) or encoder.n_features == X.shape[1]
+            if encoder.n_outputs != n_outputs or not fits:
                 raise ValueError(
                     f"warm_start=True goes on from a network from {encoder.n_features} "
                     f"features to {encoder.n_outputs // 2} dimensions, but X has "
                     f"{X.shape[1]} features and box_dim is {self.box_dim}. Set "
-                    "warm_start=False to start afresh."
+                    "warm_start=False, and call fit, to start afresh."
                 )
+            if isinstance(encoder.body, Table):
+                self._grow(encoder, X, pairs)
+            elif encoder.rotation.ndim == 2:
+                encoder.rebase(*preparation(X))
             return encoder
         offset, rotation = None, None
         if self.encoder != "table":
@@ -551,6 +685,33 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return BoxEncoder(
             body, X.shape[1], n_outputs, self.side, self.anchor, offset, rotation
         )
+
+    def _grow(self, encoder, X, pairs):
+        """Give a table further rows, one for each column of X that it does not have."""
+        n_known = len(encoder.body.rows.weight)
+        n_new = X.shape[1] - n_known
+        if n_new == 0:
+            return
+        columns = hot_columns(X)
+        if not np.isin(np.arange(n_known, X.shape[1]), columns).all():
+            raise ValueError(
+                f"X has {n_new} columns more than the {n_known} known tasks, so each of "
+                "them must be that of one of its rows: one-hot rows, one new column for "
+                "each new task."
+            )
+        with torch.no_grad():
+            known = torch.cat(encoder(torch.arange(n_known)), dim=1).double().numpy()
+        related = pairs.strengths >= _CONTAINED
+        new = place(
+            *np.split(known, 2, axis=1),
+            columns[pairs.heads[related]],
+            columns[pairs.tails[related]],
+            n_new,
+            np.random.RandomState(0),
+        )
+        outputs = encoder.outputs_of(*(torch.from_numpy(corner) for corner in new))
+        encoder.body.grow(outputs)
+        encoder.n_features = X.shape[1]
 
     def _hidden_sizes(self):
         sizes = list(self.hidden_layer_sizes)
@@ -669,7 +830,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             features = X.X.iloc[used] if hasattr(X.X, "iloc") else X.X[used]
             boxes = self._encode(self._check_X(features))
             heads, tails = ends.reshape(X.pairs.shape).T
-            related = self._pair_overlaps(boxes, heads, boxes, tails)
+            related = self._pair_overlaps(boxes, heads, tails)
             return np.column_stack([1 - related, related])
         return self._overlaps(self._encode(self._check_X(X)), self.boxes_)
 
@@ -689,26 +850,52 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             strengths = strengths[:, 1]
         return strengths >= self.threshold_
 
+    def _boxes(self, boxes):
+        return KnownBoxes(boxes, self.temperature_)
+
     def _overlaps(self, boxes, others):
-        """Table of overlaps, computed in blocks of rows."""
-        table = np.empty((len(boxes), len(others)))
-        step = max(1, _BLOCK // max(len(others), 1))
-        for start in range(0, len(boxes), step):
-            rows = slice(start, start + step)
-            table[rows] = self._overlap(boxes[rows, None], others[None])
-        return table
+        """Table of overlaps: how much of each box lies in each of the others."""
+        return self._boxes(others).overlaps(self._boxes(boxes), inside=True)
 
-    def _pair_overlaps(self, boxes, heads, others, tails):
-        return self._overlap(boxes[heads], others[tails])
+    def _pair_overlaps(self, boxes, heads, tails):
+        known = self._boxes(boxes)
+        strengths = np.empty(len(heads))
+        step = max(1, _BLOCK // self.box_dim)
+        for start in range(0, len(heads), step):
+            part = slice(start, start + step)
+            ends = (known[torch.from_numpy(end[part])] for end in (heads, tails))
+            corners = [corner for end in ends for corner in (end.lower, end.upper)]
+            strengths[part] = overlap_by_dimension(*corners, self.temperature_).numpy()
+        return strengths
 
-    def _overlap(self, boxes, others):
-        corners = [
-            corner
-            for side in (boxes, others)
-            for corner in torch.from_numpy(writable(side)).chunk(2, dim=-1)
-        ]
-        with torch.no_grad():
-            return log_overlap(*corners, self.temperature_).exp().numpy()
+    def _reconstructed(self, relations):
+        """For each known task, others that may matter to its ranking: see metrics."""
+        check_is_fitted(self)
+        relations = self._relations if relations is None else relations
+        pairs = relations.observed()
+        if pairs.n_tasks != len(self.boxes_):
+            raise ValueError(
+                f"The relations are of {pairs.n_tasks} tasks, but {len(self.boxes_)} are "
+                "known. Give those of the tasks of training, in their order."
+            )
+        known = self._boxes(self.boxes_)
+        related = pairs.strengths > 0
+        heads, tails = pairs.heads[related], pairs.tails[related]
+        strengths = self._pair_overlaps(self.boxes_, heads, tails)
+        order = np.argsort(heads, kind="stable")
+        tasks, starts = np.unique(heads[order], return_index=True)
+        # No task below the weakest related one can stand before any. (Less rounding.)
+        marks = np.minimum.reduceat(strengths[order], starts) * (1 - 1e-9)
+        unknown = sparse.csr_matrix(
+            (np.ones(len(pairs.unknown_heads)), (pairs.unknown_heads, pairs.unknown_tails)),
+            shape=(pairs.n_tasks, pairs.n_tasks),
+        )
+        containers = np.split(tails[order], starts[1:])
+        asked = known[torch.from_numpy(tasks)]
+        for i, (at, values) in enumerate(known.at_least(asked, marks, inside=True)):
+            left_out = unknown.indices[slice(*unknown.indptr[tasks[i] : tasks[i] + 2])]
+            seen = (at != tasks[i]) & ~np.isin(at, left_out)
+            yield np.isin(at[seen], containers[i]), values[seen]
 
     def compare(self, X, y=None):
         """True and predicted strengths of all pairs that y observes.
@@ -818,26 +1005,8 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 f"k must be a whole number from 1 to {n_known}, the number of known tasks"
                 f"{' but for the task itself' if X is None else ''}; got {k!r}."
             )
-        size = self._log_volumes(self.boxes_) * (1 if inside else -1)
-        indices = np.empty((len(boxes), k), dtype=np.intp)
-        strengths = np.empty((len(boxes), k))
-        step = max(1, _BLOCK // len(self.boxes_))
-        for start in range(0, len(boxes), step):
-            rows = np.arange(start, min(start + step, len(boxes)))
-            if inside:
-                table = self._overlaps(boxes[rows], self.boxes_)
-            else:
-                table = self._overlaps(self.boxes_, boxes[rows]).T
-            if X is None:
-                table[np.arange(len(rows)), rows] = -1
-            order = np.lexsort((np.broadcast_to(size, table.shape), -table), axis=1)[:, :k]
-            indices[rows] = order
-            strengths[rows] = np.take_along_axis(table, order, axis=1)
-        return indices, strengths
-
-    def _log_volumes(self, boxes):
-        lower, upper = torch.from_numpy(writable(boxes)).chunk(2, dim=-1)
-        return log_volume(lower, upper, self.temperature_).numpy()
+        without = np.arange(len(boxes)) if X is None else None
+        return self._boxes(self.boxes_).best(self._boxes(boxes), k, inside, without)
 
     def to_networkx(self, X=None, threshold=None, reduce=True):
         """Predicted relations as a graph.
@@ -868,18 +1037,17 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         threshold = self.threshold_ if threshold is None else threshold
         if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be a number in [0, 1]; got {threshold!r}.")
-        table = self._overlaps(boxes, boxes)
-        related = table >= threshold
-        np.fill_diagonal(related, False)
-        if reduce:
-            size = self._log_volumes(boxes)
-            related &= size[:, None] < size[None]
+        known = self._boxes(boxes)
+        sizes = known.log_volumes()
         weighted = nx.DiGraph()
         weighted.add_nodes_from(range(len(boxes)))
-        weighted.add_weighted_edges_from(
-            (int(i), int(j), float(table[i, j]))
-            for i, j in zip(*np.nonzero(related), strict=True)
-        )
+        marks = np.full(len(boxes), threshold)
+        for i, (at, strengths) in enumerate(known.at_least(known, marks, inside=True)):
+            kept = (at != i) & ((sizes[i] < sizes[at]) | (not reduce))
+            weighted.add_weighted_edges_from(
+                (i, int(j), float(w))
+                for j, w in zip(at[kept], strengths[kept], strict=True)
+            )
         if reduce:
             kept = nx.transitive_reduction(weighted).edges
             weighted.remove_edges_from(
@@ -889,6 +1057,23 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
 
 # --------------------------------------------------------------------------------------
+def _with_rows(known, new, rows):
+    """Features of the known tasks and of new ones, which stand at some rows."""
+    n, stack = known.shape[0], sparse.vstack if sparse.issparse(known) else np.concatenate
+    if sparse.issparse(known) != sparse.issparse(new):
+        stack = sparse.vstack
+        known, new = sparse.csr_matrix(known), sparse.csr_matrix(new)
+    if known.shape[1] < new.shape[1]:
+        known = sparse.csr_matrix(known)
+        known.resize(n, new.shape[1])
+        stack = sparse.vstack
+    everything = stack([known, new])
+    everything = everything.tocsr() if sparse.issparse(everything) else everything
+    source = np.arange(max(n, rows.max() + 1))
+    source[rows] = n + np.arange(len(rows))
+    return everything[source]
+
+
 @contextmanager
 def _all_or_nothing(estimator):
     """Leave an estimator as it was if what is done to it fails."""
@@ -902,13 +1087,14 @@ def _all_or_nothing(estimator):
 
 
 def _sample(pairs, most):
-    """Observed pairs, of which unrelated ones are thinned to a number that fits."""
+    """Observed pairs, unrelated ones thinned to a number, and how many each stands for."""
     if pairs.n_observed <= most or not pairs.complete:
-        return pairs.expand()
-    rng = np.random.RandomState(0)
-    heads, tails = pairs.draw_zeros(most, rng)
+        return *pairs.expand(), None
+    heads, tails = pairs.draw_zeros(most, np.random.RandomState(0))
+    n_zeros = pairs.n_observed - len(pairs.strengths)
     return (
         np.concatenate([pairs.heads, heads]),
         np.concatenate([pairs.tails, tails]),
         np.concatenate([pairs.strengths, np.zeros(len(heads))]),
+        np.repeat([1.0, n_zeros / len(heads)], [len(pairs.heads), len(heads)]),
     )

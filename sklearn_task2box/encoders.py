@@ -1,12 +1,18 @@
 """Networks that map the features of tasks to boxes."""
 
+import math
+
+import numpy as np
 import torch
+from scipy import sparse
 from torch import nn
 from torch.nn import functional as F
 
 # Exponential sides stay between exp(-10) and exp(10): without a bound, a container and a
 # member that must not contain it drive one another out of any scale that can be drawn.
 _MAX_LOG_SIDE = 10.0
+# Longest side that a body is asked for, well within the bound of the head.
+_LONGEST = {"exp": math.exp(0.9 * _MAX_LOG_SIDE), "softplus": math.inf, "sigmoid": 0.95}
 
 
 class MLP(nn.Sequential):
@@ -61,6 +67,11 @@ class Table(nn.Module):
             X = X.argmax(1)
         return self.rows(X)
 
+    def grow(self, outputs):
+        """Add rows for new tasks: their outputs, (n_new, n_outputs)."""
+        rows = torch.cat([self.rows.weight.detach(), outputs.to(self.rows.weight)])
+        self.rows = nn.Embedding.from_pretrained(rows, freeze=False)
+
 
 class BoxEncoder(nn.Module):
     """Features of tasks to boxes: a body, and a head that makes boxes of its outputs.
@@ -112,6 +123,34 @@ class BoxEncoder(nn.Module):
             X = X * self.rotation if self.rotation.ndim == 0 else X @ self.rotation
         return X
 
+    def restore(self, prepared, n_features):
+        """The features that were prepared, but for rounding: the inverse of that.
+
+        Parameters
+        ----------
+        prepared : ndarray or CSR matrix
+            Positions, for a table.
+        n_features : int
+            Columns of the features.
+
+        Returns
+        -------
+        X : float64 ndarray or CSR matrix of shape (n_tasks, n_features)
+        """
+        if isinstance(self.body, Table):
+            ones, rows = np.ones(len(prepared)), np.arange(len(prepared))
+            shape = (len(prepared), n_features)
+            return sparse.csr_matrix((ones, (rows, prepared)), shape=shape)
+        rotation = self.rotation.cpu().numpy()
+        if sparse.issparse(prepared):
+            return prepared.astype(np.float64) / float(rotation)
+        X = prepared.astype(np.float64)
+        if rotation.ndim == 2:
+            X = X @ _inverse(torch.from_numpy(rotation)).numpy()
+        else:
+            X = X / rotation
+        return X + self.offset.cpu().numpy()
+
     def forward(self, X, prepared=False):
         """Boxes of tasks.
 
@@ -142,3 +181,62 @@ class BoxEncoder(nn.Module):
         if self.anchor == "center":
             return position - side / 2, position + side / 2
         return position, position + side
+
+    def rebase(self, offset, rotation):
+        """Prepare features otherwise, the boxes of the tasks in the new span unchanged.
+
+        With more tasks than before, they span more directions. The first layer of a body
+        of this module is turned along; another body keeps its features as they were.
+
+        Parameters
+        ----------
+        offset, rotation : tensor
+            As those of the encoder.
+        """
+        first = self.body[0] if isinstance(self.body, MLP) else self.body
+        if not isinstance(first, nn.Linear):
+            return
+        with torch.no_grad():
+            old = first.weight.double() @ self.rotation.T.double()
+            shift = old @ (offset - self.offset).to(old.device)
+            rotation = rotation.to(old.device)
+            weight = old @ _inverse(rotation).T if rotation.ndim == 2 else old / rotation
+            turned = nn.Linear(weight.shape[1], weight.shape[0]).to(old.device)
+            turned.weight.copy_(weight)
+            turned.bias.copy_(first.bias.double() + shift)
+        self.offset, self.rotation = offset.to(old.device), rotation
+        if isinstance(self.body, MLP):
+            self.body[0] = turned
+        else:
+            self.body = turned
+
+    def outputs_of(self, lower, upper):
+        """What the body has to say for given boxes, scaled down where sides are bounded.
+
+        Parameters
+        ----------
+        lower, upper : tensor of shape (n_tasks, box_dim)
+            With positive sides.
+
+        Returns
+        -------
+        outputs : tensor of shape (n_tasks, 2 * box_dim)
+        """
+        scale = min(1.0, _LONGEST[self.side] / float((upper - lower).max()))
+        lower, upper = scale * lower, scale * upper
+        side = upper - lower
+        position = (lower + upper) / 2 if self.anchor == "center" else lower
+        if self.side == "exp":
+            raw = _MAX_LOG_SIDE * torch.atanh(side.log() / _MAX_LOG_SIDE)
+        elif self.side == "softplus":
+            raw = side + torch.log(-torch.expm1(-side))
+        else:
+            raw = torch.logit(side)
+        return torch.cat([position, raw], dim=1)
+
+
+def _inverse(rotation):
+    """Of columns that are orthogonal and of equal length: back to the features."""
+    unit = rotation.abs().max()  # else squares of very small numbers underflow
+    turned = rotation / unit
+    return turned.T / (turned**2).sum(0)[:, None] / unit

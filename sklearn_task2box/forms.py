@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from sklearn_task2box.closure import components, reachable
+
 NAME_THE_ROWS = (
     "Name the rows: pass X as a DataFrame whose index holds the task names, or the "
     "relations as TaskRelations(relations, tasks=names), names in the order of the rows "
@@ -501,29 +503,18 @@ def transitive_closure(heads, tails, strengths, names):
     """
     n = len(names)
     related = strengths > 0
-    graph = nx.DiGraph()
-    graph.add_nodes_from(range(n))
-    graph.add_edges_from(zip(heads[related].tolist(), tails[related].tolist(), strict=True))
-    try:
-        cycle = [u for u, _ in nx.find_cycle(graph)]
-    except nx.NetworkXNoCycle:
-        cycle = []
-    if cycle:
+    if components(heads[related], tails[related], n)[0] < n:
+        edges = zip(heads[related].tolist(), tails[related].tolist(), strict=True)
+        cycle = [u for u, _ in nx.find_cycle(nx.DiGraph(edges))]
         path = " -> ".join(str(names[i]) for i in [*cycle, cycle[0]])
         raise ValueError(
             f"transitive=True needs relations without a cycle, but found {path}. Remove "
             "one of these edges, or merge the tasks."
         )
-    whole = nx.DiGraph()
-    whole.add_nodes_from(range(n))
     sure = strengths == 1
-    whole.add_edges_from(zip(heads[sure].tolist(), tails[sure].tolist(), strict=True))
-    closure = nx.transitive_closure_dag(whole)
-    reach = np.array(closure.edges, dtype=np.intp).reshape(-1, 2)
+    successors = reachable(heads[sure], tails[sure], n)
+    reach = np.stack(successors.nonzero(), axis=1)
     implied = [(reach[:, 0], reach[:, 1], np.ones(len(reach)))]
-    successors = sparse.csr_matrix(
-        (np.ones(len(reach), dtype=bool), (reach[:, 0], reach[:, 1])), shape=(n, n)
-    )
     partial = related & ~sure
     if partial.any():
         beyond = successors[tails[partial]].tocoo()

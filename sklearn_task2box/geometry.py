@@ -19,6 +19,12 @@ from torch.nn import functional as F
 
 # Below this, log(softplus(z)) and z differ by less than exp(z) / 2.
 _LINEAR_BELOW = -30.0
+# Where three softplus(z) are multiplied: below, exp(z) to rounding; above, cut.
+_SHORTEST = {torch.float32: -20.0, torch.float64: -36.0}
+_LONGEST = 1e12
+_FACTORS = 3
+# A box that is contained to rounding is contained: its overlap is 1.
+_CONTAINED = -1e-12
 
 
 class _LogSoftplus(torch.autograd.Function):
@@ -129,3 +135,66 @@ def log_overlap(lower, upper, other_lower, other_upper, temperature):
 def overlap(lower, upper, other_lower, other_upper, temperature):
     """vol(box ∩ other) / vol(box), in [0, 1]; see :func:`log_overlap`."""
     return log_overlap(lower, upper, other_lower, other_upper, temperature).exp()
+
+
+def sum_log_softplus(z, memory=None, slopes=True):
+    """Sum of log(softplus(z)) over the first axis, made for speed.
+
+    Three factors at a time are multiplied before the logarithm is taken.
+
+    Parameters
+    ----------
+    z : tensor of shape (box_dim, ...)
+        Overwritten. From 1e12 on it counts as that.
+    memory : list of three tensors of the shape of z, default=None
+        To work in; the results are among them.
+    slopes : bool, default=True
+
+    Returns
+    -------
+    total : tensor of shape (...)
+    slopes : tensor of shape (box_dim, ...), or None
+        Derivative of the total for each z.
+    """
+    clamped, soft, slope = memory[:3] if memory else [torch.empty_like(z) for _ in "123"]
+    torch.clamp(z, min=_SHORTEST[z.dtype], max=_LONGEST, out=clamped)
+    tail = z.sub_(clamped).clamp_(max=0)
+    # softplus(z) = max(z, 0) - log(1 - sigmoid(-|z|)), whose slope is sigmoid(z).
+    torch.abs(clamped, out=soft).neg_().sigmoid_().neg_().log1p_()
+    torch.clamp(clamped, min=0, out=slope)
+    torch.sub(slope, soft, out=soft)
+    if slopes:
+        torch.sigmoid(clamped, out=slope).div_(soft)
+    total = None
+    for first in range(0, len(soft), _FACTORS):
+        product = soft[first]
+        for k in range(first + 1, min(first + _FACTORS, len(soft))):
+            product.mul_(soft[k])
+        product.log_()
+        total = product if total is None else total.add_(product)
+    for k in range(len(tail)):
+        total.add_(tail[k])
+    return total, slope if slopes else None
+
+
+def overlap_by_dimension(lower, upper, other_lower, other_upper, temperature):
+    """:func:`overlap` of corners that have the dimension first; not differentiable.
+
+    Parameters
+    ----------
+    lower, upper : tensor of shape (box_dim, ...)
+    other_lower, other_upper : tensor of shape (box_dim, ...)
+        The other dimensions broadcast.
+    temperature : float
+
+    Returns
+    -------
+    tensor of shape (...)
+        1 where the box lies in the other up to rounding.
+    """
+    shared = torch.minimum(upper, other_upper)
+    shared.sub_(torch.maximum(lower, other_lower)).div_(temperature)
+    shared, _ = sum_log_softplus(shared, slopes=False)
+    own, _ = sum_log_softplus((upper - lower).div_(temperature), slopes=False)
+    shared.sub_(own)
+    return shared.masked_fill_(shared > _CONTAINED, 0.0).exp_()

@@ -56,7 +56,7 @@ def spearman(strengths, predicted):
     return float(spearmanr(strengths, predicted).statistic)
 
 
-def best_f1_threshold(strengths, predicted):
+def best_f1_threshold(strengths, predicted, weights=None):
     """The threshold at which predictions have the best F1 score.
 
     Parameters
@@ -64,6 +64,8 @@ def best_f1_threshold(strengths, predicted):
     strengths : array-like of shape (n_pairs,)
         True strengths; at least 0.5 counts as related.
     predicted : array-like of shape (n_pairs,)
+    weights : array-like of shape (n_pairs,), default=None
+        How many pairs each stands for, where some were drawn from many; None is 1 each.
 
     Returns
     -------
@@ -77,12 +79,112 @@ def best_f1_threshold(strengths, predicted):
         return 0.5
     order = np.argsort(-predicted, kind="stable")
     values = predicted[order]
-    hits = np.cumsum(related[order])
-    f1 = 2 * hits / (np.arange(1, len(hits) + 1) + related.sum())
+    weights = np.ones(len(values)) if weights is None else np.asarray(weights)[order]
+    hits = np.cumsum(related[order] * weights)
+    f1 = 2 * hits / (np.cumsum(weights) + hits[-1])
     last = np.append(values[1:] < values[:-1], True)  # ties stand or fall together
     best = np.flatnonzero(last)[np.argmax(f1[last])]
     below = values[best + 1] if best + 1 < len(values) else 0.0
     return float((values[best] + below) / 2)
+
+
+def mean_average_precision(strengths, predicted):
+    """Mean over tasks of the average precision with which their relations rank first.
+
+    Parameters
+    ----------
+    strengths : array-like of shape (n_tasks, n_others)
+        True strengths; a positive one counts as related, and NaN is left out.
+    predicted : array-like of shape (n_tasks, n_others)
+
+    Returns
+    -------
+    score : float
+        Over the tasks that are related at all, ties broken as in
+        :func:`sklearn.metrics.average_precision_score`.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.metrics import mean_average_precision
+    >>> mean_average_precision([[0, 1, 1], [1, 0, 0]], [[0.1, 0.9, 0.8], [0.3, 0.5, 0.1]])
+    0.75
+    """
+    return _mean_ranking(_rows(strengths, predicted))[0]
+
+
+def mean_rank(strengths, predicted):
+    """Mean, over the related pairs, of the rank among the unrelated pairs of the task.
+
+    Parameters
+    ----------
+    strengths, predicted : array-like of shape (n_tasks, n_others)
+        See :func:`mean_average_precision`.
+
+    Returns
+    -------
+    rank : float
+        At least 1: one more than the number of unrelated tasks that are predicted at least
+        as strongly (Nickel & Kiela, NeurIPS 2017, count ties in favour).
+
+    Examples
+    --------
+    >>> from sklearn_task2box.metrics import mean_rank
+    >>> mean_rank([[0, 1, 1], [1, 0, 0]], [[0.1, 0.9, 0.8], [0.3, 0.5, 0.1]])
+    1.3333333333333333
+    """
+    return _mean_ranking(_rows(strengths, predicted))[1]
+
+
+def reconstruction(embedder, relations=None):
+    """How well the boxes of the known tasks give back their relations.
+
+    The figures by which embeddings of taxonomies are compared. Every other task is ranked
+    for each task, without a table of all pairs.
+
+    Parameters
+    ----------
+    embedder : BoxRelationEmbedder
+        Fitted.
+    relations : TaskRelations, default=None
+        Relations of its tasks, in their order. None takes those that it was fitted to.
+
+    Returns
+    -------
+    mean_average_precision, mean_rank : float
+        See the functions of that name.
+    """
+    return _mean_ranking(embedder._reconstructed(relations))
+
+
+def _rows(strengths, predicted):
+    """Related or not and predicted strength of the others, for each task."""
+    strengths, predicted = np.asarray(strengths, float), np.asarray(predicted, float)
+    if strengths.shape != predicted.shape or strengths.ndim != 2:
+        raise ValueError(
+            "strengths and predicted must be tables of one shape, (n_tasks, n_others); got "
+            f"the shapes {strengths.shape} and {predicted.shape}."
+        )
+    for true, row in zip(strengths, predicted, strict=True):
+        seen = ~np.isnan(true)
+        yield true[seen] > 0, row[seen]
+
+
+def _mean_ranking(rows):
+    precisions, ranks, n_pairs = [], 0, 0
+    for related, predicted in rows:
+        if not related.any():
+            continue
+        order = np.argsort(-predicted, kind="stable")
+        related, predicted = related[order], predicted[order]
+        ends = np.flatnonzero(np.append(predicted[1:] < predicted[:-1], True))
+        hits, counts = np.cumsum(related)[ends], ends + 1
+        gained = np.diff(hits, prepend=0)
+        precisions.append((gained * hits / counts).sum() / hits[-1])
+        n_pairs += hits[-1]
+        ranks += (gained * (counts - hits + 1)).sum()
+    if not precisions:
+        raise ValueError("No task is related to another, so no score is defined.")
+    return float(np.mean(precisions)), float(ranks / n_pairs)
 
 
 def _f1(strengths, predicted, threshold):

@@ -9,12 +9,10 @@ and (j, i). Volumes and overlaps are those of :mod:`sklearn_task2box.geometry`.
 import numpy as np
 import torch
 
+from sklearn_task2box.geometry import sum_log_softplus
+
 # Numbers in a block, box_dim x rows x columns; four such arrays are the working memory.
 BLOCK = 1 << 19
-# Below, softplus(z) is exp(z) to rounding. Above, a side is cut: three are multiplied.
-_LINEAR_BELOW = {torch.float32: -20.0, torch.float64: -36.0}
-_LONGEST = 1e12
-_FACTORS = 3
 
 
 def block_size(device):
@@ -64,7 +62,7 @@ class PairList:
             below, above = ends[0] - ends[1], ends[2] - ends[3]  # heads less tails
             z = torch.minimum(ends[2], ends[3], out=ends[3])
             z.sub_(torch.maximum(ends[0], ends[1], out=ends[1]))
-            shared, slopes = _log_volumes(z, ends)
+            shared, slopes = sum_log_softplus(z, ends)
             overlaps = shared.sub_(work.log_volumes[heads]).clamp_(max=0)
             gradient = work.loss(overlaps, self.strengths[part], self.weights[part])
             work.volume_gradient.index_add_(0, heads, gradient, alpha=-1)
@@ -175,7 +173,7 @@ class PairTable:
         others = [c[:, None, start:] for c in (lower, upper)]
         torch.minimum(ends[1], others[1], out=z)
         z.sub_(torch.maximum(ends[0], others[0], out=rest[0]))
-        shared, slopes = _log_volumes(z, rest)
+        shared, slopes = sum_log_softplus(z, rest)
 
         # Overlaps of the rows with the columns, then the other way round; within the
         # first square, the former have both.
@@ -255,8 +253,7 @@ class _Work:
         )
         self.dim = len(self.lower)
         z = self.upper - self.lower
-        memory = [torch.empty_like(z) for _ in range(3)]
-        self.log_volumes, self.own_slopes = _log_volumes(z, memory)
+        self.log_volumes, self.own_slopes = sum_log_softplus(z)
         self.total = z.new_zeros(())
         self.volume_gradient = torch.zeros_like(self.log_volumes)
         self.lower_gradient, self.upper_gradient = torch.zeros_like(z), torch.zeros_like(z)
@@ -304,28 +301,3 @@ class _Work:
         upper = self.upper_gradient.div_(2).add_(by_volume)
         corners = (g.T / self.temperature for g in (lower, upper))
         return *corners, *self.parameter_gradients
-
-
-def _log_volumes(z, memory):
-    """Logarithm of the product of softplus(z) over the first axis, and its slopes.
-
-    Overwrites z and the three arrays in ``memory``; the results are among them.
-    """
-    clamped, soft, slopes = memory[:3]
-    torch.clamp(z, min=_LINEAR_BELOW[z.dtype], max=_LONGEST, out=clamped)
-    tail = z.sub_(clamped).clamp_(max=0)
-    # softplus(z) = max(z, 0) - log(1 - sigmoid(-|z|)), and its slope sigmoid(z).
-    torch.abs(clamped, out=soft).neg_().sigmoid_().neg_().log1p_()
-    torch.clamp(clamped, min=0, out=slopes)
-    torch.sub(slopes, soft, out=soft)
-    torch.sigmoid(clamped, out=slopes).div_(soft)
-    total = None
-    for first in range(0, len(soft), _FACTORS):
-        product = soft[first]
-        for k in range(first + 1, min(first + _FACTORS, len(soft))):
-            product.mul_(soft[k])
-        product.log_()
-        total = product if total is None else total.add_(product)
-    for k in range(len(tail)):
-        total.add_(tail[k])
-    return total, slopes

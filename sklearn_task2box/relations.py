@@ -252,6 +252,128 @@ class TaskRelations(_RowSliceable):
         merged._rows = self._rows
         return merged
 
+    def of_rows(self):
+        """The relations among the rows of this slice, and nothing of other tasks."""
+        other = self[:]
+        other._matrix = self._matrix[self._rows][:, self._rows]
+        other.all_tasks = self.tasks
+        other._rows = np.arange(len(self))
+        other._heads_known = self._heads_known[self._rows]
+        other._tails_known = self._tails_known[self._rows]
+        return other
+
+    def extended(self, y, n_new, names=None, **options):
+        """These relations and those of further tasks.
+
+        Parameters
+        ----------
+        y : anything that TaskRelations reads, or TaskRelations
+            Relations of the new tasks, with one another and with the known ones. Without
+            names, positions count the rows of this slice first and the new tasks after
+            them; a square matrix may also be of the new tasks only.
+        n_new : int
+        names : ndarray of shape (n_new,), default=None
+            Of the new tasks. One that is known already gets further relations.
+        **options
+            direction, unobserved; see :class:`TaskRelations`.
+
+        Returns
+        -------
+        relations : TaskRelations
+            Its rows are those of this slice, then the tasks it did not know. Where both
+            know of a pair, y is right. A pair of a new task and one that y does not know
+            is unknown.
+        rows : ndarray of shape (n_new,)
+            Which of its rows the new tasks are.
+        """
+        known = self._matrix[self._rows][:, self._rows].tocoo()
+        ours = self.tasks
+        if self.named != (names is not None):
+            raise ValueError(
+                f"The known tasks have {'names' if self.named else 'no names'}, and the "
+                f"new ones have {'none' if self.named else 'some'}. Give X as it was "
+                "given first: "
+                + (
+                    "as a DataFrame whose index holds the task names."
+                    if self.named
+                    else "without an index of names."
+                )
+            )
+        if names is None:
+            tasks, rows = np.arange(len(ours) + n_new), len(ours) + np.arange(n_new)
+        else:
+            fresh = names[forms.positions_of(names, ours) < 0]
+            tasks = np.concatenate([ours, fresh])
+            rows = forms.positions_of(names, tasks)
+        n = len(tasks)
+        more = self._read_more(y, tasks, rows, options)
+        heads, tails, strengths = more
+        frame = pd.DataFrame(
+            {
+                "head": np.concatenate([known.row, heads]),
+                "tail": np.concatenate([known.col, tails]),
+                "strength": np.concatenate([known.data, strengths]),
+            }
+        ).drop_duplicates(["head", "tail"], keep="last")
+        if self.unobserved == "negative":
+            frame = frame[frame["strength"] != 0]
+        other = object.__new__(TaskRelations)
+        ends = frame["head"].to_numpy(), frame["tail"].to_numpy()
+        other._matrix = sparse.csr_matrix((frame["strength"].to_numpy(), ends), (n, n))
+        other._rows = np.arange(n)
+        other._heads_known = other._tails_known = np.ones(n, dtype=bool)
+        other._dropped_zeros = self._dropped_zeros
+        other.all_tasks, other.named = tasks, self.named
+        other.unobserved = self.unobserved
+        return other, rows
+
+    def _read_more(self, y, tasks, rows, options):
+        """Entries, in positions of tasks, of the pairs of which y tells something."""
+        n_known, n = len(self), len(tasks)
+        if isinstance(y, TaskRelations):
+            more = y.with_options(**options)
+        elif forms.is_labelled(y):
+            more = TaskRelations(y, **options)
+        else:
+            shape = getattr(y, "shape", (0,))
+            among = shape == (len(rows),) * 2 and shape != (n, n) and not self.named
+            more = TaskRelations(y, None if among else tasks, **options)
+        if self.named != more.named:
+            raise ValueError(
+                "The relations of the new tasks must name them as X does: the one has "
+                "names and the other has not. " + forms.NAME_THE_ROWS
+            )
+        if not self.named and len(more.all_tasks) == len(rows) != n:
+            at = np.full(n, -1)
+            at[rows] = np.arange(len(rows))
+        else:
+            at = more.positions(tasks)
+        missing = [tasks[row] for row in rows if at[row] < 0]
+        if missing:
+            raise ValueError(
+                f"The relations do not know the task {forms.some(missing)} of X. Give them "
+                "for all rows of X."
+            )
+        silent = more.unobserved == "unknown" and self.unobserved == "negative"
+        partly = (at < 0).any() or not (more._heads_known.all() and more._tails_known.all())
+        if (partly or silent) and self.unobserved == "negative":
+            # Unknown pairs have to be told one by one.
+            out, into = more.block(at[rows], at), more.block(at, at[rows])
+            heads = np.concatenate([np.repeat(rows, n), np.tile(np.arange(n), len(rows))])
+            tails = np.concatenate([np.tile(np.arange(n), len(rows)), np.repeat(rows, n)])
+            strengths = np.concatenate([out.ravel(), into.T.ravel()])
+            fresh = (heads >= n_known) | (tails >= n_known)
+            said = (heads != tails) & (fresh & (strengths != 0) | (strengths > 0))
+            return heads[said], tails[said], strengths[said]
+        back = np.full(len(more.all_tasks), -1)
+        back[at[at >= 0]] = np.flatnonzero(at >= 0)
+        entries = more._matrix.tocoo()
+        heads, tails = back[entries.row], back[entries.col]
+        # Of known tasks, only what is said to be related changes something.
+        fresh = np.isin(heads, rows) | np.isin(tails, rows) | (entries.data > 0)
+        kept = (heads >= 0) & (tails >= 0) & (heads != tails) & fresh
+        return heads[kept], tails[kept], entries.data[kept]
+
     # -- slicing -----------------------------------------------------------------------
     def _select(self, indices):
         other = object.__new__(type(self))

@@ -16,6 +16,10 @@ from sklearn_task2box.pairwise import PairList, PairTable, block_size
 
 # A table of all pairs is faster than a list of them from this share observed on.
 _TABLE_FROM_SHARE = 0.1
+# Steps, their largest learning rate and their batches where a network is fitted to boxes.
+_START_STEPS = 200
+_START_RATE = 5e-3
+_START_ROWS = 8192
 # Up to this many pairs a step is too short to be shared among threads.
 _MAX_SINGLE_THREAD = 50_000
 
@@ -63,13 +67,24 @@ class PairBatches:
     n_negatives : int
         Unrelated pairs drawn at random for each related one, where there are batches and
         all pairs that are not mentioned count as unrelated.
+    negatives : {"uniform", "degree", "hard"}
+        How, see :class:`~sklearn_task2box.BoxRelationEmbedder`.
     positive_weight : float
         How much a pair of strength 1 counts beside one of strength 0.
     seed : int
     device : torch.device
     """
 
-    def __init__(self, dataset, batch_size, n_negatives, positive_weight, seed, device):
+    def __init__(
+        self,
+        dataset,
+        batch_size,
+        n_negatives,
+        negatives,
+        positive_weight,
+        seed,
+        device,
+    ):
         self.dataset = dataset
         self.batch_size = batch_size
         self.n_negatives = n_negatives
@@ -82,6 +97,7 @@ class PairBatches:
             self.whole = self._whole_batch()
         elif self.sampled:
             self.not_zero = pairs.not_zero_keys()
+            self.draw = NEGATIVES[negatives](pairs, self.rng)
 
     def __len__(self):
         if self.batch_size is None:
@@ -112,7 +128,7 @@ class PairBatches:
         heads = np.repeat(heads, self.n_negatives)
         tails = np.repeat(tails, self.n_negatives)
         at_head = self.rng.random_sample(len(heads)) < 0.5
-        drawn = self.rng.randint(0, self.dataset.pairs.n_tasks, size=len(heads))
+        drawn = self.draw(heads, tails, at_head)
         heads, tails = np.where(at_head, drawn, heads), np.where(at_head, tails, drawn)
         keys = self.dataset.pairs.keys(heads, tails)
         at = np.searchsorted(self.not_zero, keys).clip(max=len(self.not_zero) - 1)
@@ -150,6 +166,74 @@ class PairBatches:
             self.device,
         )
         return self.dataset.rows(slice(None), self.device), table
+
+
+class Uniform:
+    """Draws any task in place of an end of a pair."""
+
+    def __init__(self, pairs, rng):
+        self.n_tasks = pairs.n_tasks
+        self.rng = rng
+
+    def __call__(self, heads, tails, at_head):
+        return self.rng.randint(0, self.n_tasks, size=len(heads))
+
+
+class ByDegree:
+    """Draws tasks as often as they stand at that end, to the power of 3/4."""
+
+    def __init__(self, pairs, rng):
+        self.rng = rng
+        related = pairs.strengths > 0
+        self.sums = []
+        for ends in (pairs.heads, pairs.tails):
+            counts = np.bincount(ends[related], minlength=pairs.n_tasks)
+            sums = np.cumsum(counts**0.75)
+            self.sums.append(sums / sums[-1])
+
+    def __call__(self, heads, tails, at_head):
+        at = self.rng.random_sample(len(heads))
+        drawn = (np.searchsorted(sums, at, side="right") for sums in self.sums)
+        return np.where(at_head, *drawn).clip(max=len(self.sums[0]) - 1)
+
+
+class Hard:
+    """Draws tasks two relations away, and any task half of the time.
+
+    In place of u in u -> v, a member of a container of v's members; in place of v, a
+    container of a member of u's containers.
+    """
+
+    def __init__(self, pairs, rng):
+        self.rng = rng
+        self.uniform = Uniform(pairs, rng)
+        related = pairs.strengths > 0
+        ends = pairs.heads[related], pairs.tails[related]
+        shape = (pairs.n_tasks, pairs.n_tasks)
+        ones = np.ones(len(ends[0]), dtype=bool)
+        self.containers = sparse.csr_matrix((ones, ends), shape)
+        self.members = sparse.csr_matrix((ones, ends[::-1]), shape)
+
+    def _step(self, graph, nodes):
+        """A random neighbour of each node; the node itself where it has none."""
+        counts = np.diff(graph.indptr)[nodes]
+        at = (self.rng.random_sample(len(nodes)) * counts).astype(np.int64)
+        at = (graph.indptr[nodes] + at).clip(max=graph.nnz - 1)
+        return np.where(counts, graph.indices[at], nodes)
+
+    def __call__(self, heads, tails, at_head):
+        member = self._step(self.members, tails)
+        container = self._step(self.containers, heads)
+        near = np.where(
+            at_head,
+            self._step(self.members, self._step(self.containers, member)),
+            self._step(self.containers, self._step(self.members, container)),
+        )
+        anywhere = self.rng.random_sample(len(heads)) < 0.5
+        return np.where(anywhere, self.uniform(heads, tails, at_head), near)
+
+
+NEGATIVES = {"uniform": Uniform, "degree": ByDegree, "hard": Hard}
 
 
 # --------------------------------------------------------------------------------------
@@ -319,6 +403,8 @@ def schedule(name, learning_rate, n_steps):
     n_steps : int
         Of the whole fit.
     """
+    if n_steps == 0:
+        return None
     if name == "one_cycle":
         policy = {
             "policy": torch.optim.lr_scheduler.OneCycleLR,
@@ -420,6 +506,36 @@ def make_net(
         verbose=0,
         device=device,
     )
+
+
+def fit_outputs(body, dataset, outputs, device):
+    """Fit a network to outputs that are given: where a fit to relations is to start.
+
+    Parameters
+    ----------
+    body : nn.Module
+    dataset : PairDataset
+    outputs : float32 tensor of shape (n_tasks, n_outputs)
+    device : str
+    """
+    body.to(device).train()
+    outputs = outputs.to(device)
+    scale = outputs.std(0).clamp(min=1e-6)
+    optimizer = torch.optim.AdamW(body.parameters(), weight_decay=0.0)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, _START_RATE, total_steps=_START_STEPS
+    )
+    n = len(outputs)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(_START_STEPS):
+        rows = slice(None)
+        if n > _START_ROWS:
+            rows = torch.randint(n, (_START_ROWS,), generator=generator)
+        gaps = (body(dataset.rows(rows, device)) - outputs[rows]) / scale
+        optimizer.zero_grad()
+        (gaps**2).mean().backward()
+        optimizer.step()
+        scheduler.step()
 
 
 # --------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from sklearn_task2box import (
 )
 from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
 from sklearn_task2box.datasets import load_digits_tasks
-from sklearn_task2box.metrics import make_relation_scorer, relation_score
+from sklearn_task2box.metrics import make_relation_scorer, reconstruction, relation_score
 
 QUICK = {"max_epochs": 60, "hidden_layer_sizes": (32,), "random_state": 0}
 
@@ -484,6 +484,7 @@ WRONG = {
     "init": ["best", 0],
     "learning_rate_schedule": ["linear"],
     "early_stopping": ["yes", "auto"],
+    "negatives": ["easy"],
     "direction": ["up"],
     "unobserved": ["positive"],
     "transitive": ["yes"],
@@ -657,3 +658,53 @@ def test_scorers_refuse_folds_without_relations(taxonomy):
     model = quick().fit(X, [(0, 1)])
     with pytest.raises(ValueError, match="use fewer folds"):
         make_relation_scorer("roc_auc")(model, X[:3], np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("box_dim", [1, 2, 5])
+def test_a_layout_reproduces_a_tree_without_training(taxonomy, box_dim):
+    _, graph = taxonomy
+    model = BoxRelationEmbedder(box_dim, encoder="table", init="layout", max_epochs=0)
+    model.fit(sparse.identity(40, format="csr"), graph)
+    assert reconstruction(model) == (1.0, 1.0)
+    assert model.n_iter_ == 0
+    assert model.history_ == []
+    truth = nx.to_numpy_array(graph, nodelist=range(40)) > 0
+    found = model.predict(sparse.identity(40, format="csr"))
+    np.fill_diagonal(found, False)
+    np.testing.assert_array_equal(found, truth)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"encoder": "mlp"},
+        {"encoder": "mlp", "dropout": 0.1, "normalization": "batch"},
+        {"encoder": "linear"},
+        {"encoder": "table", "side": "sigmoid", "anchor": "lower"},
+        {"encoder": "table", "side": "exp"},
+    ],
+)
+def test_every_network_can_start_from_a_layout(taxonomy, options):
+    X, graph = taxonomy
+    table = options["encoder"] == "table"
+    X = sparse.identity(40, format="csr") if table else X
+    model = BoxRelationEmbedder(2, init="layout", max_epochs=0, random_state=0, **options)
+    model.fit(X, graph)
+    started = model.score(X, graph)
+    assert started > (0.9 if table else 0.2)
+    random = BoxRelationEmbedder(2, max_epochs=1, random_state=0, **options).fit(X, graph)
+    assert started > random.score(X, graph)
+
+
+def test_no_epochs_without_a_layout_are_an_error(taxonomy):
+    with pytest.raises(ValueError, match="max_epochs=0 learns nothing.*init='layout'"):
+        quick(max_epochs=0).fit(*taxonomy)
+
+
+def test_mammals_in_two_dimensions(shared_data):
+    edges = pd.read_csv(shared_data / "mammal_edges.csv.gz")
+    names = pd.unique(edges[["child", "parent"]].to_numpy().ravel())
+    relations = TaskRelations(edges[["child", "parent"]], names, transitive=True)
+    model = BoxRelationEmbedder(2, encoder="table", init="layout", max_epochs=0)
+    model.fit(sparse.identity(len(names), format="csr"), relations)
+    assert reconstruction(model) == (1.0, 1.0)

@@ -1,9 +1,11 @@
 """Networks from features to boxes."""
 
+import numpy as np
 import pytest
 import torch
 
 from sklearn_task2box.encoders import MLP, BoxEncoder, Table
+from sklearn_task2box.features import preparation
 
 
 def test_the_layers_of_a_perceptron():
@@ -53,3 +55,51 @@ def test_preparation_is_centring_and_rotation():
     torch.testing.assert_close(encoder.prepare(X), (X - 1)[:, [1, 0]])
     for a, b in zip(encoder(X), encoder(encoder.prepare(X), prepared=True), strict=True):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("side", ["softplus", "exp", "sigmoid"])
+@pytest.mark.parametrize("anchor", ["center", "lower"])
+def test_outputs_of_boxes_are_those_that_make_them(side, anchor):
+    lower = torch.randn(9, 3, dtype=torch.float64, generator=torch.manual_seed(0))
+    upper = lower + 0.9 * torch.rand(9, 3, dtype=torch.float64) + 0.01
+    encoder = BoxEncoder(torch.nn.Identity(), 6, 6, side, anchor)
+    got = encoder(encoder.outputs_of(lower, upper), prepared=True)
+    torch.testing.assert_close(got, (lower, upper))
+
+
+def test_outputs_of_long_boxes_are_scaled_where_sides_are_bounded():
+    lower, upper = torch.zeros(2, 1).double(), torch.tensor([[1e5], [10.0]]).double()
+    for side, longest in (("softplus", 1e5), ("exp", np.exp(9)), ("sigmoid", 0.95)):
+        encoder = BoxEncoder(torch.nn.Identity(), 2, 2, side)
+        low, high = encoder(encoder.outputs_of(lower, upper), prepared=True)
+        torch.testing.assert_close(high - low, upper * longest / 1e5)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "linear"])
+@pytest.mark.parametrize(("before", "after"), [(5, 9), (5, 30)])
+def test_features_prepared_otherwise_give_the_same_boxes(kind, before, after):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(after, 20)) @ np.diag(10.0 ** rng.uniform(-3, 3, 20)) + 5
+    offset, rotation = preparation(X[:before])
+    width = rotation.shape[1] if rotation.ndim == 2 else 20
+    body = MLP(width, 4, (8,)) if kind == "mlp" else torch.nn.Linear(width, 4)
+    encoder = BoxEncoder(body, 20, 4, offset=offset, rotation=rotation).double()
+    rows = torch.from_numpy(X)
+    # Of new tasks, what is outside of the old span did not count, and still does not.
+    old = [corner.detach() for corner in encoder(rows)]
+    restored = encoder.restore(encoder.prepare(rows[:before]).numpy(), 20)
+    np.testing.assert_allclose(restored, X[:before])
+    encoder.rebase(*preparation(X))
+    encoder.double()
+    for corner, same in zip(encoder(rows), old, strict=True):
+        torch.testing.assert_close(corner, same, rtol=1e-4, atol=1e-4)
+
+
+def test_a_table_grows():
+    table = Table(3, 2)
+    before = table.rows.weight.detach().clone()
+    table.grow(torch.ones(2, 2, dtype=torch.float64))
+    torch.testing.assert_close(
+        table(torch.arange(5)), torch.cat([before, torch.ones(2, 2)])
+    )
+    assert table.rows.weight.requires_grad

@@ -6,7 +6,7 @@ import torch
 
 from sklearn_task2box.pairwise import PairTable
 from sklearn_task2box.relations import TaskRelations
-from sklearn_task2box.training import PairBatches, PairDataset, schedule
+from sklearn_task2box.training import NEGATIVES, PairBatches, PairDataset, schedule
 
 N = 30
 STRENGTHS = np.triu(np.random.RandomState(0).uniform(size=(N, N)) < 0.2, 1).astype(float)
@@ -15,7 +15,13 @@ STRENGTHS = np.triu(np.random.RandomState(0).uniform(size=(N, N)) < 0.2, 1).asty
 def batches(strengths=STRENGTHS, batch_size=None, unobserved="negative", **options):
     observed = TaskRelations(strengths, tasks=range(N), unobserved=unobserved).observed()
     dataset = PairDataset(torch.arange(N, dtype=torch.float32)[:, None], observed)
-    options = {"n_negatives": 4, "positive_weight": 1.0, "seed": 0, **options}
+    options = {
+        "n_negatives": 4,
+        "negatives": "uniform",
+        "positive_weight": 1.0,
+        "seed": 0,
+        **options,
+    }
     return observed, PairBatches(dataset, batch_size=batch_size, device="cpu", **options)
 
 
@@ -80,6 +86,32 @@ def test_sampled_batches_go_through_all_relations_and_draw_only_unrelated_pairs(
     assert len(drawn) > 2.5 * len(related)
     again = [seen(batch) for batch in batches(strengths, batch_size=40)[1]]
     assert again[0].keys() == seen(next(iter(batches(strengths, batch_size=40)[1]))).keys()
+
+
+@pytest.mark.parametrize("negatives", sorted(NEGATIVES))
+def test_negatives_are_unrelated_however_they_are_drawn(negatives):
+    _, sampled = batches(batch_size=200, negatives=negatives, n_negatives=10)
+    drawn = [
+        pair for b in sampled for pair, (strength, _) in seen(b).items() if not strength
+    ]
+    assert len(set(drawn)) > 100
+    assert all(STRENGTHS[pair] == 0 and pair[0] != pair[1] for pair in drawn)
+
+
+def test_negatives_by_degree_and_hard_ones():
+    tree = np.zeros((N, N))
+    tree[1:15, 0] = tree[15:, 29] = 1  # two containers, of 14 and 14 tasks
+    tree[29, 29] = 0
+    observed = TaskRelations(tree, tasks=range(N)).observed()
+    rng = np.random.RandomState(0)
+    heads, tails = np.repeat(observed.heads, 50), np.repeat(observed.tails, 50)
+    at_head = np.arange(len(heads)) % 2 == 0
+    by_degree = NEGATIVES["degree"](observed, rng)(heads, tails, at_head)
+    assert set(by_degree[~at_head]) == {0, 29}  # all the containers there are
+    assert set(by_degree[at_head]) == set(range(1, 29))  # all the members
+    hard = NEGATIVES["hard"](observed, rng)(heads, tails, at_head)
+    same = (heads < 15) == (hard < 15)
+    assert 0.7 < same.mean() < 0.8  # near half of the time, anywhere the other half
 
 
 def test_batches_of_known_zeros_are_not_sampled():

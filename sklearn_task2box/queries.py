@@ -1,0 +1,259 @@
+"""Which of many known boxes overlap a box most, without a table of all the overlaps.
+
+An overlap of at least some mark needs corners beyond some bounds. So columns of corners
+are read, most boxes are left out by comparison alone, and the overlaps of the few others
+are computed. Nothing is approximate: the bounds are necessary conditions.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from sklearn_task2box.geometry import overlap_by_dimension, sum_log_softplus
+
+# Known boxes that are read by one step, and the share of them from which on the others are
+# looked up one by one.
+_BLOCK = 1 << 17
+_FEW = 64
+# About as many, spread over all of them, are computed first: their best set the mark.
+_SAMPLE = 1 << 12
+# Numbers in a block of (box_dim, rows, columns) where overlaps are computed.
+_TABLE = 1 << 18
+# Rounding, relative to the corners: to leave out too few boxes does no harm.
+_SLACK = 1e-9
+# Logarithm of an overlap below which other bounds on members are the tighter ones.
+_DEEP = 0.7
+
+
+class KnownBoxes:
+    """Boxes to be asked for.
+
+    Parameters
+    ----------
+    boxes : ndarray of float64, of shape (n_boxes, 2 * box_dim)
+        Lower corners, then upper corners. Not copied if columns are contiguous.
+    temperature : float
+        Of the soft volume, see :mod:`sklearn_task2box.geometry`.
+    """
+
+    def __init__(self, boxes, temperature):
+        columns = np.ascontiguousarray(np.asarray(boxes, dtype=np.float64).T)
+        if not columns.flags.writeable:  # as a memory map is; torch warns
+            columns = columns.copy()
+        self.lower, self.upper = torch.from_numpy(columns).chunk(2)
+        self.temperature = temperature
+
+    def __len__(self):
+        return self.lower.shape[1]
+
+    def __getitem__(self, key):
+        """Some of the boxes."""
+        some = object.__new__(KnownBoxes)
+        if isinstance(key, slice):
+            some.lower, some.upper = self.lower[:, key], self.upper[:, key]
+        else:  # faster than by brackets
+            some.lower, some.upper = (
+                c.index_select(1, key) for c in (self.lower, self.upper)
+            )
+        some.temperature = self.temperature
+        return some
+
+    def log_volumes(self):
+        """Logarithms of the soft volumes, but for a constant."""
+        sides = (self.upper - self.lower) / self.temperature
+        return sum_log_softplus(sides, slopes=False)[0].numpy()
+
+    def overlaps(self, asked, inside):
+        """How much of each box asked for lies in each known one, or the other way round.
+
+        Parameters
+        ----------
+        asked : KnownBoxes
+        inside : bool
+            Whether the boxes asked for shall lie inside, or outside.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_asked, n_boxes)
+        """
+        strengths = np.empty((len(asked), len(self)))
+        out = torch.from_numpy(strengths)
+        dim = len(self.lower)
+        width = max(1, min(len(self), _TABLE // dim))
+        height = max(1, _TABLE // (dim * width))
+        for top in range(0, len(asked), height):
+            rows = slice(top, top + height)
+            ours = asked.lower[:, rows, None], asked.upper[:, rows, None]
+            for left in range(0, len(self), width):
+                columns = slice(left, left + width)
+                known = self.lower[:, None, columns], self.upper[:, None, columns]
+                ends = (*ours, *known) if inside else (*known, *ours)
+                out[rows, columns] = overlap_by_dimension(*ends, self.temperature)
+        return strengths
+
+    def best(self, asked, k, inside, without=None):
+        """The k known boxes that best contain each box, or are best contained in it.
+
+        Parameters
+        ----------
+        asked : KnownBoxes
+        k : int
+            At most the number of known boxes, less one with ``without``.
+        inside : bool
+            See :meth:`overlaps`.
+        without : ndarray of shape (n_asked,), default=None
+            A known box that is no answer, for each one asked for.
+
+        Returns
+        -------
+        indices, strengths : ndarray of shape (n_asked, k)
+            The strongest first; of equally strong ones the smallest box that contains, or
+            the largest that is contained; then the first.
+        """
+        indices = np.empty((len(asked), k), dtype=np.intp)
+        strengths = np.empty((len(asked), k))
+        stride = max(1, len(self) // max(_SAMPLE, 4 * k))
+        sample = np.arange(0, len(self), stride)
+        some = self if stride == 1 else self[::stride]
+        sizes = some.log_volumes() if stride == 1 else None
+        step = max(1, _TABLE // len(sample))
+        for start in range(0, len(asked), step):
+            table = some.overlaps(asked[start : start + step], inside)
+            for i, values in enumerate(table, start):
+                if without is not None:
+                    values[sample == without[i]] = -1
+                mark = np.partition(values, len(values) - k)[len(values) - k]
+                if stride == 1:
+                    at = np.flatnonzero(values >= mark)
+                    values, ties = values[at], sizes[at]
+                else:
+                    skip = None if without is None else without[i]
+                    at, values = self._search(asked[i : i + 1], mark, inside, k, skip)
+                    ties = self[torch.from_numpy(at)].log_volumes()
+                order = np.lexsort((at, ties if inside else -ties, -values))[:k]
+                indices[i], strengths[i] = at[order], values[order]
+        return indices, strengths
+
+    def at_least(self, asked, marks, inside):
+        """All known boxes that overlap by a mark.
+
+        Parameters
+        ----------
+        asked, inside : see :meth:`overlaps`
+        marks : ndarray of shape (n_asked,)
+
+        Yields
+        ------
+        indices, strengths : ndarray of shape (n_found,)
+            For each box asked for.
+        """
+        for i, mark in enumerate(marks):
+            yield self._search(asked[i : i + 1], mark, inside)
+
+    def _search(self, box, mark, inside, k=None, without=None):
+        """Boxes that overlap one by a mark, which rises to the k-th best found so far."""
+        found, values = [], []
+        best = np.zeros(0)
+        tests = self._tests(box, mark, inside)
+        for block in self._blocks():
+            at = self._passing(block, tests)
+            if without is not None:
+                at = at[at != without]
+            if not len(at):
+                continue
+            strengths = self[at].overlaps(box, inside)[0]
+            kept = strengths >= mark
+            found.append(at.numpy()[kept])
+            values.append(strengths[kept])
+            if k is not None and kept.any():
+                best = np.concatenate([best, values[-1]])
+                best = np.partition(best, len(best) - k)[-k:] if len(best) > k else best
+                if len(best) == k and best.min() > mark:
+                    mark = best.min()
+                    tests = self._tests(box, mark, inside)
+        if not found:
+            return np.zeros(0, dtype=np.intp), np.zeros(0)
+        found, values = np.concatenate(found), np.concatenate(values)
+        return found[values >= mark], values[values >= mark]
+
+    def _blocks(self):
+        """Small ones first, so that the mark rises early."""
+        start, size = 0, _BLOCK >> 4
+        while start < len(self):
+            stop = min(start + size, len(self))
+            yield slice(start, stop)
+            start, size = stop, min(2 * size, _BLOCK)
+
+    def _tests(self, box, mark, inside):
+        """Necessary conditions of an overlap of at least the mark with one box.
+
+        Each is a function that reads what is to be compared, given one that takes the
+        boxes in question from a column; a bound; and whether it bounds from below.
+        """
+        if mark <= 0:
+            return []
+        depth, t = -math.log(mark), self.temperature
+        lower, upper = box.lower[:, 0], box.upper[:, 0]
+        slack = _SLACK * float(torch.maximum(lower.abs(), upper.abs()).max() + t)
+        if inside or depth > _DEEP:
+            # Of the intersection's side z and that of the member, log(softplus(z)) >=
+            # log(softplus(side)) - depth. A known member has a side of at least 0.
+            side = upper - lower if inside else torch.zeros_like(upper)
+            least = self._side(side, -depth)
+            bounds, weight = (lower + least - slack, upper - least + slack), 0.0
+        else:
+            # log(softplus(z)) is concave, and softplus(z) / sigmoid(z) < z + 1.4, so a
+            # known box may stick out by depth * (its side + 1.4 t) in any dimension.
+            room = 1.4 * t * depth + slack
+            bounds, weight = (upper + room, lower - room), depth
+        # z is at most (one's upper - other's lower), both ways.
+        from_below = bool(inside or depth > _DEEP)
+        tests = []
+        for k in range(len(lower)):
+            ends = self.upper[k], self.lower[k]
+            tests.append((_reader(*ends, weight), float(bounds[0][k]), from_below))
+            tests.append(
+                (_reader(*ends[::-1], weight), float(bounds[1][k]), not from_below)
+            )
+        if not inside and depth > _DEEP:
+            # Nor is z more than the side of the box asked for.
+            most = self._side(upper - lower, depth) + slack
+            for k in range(len(lower)):
+                read = _reader(self.upper[k], self.lower[k], None)
+                tests.append((read, float(most[k]), False))
+        return tests
+
+    def _side(self, side, more):
+        """The side whose log(softplus) is that of another one, and some more."""
+        soft = torch.nn.functional.softplus(side / self.temperature).log() + more
+        return self.temperature * torch.where(soft > -30, soft.exp().expm1().log(), soft)
+
+    def _passing(self, block, tests):
+        """Positions of the boxes of a block that pass all tests."""
+        mask, at = None, None
+        for read, bound, from_below in tests:
+            if at is None:
+                value = read(lambda column: column[block])
+            else:
+                value = read(lambda column, at=at: column.index_select(0, at))
+            passed = value >= bound if from_below else value <= bound
+            if at is not None:
+                at = at[passed]
+                continue
+            mask = passed if mask is None else mask.logical_and_(passed)
+            if int(mask.count_nonzero()) < len(mask) // _FEW:
+                at = mask.nonzero()[:, 0] + block.start
+        if at is None:
+            whole = torch.arange(block.start, block.stop)
+            at = whole if mask is None else whole[mask]
+        return at
+
+
+def _reader(near, far, weight):
+    """Reads one column, the way between two, or, without a weight, their difference."""
+    if weight is None:
+        return lambda take: take(near) - take(far)
+    if weight == 0:
+        return lambda take: take(near)
+    return lambda take: torch.lerp(take(near), take(far), weight)

@@ -1,0 +1,203 @@
+"""partial_fit: further tasks, without forgetting those known."""
+
+import pickle
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import make_taxonomy
+from scipy import sparse
+
+from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
+from sklearn_task2box.metrics import reconstruction, relation_score
+
+QUICK = {"max_epochs": 150, "hidden_layer_sizes": (64,), "random_state": 0}
+N, N_OLD = 80, 60
+
+
+@pytest.fixture(scope="module")
+def named():
+    """Features and relations of 80 tasks, of which the first 60 come first."""
+    X, graph = make_taxonomy(N)
+    names = [f"task {i}" for i in range(N)]
+    graph = nx.relabel_nodes(graph, dict(enumerate(names)))
+    return pd.DataFrame(X, index=names), graph
+
+
+def old_graph(graph, frame):
+    return graph.subgraph(frame.index[:N_OLD])
+
+
+def precision_among(model, frame, graph, names):
+    """Average precision of the relations among some tasks, from their features."""
+    table = nx.to_numpy_array(graph, nodelist=frame.index)
+    at = frame.index.get_indexer(names)
+    pairs = [(i, j) for i in at for j in at if i != j]
+    predicted = model.predict_proba(TaskPairs(frame, pairs))[:, 1]
+    return relation_score([table[pair] for pair in pairs], predicted)
+
+
+@pytest.mark.parametrize("form", ["graph", "edges", "frame", "relations", "cut frame"])
+@pytest.mark.parametrize("kind", ["more features than tasks", "fewer"])
+def test_new_tasks_are_learned_and_old_ones_kept(named, form, kind):
+    frame, graph = named
+    if kind == "more features than tasks":
+        wide = np.random.RandomState(0).normal(size=(N, 200)) * 0.3
+        frame = pd.concat([frame, pd.DataFrame(wide, frame.index)], axis=1)
+        frame.columns = range(frame.shape[1])
+    old, new = frame.index[:N_OLD], frame.index[N_OLD:]
+    model = BoxRelationEmbedder(**QUICK).fit(frame.loc[old], old_graph(graph, frame))
+    before = precision_among(model, frame, graph, old)
+    assert before > 0.95
+    fresh = [e for e in graph.edges if e[0] in new or e[1] in new]
+    whole = nx.to_pandas_adjacency(graph, nodelist=list(frame.index))
+    more = {
+        "graph": nx.DiGraph(fresh),
+        "edges": fresh,
+        "frame": whole,
+        "relations": TaskRelations(graph, tasks=list(frame.index))[N_OLD:],
+        "cut frame": whole.loc[new],
+    }[form]
+    assert model.partial_fit(frame.loc[new], more) is model
+    assert model.tasks_.tolist() == frame.index.tolist()
+    assert model.boxes_.shape == (N, 10)
+    assert model.n_iter_ == 300
+    np.testing.assert_allclose(model.boxes_, model.transform(frame), atol=1e-5)
+    assert precision_among(model, frame, graph, old) >= 0.98 * before
+    if form != "cut frame":  # which does not say what lies in the new tasks
+        assert precision_among(model, frame, graph, frame.index) > 0.95
+        assert reconstruction(model)[0] > 0.95
+    again = pickle.loads(pickle.dumps(model)).partial_fit(frame.loc[new], more)
+    assert again.boxes_.shape == (N, 10)
+
+
+def test_without_names_positions_count_on():
+    X, graph = make_taxonomy(N)
+    table = nx.to_numpy_array(graph, nodelist=range(N))
+    old = table[:N_OLD, :N_OLD]
+    edges = [(i, j) for i, j in graph.edges if max(i, j) >= N_OLD]
+    forms = [edges, table, sparse.csr_matrix(table), TaskRelations(table)]
+    boxes = []
+    for more in forms:
+        model = BoxRelationEmbedder(**QUICK).fit(X[:N_OLD], old)
+        boxes.append(model.partial_fit(X[N_OLD:], more).boxes_)
+        assert model.tasks_.tolist() == list(range(N))
+    for other in boxes[1:]:
+        np.testing.assert_array_equal(other, boxes[0])
+
+
+def test_relations_of_the_new_tasks_alone_leave_the_others_open():
+    X, graph = make_taxonomy(N)
+    table = nx.to_numpy_array(graph, nodelist=range(N))
+    model = BoxRelationEmbedder(**QUICK).fit(X[:N_OLD], table[:N_OLD, :N_OLD])
+    model.partial_fit(X[N_OLD:], table[N_OLD:, N_OLD:])
+    strengths = model._relations.toarray()
+    np.testing.assert_array_equal(strengths[:N_OLD, :N_OLD], table[:N_OLD, :N_OLD])
+    np.testing.assert_array_equal(strengths[N_OLD:, N_OLD:], table[N_OLD:, N_OLD:])
+    assert np.isnan(strengths[:N_OLD, N_OLD:]).all()
+    assert np.isnan(strengths[N_OLD:, :N_OLD]).all()
+
+
+def test_the_first_call_is_fit(named):
+    frame, graph = named
+    first = BoxRelationEmbedder(**QUICK).partial_fit(frame, graph)
+    np.testing.assert_array_equal(
+        first.boxes_, BoxRelationEmbedder(**QUICK).fit(frame, graph).boxes_
+    )
+
+
+def test_a_known_task_gets_new_features_and_further_relations(named):
+    frame, graph = named
+    model = BoxRelationEmbedder(**QUICK).fit(frame, graph)
+    row = frame.iloc[[5, 70]] + 1
+    model.partial_fit(row, nx.DiGraph([("task 5", "task 70")]))
+    assert len(model.tasks_) == N
+    np.testing.assert_allclose(model.boxes_[[5, 70]], model.transform(row), atol=1e-5)
+    kept = model._relations.toarray()
+    truth = nx.to_numpy_array(graph, nodelist=frame.index)
+    truth[5, 70] = 1
+    np.testing.assert_array_equal(kept, truth)
+
+
+def test_the_closure_goes_through_old_and_new(named):
+    frame, _ = named
+    chain = nx.DiGraph([("task 0", "task 1"), ("task 1", "task 2")])
+    model = BoxRelationEmbedder(transitive=True, **QUICK).fit(frame.iloc[:3], chain)
+    model.partial_fit(frame.iloc[3:5], nx.DiGraph([("task 2", "task 3")]))
+    assert model._relations.toarray()[0, 3] == 1
+    with pytest.raises(ValueError, match="without a cycle"):
+        model.partial_fit(frame.iloc[5:6], nx.DiGraph([("task 3", "task 0")]))
+
+
+def test_labels_and_maps_go_on_as_they_began():
+    X, _ = make_taxonomy(N)
+    labels = np.arange(N) % 4
+    model = BoxRelationEmbedder(**QUICK).fit(X[:N_OLD], labels[:N_OLD])
+    model.partial_fit(X[N_OLD:], labels[N_OLD:])
+    assert model._relations.toarray()[0, 76] == 1  # an old one and a new one
+    mapped = BoxRelationEmbedder(**QUICK).fit(X[:N_OLD])
+    assert mapped.partial_fit(X[N_OLD:]).boxes_.shape == (N, 10)
+    whole = BoxRelationEmbedder(**QUICK).fit(X)._relations.toarray()
+    np.testing.assert_allclose(mapped._relations.toarray(), whole, rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="partial_fit got no relations"):
+        model.partial_fit(X[:3])
+    with pytest.raises(ValueError, match="partial_fit got labels"):
+        mapped.partial_fit(X[:3], [0, 1, 1])
+
+
+def test_a_table_grows_by_columns():
+    graph = nx.DiGraph((i, (i - 1) // 3) for i in range(1, N))
+    old = [(i, j) for i, j in graph.edges if i < N_OLD]
+    new = [(i, j) for i, j in graph.edges if i >= N_OLD]
+    model = BoxRelationEmbedder(
+        2, encoder="table", init="layout", max_epochs=20, transitive=True, random_state=0
+    ).fit(sparse.identity(N_OLD, format="csr"), old)
+    assert reconstruction(model)[0] == 1
+    model.set_params(max_epochs=200)
+    model.partial_fit(sparse.identity(N, format="csr")[N_OLD:], new)
+    assert model.n_features_in_ == N
+    assert model.boxes_.shape == (N, 4)
+    strengths = model.predict_proba(sparse.identity(N, format="csr"))
+    assert all(strengths[pair] > 0.5 for pair in new)
+    assert reconstruction(model)[0] > 0.8
+    with pytest.raises(ValueError, match="one-hot"):
+        model.partial_fit(sparse.csr_matrix((2, N + 1)), [(1, 0)])
+    assert model.n_features_in_ == N
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (lambda f: f.iloc[:2].to_numpy(), [("task 0", "task 1")], "new ones have none"),
+        (lambda f: f.iloc[:2], [("task 0", "nobody")], "nobody"),
+        (lambda f: f.iloc[:2, :7], [("task 0", "task 1")], "7 features"),
+        (lambda f: f.iloc[:2], np.zeros((4, 4)), "4"),
+        (
+            lambda f: f.iloc[:2],
+            pd.DataFrame(np.ones((2, 2)), ["task 0", "x"], ["task 0", "x"]),
+            "do not know the task 'task 1'",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_lost(named, X, y, message):
+    frame, graph = named
+    model = BoxRelationEmbedder(**QUICK).fit(frame, graph)
+    before = vars(model).copy()
+    with pytest.raises(ValueError, match=message):
+        model.partial_fit(X(frame), y)
+    assert vars(model) == before
+
+
+def test_a_warm_start_on_more_tasks_keeps_the_old_ones(named):
+    frame, graph = named
+    wide = np.random.RandomState(0).normal(size=(N, 200)) * 0.3
+    frame = pd.concat([frame, pd.DataFrame(wide, frame.index)], axis=1)
+    frame.columns = range(frame.shape[1])
+    old = frame.index[:N_OLD]
+    model = BoxRelationEmbedder(warm_start=True, **QUICK)
+    model.fit(frame.loc[old], old_graph(graph, frame))
+    before = precision_among(model, frame, graph, old)
+    model.fit(frame, graph)
+    assert precision_among(model, frame, graph, old) >= 0.98 * before
+    assert precision_among(model, frame, graph, frame.index) > 0.95

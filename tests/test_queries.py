@@ -1,0 +1,146 @@
+"""Searches among known boxes, against the table of all overlaps."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sklearn_task2box import queries
+from sklearn_task2box.geometry import overlap
+from sklearn_task2box.queries import KnownBoxes
+
+TEMPERATURE = 0.2
+
+
+def make(n, dim, seed, spread=5.0):
+    """Boxes of all sizes, some equal, some inside others."""
+    rng = np.random.RandomState(seed)
+    center = rng.normal(size=(n, dim)).round(1) * spread
+    side = np.exp(rng.normal(size=(n, 1)) * 1.5 + 0.2 * rng.normal(size=(n, dim)))
+    boxes = np.hstack([center - side / 2, center + side / 2])
+    boxes[: n // 10] = boxes[-(n // 10) :][: n // 10]
+    return boxes
+
+
+def table(asked, known, inside):
+    """By the function of geometry."""
+    lower, upper = torch.from_numpy(asked)[:, None].chunk(2, dim=-1)
+    other_lower, other_upper = torch.from_numpy(known)[None].chunk(2, dim=-1)
+    ends = (lower, upper, other_lower, other_upper)
+    return overlap(*(ends if inside else ends[2:] + ends[:2]), TEMPERATURE).numpy()
+
+
+@pytest.fixture(params=[(1 << 7, 1 << 4), (1 << 17, 1 << 12)], ids=["small", "default"])
+def blocks(request, monkeypatch):
+    """Both ways: everything in the sample, and nearly nothing."""
+    monkeypatch.setattr(queries, "_BLOCK", request.param[0])
+    monkeypatch.setattr(queries, "_SAMPLE", request.param[1])
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_overlaps_are_those_of_geometry(inside, order, monkeypatch):
+    monkeypatch.setattr(queries, "_TABLE", 1000)
+    asked, known = make(37, 3, 0), make(450, 3, 1)
+    boxes = KnownBoxes(np.asarray(known, order=order), TEMPERATURE)
+    got = boxes.overlaps(KnownBoxes(asked, TEMPERATURE), inside)
+    np.testing.assert_allclose(got, table(asked, known, inside), rtol=1e-7, atol=1e-12)
+
+
+def test_columns_are_not_copied():
+    known = np.asfortranarray(make(50, 3, 0))
+    boxes = KnownBoxes(known, TEMPERATURE)
+    assert np.shares_memory(boxes.lower.numpy(), known)
+    known.flags.writeable = False
+    KnownBoxes(known, TEMPERATURE)  # no warning
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("spread", [0.3, 5.0, 200.0])
+@pytest.mark.parametrize("k", [1, 4, 60])
+def test_the_best_are_those_of_the_whole_table(inside, spread, k):
+    known = make(1500, 2, 1, spread)
+    asked = np.vstack([make(30, 2, 2, spread), known[:10], [[-1e4] * 2 + [1e4] * 2]])
+    boxes = KnownBoxes(known, TEMPERATURE)
+    indices, strengths = boxes.best(KnownBoxes(asked, TEMPERATURE), k, inside)
+    truth = boxes.overlaps(KnownBoxes(asked, TEMPERATURE), inside)
+    sizes = boxes.log_volumes() * (1 if inside else -1)
+    for row, found, values in zip(truth, indices, strengths, strict=True):
+        want = np.lexsort((np.arange(len(known)), sizes, -row))[:k]
+        np.testing.assert_allclose(values, row[want], rtol=1e-9)
+        np.testing.assert_allclose(values, row[found], rtol=1e-9)
+        clear = np.diff(row[want], prepend=np.inf) < -1e-9 * row[want]
+        clear &= np.diff(row[want], append=-1) < -1e-9 * row[want]
+        np.testing.assert_array_equal(found[clear], want[clear])
+
+
+@pytest.mark.usefixtures("blocks")
+def test_of_equally_strong_ones_the_tightest_comes_first():
+    sizes = np.arange(900, 0, -1.0)[:, None]
+    known = np.hstack([-sizes, -sizes, sizes, sizes])
+    boxes = KnownBoxes(known, TEMPERATURE)
+    small = KnownBoxes(np.array([[-0.1, -0.1, 0.1, 0.1]]), TEMPERATURE)
+    large = KnownBoxes(np.array([[-1e3, -1e3, 1e3, 1e3]]), TEMPERATURE)
+    assert boxes.best(small, 3, True)[0].tolist() == [[899, 898, 897]]
+    assert boxes.best(large, 3, False)[0].tolist() == [[0, 1, 2]]
+    assert (boxes.best(large, 3, False)[1] == 1).all()
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_box_may_be_left_out(inside):
+    known = make(700, 2, 0)
+    boxes = KnownBoxes(known, TEMPERATURE)
+    indices, _ = boxes.best(boxes, 5, inside, without=np.arange(700))
+    assert (indices != np.arange(700)[:, None]).all()
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    dim=st.integers(1, 4),
+    mark=st.floats(0, 1),
+    inside=st.booleans(),
+    spread=st.sampled_from([0.3, 3.0, 50.0]),
+)
+@settings(max_examples=150, deadline=None)
+def test_nothing_above_a_mark_is_missed(seed, dim, mark, inside, spread):
+    known, asked = make(200, dim, seed, spread), make(3, dim, seed + 1, spread)
+    boxes, asked = (KnownBoxes(b, TEMPERATURE) for b in (known, asked))
+    truth = boxes.overlaps(asked, inside)
+    marks = [mark, mark**10, truth[2].max()]
+    for row, one, (at, values) in zip(
+        truth, marks, boxes.at_least(asked, marks, inside), strict=True
+    ):
+        surely = np.flatnonzero(row >= one * (1 + 1e-9))
+        assert set(surely) <= set(at)
+        assert set(at) <= set(np.flatnonzero(row >= one * (1 - 1e-9)))
+        np.testing.assert_allclose(values, row[at], rtol=1e-9)
+
+
+class Largest(torch.utils._python_dispatch.TorchDispatchMode):
+    """Notes the most numbers that any tensor made meanwhile has."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        views = func.is_view or func._schema.name.endswith("_")
+        if isinstance(made, torch.Tensor) and not views:
+            self.numbers = max(self.numbers, made.numel())
+        return made
+
+
+def test_memory_is_bounded_by_the_block(monkeypatch):
+    monkeypatch.setattr(queries, "_TABLE", 3000)
+    monkeypatch.setattr(queries, "_BLOCK", 2000)
+    monkeypatch.setattr(queries, "_SAMPLE", 500)
+    known = np.asfortranarray(make(20_000, 3, 0))
+    boxes, asked = KnownBoxes(known, 0.2), KnownBoxes(make(50, 3, 1), 0.2)
+    with Largest() as largest:
+        boxes.best(asked, 4, True)
+    assert largest.numbers <= 3 * 2000
+    with Largest() as largest:
+        boxes.overlaps(asked, True)
+    assert largest.numbers <= 50 * 20_000  # the answer, of NumPy, as a tensor
