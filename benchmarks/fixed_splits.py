@@ -13,7 +13,7 @@ import time
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks.mammals import fixed_split, hide, whole
+from benchmarks.data import fixed_split, hide, whole
 from sklearn_task2box import PAPER_SETTINGS, BoxRelationEmbedder, TaskPairs
 from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
 

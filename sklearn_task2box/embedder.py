@@ -64,7 +64,7 @@ PAPER_SETTINGS = {
 }
 
 # One batch of all pairs up to this many; batches of that many pairs beyond.
-_MAX_WHOLE = 4_000_000
+_MAX_WHOLE = 30_000_000
 _AUTO_BATCH = 65_536
 # Numbers read at a time outside of training.
 _BLOCK = 1 << 20
@@ -126,7 +126,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     batch_size : int, None or "auto", default="auto"
         Pairs per step. None takes all observed pairs at once, those that are not
         mentioned among them. With a number, and where unmentioned pairs are negative,
-        they are sampled. "auto" is None up to four million observed pairs, and batches of
+        they are sampled. "auto" is None up to thirty million observed pairs, and batches of
         65,536 beyond.
     n_negatives : int, default=10
         Unrelated pairs sampled for each related one, where there are batches.

@@ -226,8 +226,11 @@ class KnownBoxes:
 
     def _side(self, side, more):
         """The side whose log(softplus) is that of another one, and some more."""
-        soft = torch.nn.functional.softplus(side / self.temperature).log() + more
-        return self.temperature * torch.where(soft > -30, soft.exp().expm1().log(), soft)
+        log_soft = torch.nn.functional.softplus(side / self.temperature).log() + more
+        soft = log_soft.exp()
+        # z of softplus(z); far below 0, that is the logarithm itself.
+        z = torch.where(log_soft > -30, soft + (-(-soft).expm1()).log(), log_soft)
+        return self.temperature * z
 
     def _passing(self, block, tests):
         """Positions of the boxes of a block that pass all tests."""

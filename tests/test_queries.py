@@ -14,10 +14,11 @@ TEMPERATURE = 0.2
 
 
 def make(n, dim, seed, spread=5.0):
-    """Boxes of all sizes, some equal, some inside others."""
+    """Boxes of all sizes, some equal, some inside others, some very long."""
     rng = np.random.RandomState(seed)
     center = rng.normal(size=(n, dim)).round(1) * spread
     side = np.exp(rng.normal(size=(n, 1)) * 1.5 + 0.2 * rng.normal(size=(n, dim)))
+    side *= rng.choice([1, 1e5], p=[0.8, 0.2], size=(n, dim))
     boxes = np.hstack([center - side / 2, center + side / 2])
     boxes[: n // 10] = boxes[-(n // 10) :][: n // 10]
     return boxes

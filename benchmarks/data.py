@@ -1,4 +1,4 @@
-"""The data that the benchmarks share: WordNet mammals, read from the folder given."""
+"""The data that the benchmarks share, read from the folder given."""
 
 from pathlib import Path
 
@@ -42,3 +42,28 @@ def hide(strengths, share=0.1, seed=0):
     hidden = np.random.RandomState(seed).uniform(size=strengths.shape) < share
     np.fill_diagonal(hidden, False)
     return np.where(hidden, np.nan, strengths), (np.argwhere(hidden), strengths[hidden])
+
+
+def noun_tree(folder):
+    """WordNet nouns, those near the root first: members, containers, number of nouns."""
+    edges = pd.read_csv(Path(folder) / "wordnet30_noun_edges.csv.gz")
+    graph = nx.DiGraph(list(zip(edges["parent"], edges["child"], strict=True)))
+    order = ["entity.n.01"] + [v for _, v in nx.bfs_edges(graph, "entity.n.01")]
+    index = pd.Index(order)
+    return index.get_indexer(edges["child"]), index.get_indexer(edges["parent"]), len(order)
+
+
+def first_nouns(folder, n, n_features=512, seed=0):
+    """The first n nouns: features drawn at random, handed down and changed on the way."""
+    members, containers, _ = noun_tree(folder)
+    inside = (members < n) & (containers < n)
+    members, containers = members[inside], containers[inside]
+    rng = np.random.RandomState(seed)
+    X = np.zeros((n, n_features))
+    changes = rng.normal(size=(n, n_features))
+    above = np.full(n, n)
+    np.minimum.at(above, members, containers)  # one that comes before it
+    for i in range(n):
+        X[i] = changes[i] + (0.8 * X[above[i]] if above[i] < i else 0)
+    pairs = np.column_stack([members, containers])
+    return X, TaskRelations(pairs, np.arange(n), transitive=True)
