@@ -42,7 +42,7 @@ def main(folder, asked, complete):
 
     for name in asked:
         row = one_hot([names.get_loc(name)], names)
-        found, strengths = embedder.supersets(row, k=8)
+        found, strengths = embedder.supersets(row, k=min(8, len(names)))
         above = [names[i] for i, s in zip(found[0], strengths[0], strict=True) if s > 0.99]
         print(f"  {name} lies in {', '.join(above[1:])}")  # without itself
 

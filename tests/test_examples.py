@@ -26,6 +26,7 @@ def run(name, *arguments, folder):
     ("name", "says"),
     [
         ("link_prediction_dag.py", "ordered pairs"),
+        ("large_taxonomy.py", "Mean average precision of the closure: 1.0000"),
         ("grid_search.py", "best: {'embedder__boxrelationembedder__box_dim'"),
     ],
 )
@@ -66,3 +67,16 @@ def test_the_mammals_of_wordnet(shared_data, tmp_path):
     done = run("wordnet_mammals.py", shared_data, "--max-epochs", 2, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1182 of 1182 tasks, 6542 pairs" in done.stdout
+
+
+def test_a_large_taxonomy_from_a_file(tmp_path):
+    done = run("large_taxonomy.py", tmp_path, folder=tmp_path)
+    assert done.returncode != 0
+    assert "wordnet30_noun_edges.csv.gz is missing" in done.stderr
+    frame = pd.DataFrame([("dog", "animal"), ("dog", "pet"), ("cat", "animal")])
+    frame.columns = ["child", "parent"]
+    frame.to_csv(tmp_path / "wordnet30_noun_edges.csv.gz", index=False)
+    done = run("large_taxonomy.py", tmp_path, "--ask", "dog", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "dog lies in animal, pet" in done.stdout
+    assert "lies in dog" in done.stdout
