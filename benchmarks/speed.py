@@ -10,7 +10,6 @@ should run on the machine meanwhile.
 import argparse
 import copy
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -103,6 +102,8 @@ def run_epochs(folder, n, dim, method, epochs):
     """Median seconds of an epoch, and the memory that the fit took at most."""
     X, strengths, _ = problem(folder, n)
     loop = published(folder, n, dim) if method == "published" else None
+    tiny = np.random.RandomState(0).normal(size=(9, 4))
+    BoxRelationEmbedder(max_epochs=1).fit(tiny, [(0, 1)])  # loads code
     before = _peak_memory()
     if loop is not None:
         seconds = []
@@ -140,7 +141,11 @@ def run_nouns(folder, dim, epochs):
 
 
 def _peak_memory():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Most memory this process ever held, MB (ru_maxrss starts from that of the parent)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("Memory is read from /proc, which only Linux has.")
 
 
 def in_a_process(function, *arguments):
@@ -383,6 +388,25 @@ def _seconds(call, repeats):
     return (time.perf_counter() - started) / repeats
 
 
+def print_profile(folder, epochs=40, most=9):
+    """Which of torch's operations take the time of a fit."""
+    for n, dim in ((150, 5), (1000, 2), (1000, 20), (5000, 5)):
+        X, strengths, _ = problem(folder, n)
+        model = BoxRelationEmbedder(dim, max_epochs=epochs, random_state=0)
+        model.fit(X, strengths)  # the first one also loads code
+        with torch.profiler.profile(
+            activities=[torch.profiler.ProfilerActivity.CPU]
+        ) as run:
+            model.fit(X, strengths)
+        spent = run.key_averages()
+        whole = sum(row["dur"] for row in model.history_)
+        top = sorted(spent, key=lambda e: -e.self_cpu_time_total)[:most]
+        shares = ", ".join(
+            f"{e.key} {e.self_cpu_time_total / 1e4 / whole:.0f}" for e in top
+        )
+        print(f"{n} tasks, {dim} dimensions, % of {whole / epochs * 1e3:.1f} ms: {shares}")
+
+
 # --------------------------------------------------------------------------------------
 # What is made of the rows
 # --------------------------------------------------------------------------------------
@@ -462,5 +486,9 @@ if __name__ == "__main__":
     parser.add_argument(
         "--only", nargs="*", default=list(PARTS), choices=list(PARTS), help="parts to run"
     )
+    parser.add_argument("--profile", action="store_true", help="print a profile only")
     arguments = parser.parse_args()
-    main(arguments.data, arguments.only)
+    if arguments.profile:
+        print_profile(arguments.data)
+    else:
+        main(arguments.data, arguments.only)

@@ -66,6 +66,8 @@ PAPER_SETTINGS = {
 # One batch of all pairs up to this many; batches of that many pairs beyond.
 _MAX_WHOLE = 30_000_000
 _AUTO_BATCH = 65_536
+# Pairs that a threshold is chosen on; of more, unrelated ones are drawn.
+_MAX_SCORED = 300_000
 # Numbers read at a time outside of training.
 _BLOCK = 1 << 20
 # A task that lies in another by this share is inside it where a layout is made.
@@ -196,6 +198,12 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, where X was a DataFrame with string columns.
+
+    Notes
+    -----
+    A fitted estimator keeps the relations of its tasks and their features (float32 and,
+    with fewer tasks than features, in the span of the tasks): :meth:`partial_fit` goes
+    through them again. ``boxes_`` is stored by columns, which :meth:`supersets` reads.
 
     See Also
     --------
@@ -377,7 +385,8 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             going_on = self.warm_start and hasattr(self, "net_")
             self._fit_relations(data, relations, going_on)
             self._from_labels = forms.is_labels(y)
-            self._given = np.asarray(y) if self._from_labels else y is not None
+            self._from_features = y is None
+            self._labels = np.asarray(y) if self._from_labels else None
             # A labelled frame cut by rows holds known -> new relations, for score.
             cut = forms.is_labelled(y) and relations.is_slice
             self._beside = relations if cut else None
@@ -420,15 +429,23 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 self.n_features_in_ = X.shape[1]  # a column for each task
             data = self._validate_X(X, reset=False)
             known = self.net_.module_.restore(self._prepared, self.n_features_in_)
-            relations = self._relations
-            n_new = data.shape[0]
-            if isinstance(self._given, np.ndarray) and forms.is_labels(y):
-                self._given = np.concatenate([self._given, np.asarray(y)])
-                relations = TaskRelations.from_labels(self._given)
-                rows = known.shape[0] + np.arange(n_new)
-            elif y is None and self._given is False:
-                rows = known.shape[0] + np.arange(n_new)
-                relations = None  # made of all features together, below
+            rows = known.shape[0] + np.arange(data.shape[0])
+            goes_on = forms.is_labels(y) if self._from_labels else y is None
+            if goes_on and (self._from_labels or self._from_features):
+                # Of all tasks together.
+                if self._from_labels:
+                    self._labels = np.concatenate([self._labels, np.asarray(y)])
+                data = _with_rows(known, data, rows)
+                every = None
+                if self._relations.named:
+                    if names is None:
+                        raise ValueError(
+                            "The known tasks have names, and the new ones have none. Give "
+                            "X as a DataFrame whose index holds the task names."
+                        )
+                    every = [*self.tasks_, *names]
+                    every = forms.as_names(every, "X, with the known tasks,")
+                relations = self._read_relations(data, self._labels, every)
             elif y is None or forms.is_labels(y):
                 raise ValueError(
                     f"partial_fit got {'no relations' if y is None else 'labels'}, but the "
@@ -436,19 +453,18 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                     "as those of the known ones were given."
                 )
             else:
-                relations, rows = relations.extended(
+                relations, rows = self._relations.extended(
                     y,
-                    n_new,
-                    names if relations.named else None,
+                    data.shape[0],
+                    names if self._relations.named else None,
                     direction=self.direction,
                     unobserved=self.unobserved,
                 )
-            data = _with_rows(known, data, rows)
-            if relations is None:
-                relations = self._read_relations(data, None, None)
-            elif self.transitive:
-                relations = relations.with_options(transitive="rows")
+                data = _with_rows(known, data, rows)
+                if self.transitive:
+                    relations = relations.with_options(transitive="rows")
             self._fit_relations(data, relations, going_on=True)
+            self._beside = None
         return self
 
     def _fit_relations(self, data, relations, going_on):
@@ -601,7 +617,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 f"{self.n_iter_} epochs. Lower learning_rate, set max_gradient_norm, or "
                 "rescale X."
             )
-        *ends, strengths, weights = _sample(pairs, 1_000_000)
+        *ends, strengths, weights = _sample(pairs, _MAX_SCORED)
         if held_out is not None:
             *ends, strengths = held_out
             weights = None
@@ -860,7 +876,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _pair_overlaps(self, boxes, heads, tails):
         known = self._boxes(boxes)
         strengths = np.empty(len(heads))
-        step = max(1, _BLOCK // self.box_dim)
+        step = max(1, _BLOCK // (8 * self.box_dim))  # eight arrays are at work
         for start in range(0, len(heads), step):
             part = slice(start, start + step)
             ends = (known[torch.from_numpy(end[part])] for end in (heads, tails))

@@ -162,9 +162,9 @@ class KnownBoxes:
                 at = at[at != without]
             if not len(at):
                 continue
-            strengths = self[at].overlaps(box, inside)[0]
+            strengths = self[torch.from_numpy(at)].overlaps(box, inside)[0]
             kept = strengths >= mark
-            found.append(at.numpy()[kept])
+            found.append(at[kept])
             values.append(strengths[kept])
             if k is not None and kept.any():
                 best = np.concatenate([best, values[-1]])
@@ -188,40 +188,39 @@ class KnownBoxes:
     def _tests(self, box, mark, inside):
         """Necessary conditions of an overlap of at least the mark with one box.
 
-        Each is a function that reads what is to be compared, given one that takes the
-        boxes in question from a column; a bound; and whether it bounds from below.
+        Each is a column, another one and how far to go there, or None for the way itself,
+        then a bound, and whether it bounds from below. NumPy's: it compares much faster.
         """
         if mark <= 0:
             return []
         depth, t = -math.log(mark), self.temperature
         lower, upper = box.lower[:, 0], box.upper[:, 0]
         slack = _SLACK * float(torch.maximum(lower.abs(), upper.abs()).max() + t)
-        if inside or depth > _DEEP:
-            # Of the intersection's side z and that of the member, log(softplus(z)) >=
-            # log(softplus(side)) - depth. A known member has a side of at least 0.
-            side = upper - lower if inside else torch.zeros_like(upper)
-            least = self._side(side, -depth)
-            bounds, weight = (lower + least - slack, upper - least + slack), 0.0
-        else:
-            # log(softplus(z)) is concave, and softplus(z) / sigmoid(z) < z + 1.4, so a
-            # known box may stick out by depth * (its side + 1.4 t) in any dimension.
-            room = 1.4 * t * depth + slack
-            bounds, weight = (upper + room, lower - room), depth
-        # z is at most (one's upper - other's lower), both ways.
-        from_below = bool(inside or depth > _DEEP)
+        below, above = self.lower.numpy(), self.upper.numpy()
+        dims = range(len(below))
+        # Of the intersection's side z and that of the member, log(softplus(z)) >=
+        # log(softplus(side)) - depth. A known member has a side of at least 0. And z is at
+        # most (one's upper - the other's lower), both ways.
+        side = upper - lower if inside else torch.zeros_like(upper)
+        least = self._side(side, -depth) - slack
+        reach, start = (lower + least).tolist(), (upper - least).tolist()
         tests = []
-        for k in range(len(lower)):
-            ends = self.upper[k], self.lower[k]
-            tests.append((_reader(*ends, weight), float(bounds[0][k]), from_below))
-            tests.append(
-                (_reader(*ends[::-1], weight), float(bounds[1][k]), not from_below)
-            )
-        if not inside and depth > _DEEP:
+        for k in dims:
+            tests.append((above[k], above[k], 0.0, reach[k], True))
+            tests.append((below[k], below[k], 0.0, start[k], False))
+        if inside:
+            return tests
+        if depth > _DEEP:
             # Nor is z more than the side of the box asked for.
-            most = self._side(upper - lower, depth) + slack
-            for k in range(len(lower)):
-                read = _reader(self.upper[k], self.lower[k], None)
-                tests.append((read, float(most[k]), False))
+            most = (self._side(upper - lower, depth) + slack).tolist()
+            return tests + [(above[k], below[k], None, most[k], False) for k in dims]
+        # log(softplus(z)) is concave, and softplus(z) / sigmoid(z) < z + 1.4, so a known
+        # box may stick out by depth * (its side + 1.4 t) in any dimension.
+        room = 1.4 * t * depth + slack
+        last, first = (upper + room).tolist(), (lower - room).tolist()
+        for k in dims:
+            tests.append((above[k], below[k], depth, last[k], False))
+            tests.append((below[k], above[k], depth, first[k], True))
         return tests
 
     def _side(self, side, more):
@@ -234,29 +233,17 @@ class KnownBoxes:
 
     def _passing(self, block, tests):
         """Positions of the boxes of a block that pass all tests."""
-        mask, at = None, None
-        for read, bound, from_below in tests:
-            if at is None:
-                value = read(lambda column: column[block])
-            else:
-                value = read(lambda column, at=at: column.index_select(0, at))
+        mask, at = np.ones(block.stop - block.start, dtype=bool), None
+        for near, far, weight, bound, from_below in tests:
+            value = near[block] if at is None else near.take(at)
+            if weight != 0:
+                way = value - (far[block] if at is None else far.take(at))
+                value = way if weight is None else value - weight * way
             passed = value >= bound if from_below else value <= bound
             if at is not None:
                 at = at[passed]
                 continue
-            mask = passed if mask is None else mask.logical_and_(passed)
-            if int(mask.count_nonzero()) < len(mask) // _FEW:
-                at = mask.nonzero()[:, 0] + block.start
-        if at is None:
-            whole = torch.arange(block.start, block.stop)
-            at = whole if mask is None else whole[mask]
-        return at
-
-
-def _reader(near, far, weight):
-    """Reads one column, the way between two, or, without a weight, their difference."""
-    if weight is None:
-        return lambda take: take(near) - take(far)
-    if weight == 0:
-        return lambda take: take(near)
-    return lambda take: torch.lerp(take(near), take(far), weight)
+            mask &= passed
+            if np.count_nonzero(mask) < len(mask) // _FEW:  # the others are looked up
+                at = np.flatnonzero(mask) + block.start
+        return np.flatnonzero(mask) + block.start if at is None else at

@@ -288,6 +288,12 @@ class TaskRelations(_RowSliceable):
         """
         known = self._matrix[self._rows][:, self._rows].tocoo()
         ours = self.tasks
+        if self.named and names is None and forms.is_labelled(y):
+            names = np.asarray(y.index, dtype=object)
+        if self.named and names is None and isinstance(y, TaskRelations) and y.named:
+            names = y.tasks
+        if names is not None and len(names) != n_new:
+            raise ValueError(f"The relations are of {len(names)} tasks, but X has {n_new}.")
         if self.named != (names is not None):
             raise ValueError(
                 f"The known tasks have {'names' if self.named else 'no names'}, and the "

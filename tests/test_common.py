@@ -335,10 +335,10 @@ def test_fitted_models_survive_storage(labelled_pairs):
         )
 
 
-def test_stored_models_hold_no_training_data():
+def test_stored_models_hold_the_features_only_in_the_span_of_the_tasks():
     wide = np.random.RandomState(0).normal(size=(N, 5000))
     model = quick(early_stopping=True, hidden_layer_sizes=(4,)).fit(wide, MATRIX)
-    # The rotation of the features into the span of the tasks is part of the model.
+    # The rotation into that span is part of the model; X itself is not.
     assert len(pickle.dumps(model)) < 1.3 * N * 5000 * 8
 
 

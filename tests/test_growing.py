@@ -146,6 +146,32 @@ def test_labels_and_maps_go_on_as_they_began():
         mapped.partial_fit(X[:3], [0, 1, 1])
 
 
+def test_labels_and_maps_of_named_tasks(named):
+    frame, _ = named
+    labels = np.arange(N) % 4
+    for y in (labels, None):
+        parts = (None, None) if y is None else (labels[:N_OLD], labels[N_OLD:])
+        model = BoxRelationEmbedder(**QUICK).fit(frame.iloc[:N_OLD], parts[0])
+        model.partial_fit(frame.iloc[N_OLD:], parts[1])
+        assert model.tasks_.tolist() == frame.index.tolist()
+        with pytest.raises(ValueError, match="repeats 'task 0'"):
+            model.partial_fit(frame.iloc[:1], None if y is None else [1])
+
+
+def test_relations_may_bring_the_names_along(named):
+    frame, graph = named
+    whole = nx.to_pandas_adjacency(graph, nodelist=list(frame.index))
+    relations = TaskRelations(whole)
+    X = frame.to_numpy()
+    boxes = []
+    for more in (whole.iloc[N_OLD:], relations[N_OLD:]):
+        model = BoxRelationEmbedder(**QUICK).fit(X[:N_OLD], relations[:N_OLD])
+        boxes.append(model.partial_fit(X[N_OLD:], more).boxes_)
+        assert model.tasks_.tolist() == frame.index.tolist()
+    with pytest.raises(ValueError, match="relations are of 20 tasks, but X has 3"):
+        model.partial_fit(X[:3], relations[N_OLD:])
+
+
 def test_a_table_grows_by_columns():
     graph = nx.DiGraph((i, (i - 1) // 3) for i in range(1, N))
     old = [(i, j) for i, j in graph.edges if i < N_OLD]
