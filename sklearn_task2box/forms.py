@@ -256,7 +256,7 @@ def _read_matrix(matrix, tasks):
 def _dense_entries(matrix, index, columns):
     """Every entry of a dense matrix is mentioned, zeros included."""
     strengths = _as_strengths(matrix, "The strengths")
-    heads, tails = np.indices(strengths.shape).reshape(2, -1)
+    heads, tails = np.indices(strengths.shape, dtype=np.int32).reshape(2, -1)
     return heads, tails, strengths.ravel()
 
 
