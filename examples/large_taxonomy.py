@@ -32,7 +32,12 @@ def main(folder, asked, complete):
 
     started = time.perf_counter()
     embedder = BoxRelationEmbedder(
-        5, encoder="table", init="layout", max_epochs=0, transitive=True
+        5,
+        encoder="table",
+        init="layout",
+        max_epochs=0,
+        transitive=True,
+        random_state=0,
     )
     # One column for each task: there are no features.
     X = one_hot(range(len(names)), names)
