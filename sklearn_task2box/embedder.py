@@ -888,6 +888,11 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """For each known task, others that may matter to its ranking: see metrics."""
         check_is_fitted(self)
         relations = self._relations if relations is None else relations
+        if not isinstance(relations, TaskRelations):
+            raise TypeError(
+                f"relations must be TaskRelations; got {type(relations).__name__}. Pass "
+                "TaskRelations(relations, tasks=embedder.tasks_)."
+            )
         pairs = relations.observed()
         if pairs.n_tasks != len(self.boxes_):
             raise ValueError(

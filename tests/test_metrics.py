@@ -114,3 +114,5 @@ def test_reconstruction_is_that_of_the_whole_table(taxonomy):
     assert reconstruction(model, other)[1] == pytest.approx(mean_rank(strengths, table))
     with pytest.raises(ValueError, match="relations are of 39 tasks, but 40 are known"):
         reconstruction(model, TaskRelations(strengths[:39, :39]))
+    with pytest.raises(TypeError, match="must be TaskRelations; got str"):
+        reconstruction(model, "dog")

@@ -65,6 +65,17 @@ def plain(lower, upper, strengths, weights, loss, heads=None, tails=None):
     return (losses * weights).sum() / weights.sum()
 
 
+def assert_same(got, want, variables):
+    """The same value, and the same gradients."""
+    torch.testing.assert_close(got, want)
+    for ours, theirs in zip(
+        torch.autograd.grad(got, variables),
+        torch.autograd.grad(want, variables),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-6)
+
+
 def full(n, listed):
     strengths, weights = torch.zeros(n, n).double(), (1 - torch.eye(n)).double()
     heads, tails, values, weight = (torch.from_numpy(a) for a in listed)
@@ -88,13 +99,7 @@ def test_the_table_is_what_autograd_makes_of_it_whatever_the_blocks(
     table = PairTable(n, *listed, block=block)
     got = pairs_loss(lower, upper, TEMPERATURE, table, loss)
     want = plain(lower, upper, *full(n, listed), loss)
-    torch.testing.assert_close(got, want)
-    for ours, theirs in zip(
-        torch.autograd.grad(got, variables),
-        torch.autograd.grad(want, variables),
-        strict=True,
-    ):
-        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-6)
+    assert_same(got, want, variables)
 
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), SquaredError(), Scaled()])
@@ -107,13 +112,7 @@ def test_a_list_is_what_autograd_makes_of_it(loss, block):
     want = plain(
         lower, upper, pairs.strengths, pairs.weights, loss, pairs.heads, pairs.tails
     )
-    torch.testing.assert_close(got, want)
-    for ours, theirs in zip(
-        torch.autograd.grad(got, variables),
-        torch.autograd.grad(want, variables),
-        strict=True,
-    ):
-        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-6)
+    assert_same(got, want, variables)
 
 
 @pytest.mark.parametrize("kind", ["table", "list"])
