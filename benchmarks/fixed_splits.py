@@ -18,17 +18,17 @@ from sklearn_task2box import PAPER_SETTINGS, BoxRelationEmbedder, TaskPairs
 from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
 
 
-def main(folder, seeds, paper):
+def main(folder, seeds, paper, precision):
     print(f"{'data':<12}{'method':<20}{'dim':>4}{'AP':>8}{'±':>7}{'AUC':>8}{'seconds':>9}")
     for n in (150, 500):
         X, seen, test = fixed_split(folder, n)
-        report(f"mammals{n}", X, seen, test, seeds, paper)
+        report(f"mammals{n}", X, seen, test, seeds, paper, precision)
     X, relations = whole(folder)
     seen, test = hide(relations.toarray())
-    report("mammals1182", X, seen, test, seeds[:1], False)
+    report("mammals1182", X, seen, test, seeds[:1], False, precision)
 
 
-def report(name, X, seen, test, seeds, paper):
+def report(name, X, seen, test, seeds, paper, precision):
     """Fit every method and print its row."""
     pairs, labels = TaskPairs(X, test[0]), test[1]
     methods = [
@@ -37,7 +37,13 @@ def report(name, X, seen, test, seeds, paper):
     ]
     for dim in (2, 5, 20):
         methods.append(
-            ("boxes", dim, lambda seed, d=dim: BoxRelationEmbedder(d, random_state=seed))
+            (
+                "boxes",
+                dim,
+                lambda seed, d=dim: BoxRelationEmbedder(
+                    d, precision=precision, random_state=seed
+                ),
+            )
         )
     if paper:
         for dim in (2, 5):
@@ -72,5 +78,6 @@ if __name__ == "__main__":
     parser.add_argument("--data", required=True, help="folder of the benchmark data")
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
     parser.add_argument("--paper", action="store_true", help="also the paper's settings")
-    arguments = parser.parse_args()
-    main(arguments.data, list(range(arguments.seeds)), arguments.paper)
+    parser.add_argument("--precision", default="auto", help="of the boxes' hidden layers")
+    given = parser.parse_args()
+    main(given.data, list(range(given.seeds)), given.paper, given.precision)

@@ -170,6 +170,10 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Called during training.
     device : str, default="auto"
         Where to train: "cpu", "cuda", "cuda:1", ... "auto" is "cuda" where there is one.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the hidden layers of encoder="mlp" while training. Weights, the last layer, boxes
+        and their overlaps are always float32, and predictions float64. "auto" is bfloat16
+        on CUDA devices that compute in it, and float32 elsewhere.
     verbose : int, default=0
         1 shows a progress bar with the loss and the held-out score.
     random_state : int, RandomState instance or None, default=None
@@ -264,6 +268,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         "warm_start": ["boolean"],
         "callbacks": [list, None],
         "device": [str, torch.device],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -303,6 +308,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         warm_start=False,
         callbacks=None,
         device="auto",
+        precision="auto",
         verbose=0,
         random_state=None,
     ):
@@ -338,6 +344,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.device = device
+        self.precision = precision
         self.verbose = verbose
         self.random_state = random_state
 
@@ -523,6 +530,8 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
         with seeded(seed, device), few_threads(pairs.n_observed):
             encoder = self._make_encoder(X, pairs, going_on)
+            if isinstance(encoder.body, MLP):
+                encoder.body.mixed_precision = self._is_mixed(device)
             dataset = PairDataset(self._features(encoder, X), pairs)
             if self.init == "layout" and not going_on:
                 self._start_from_layout(encoder, dataset, rng, device)
@@ -659,6 +668,14 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 f"device={self.device!r} can't be used here: {error} Use device='auto'."
             ) from None
         return str(device)
+
+    def _is_mixed(self, device):
+        if self.precision != "auto":
+            return self.precision == "bfloat16"
+        # From compute capability 8.0 on; older ones only imitate bfloat16.
+        return device.startswith("cuda") and torch.cuda.get_device_capability(device) >= (
+            8,
+        )
 
     def _make_encoder(self, X, pairs, going_on):
         n_outputs = 2 * self.box_dim

@@ -26,7 +26,16 @@ class MLP(nn.Sequential):
         After each hidden layer.
     normalization : {None, "batch", "layer"}, default=None
         After the activation of each hidden layer, as in Task2Box's network.
+
+    Attributes
+    ----------
+    mixed_precision : bool
+        Whether hidden layers work in bfloat16 while training. The last layer never does:
+        with its 8 bits, the sides of a box and the corners of its containers would be
+        rounded past one another.
     """
+
+    mixed_precision = False
 
     def __init__(
         self,
@@ -47,6 +56,15 @@ class MLP(nn.Sequential):
             width = size
         layers.append(nn.Linear(width, n_outputs))
         super().__init__(*layers)
+
+    def forward(self, X):
+        """Outputs of prepared features."""
+        *hidden, last = self
+        mixed = self.mixed_precision and self.training
+        with torch.autocast(X.device.type, torch.bfloat16, enabled=mixed):
+            for layer in hidden:
+                X = layer(X)
+        return last(X.float() if mixed else X)
 
 
 class Table(nn.Module):

@@ -423,6 +423,32 @@ def test_an_interruption_between_epochs_is_told(taxonomy):
     assert model.n_iter_ == 4
 
 
+def test_bfloat16_learns_as_well(taxonomy):
+    models = {
+        name: quick(precision=name).fit(*taxonomy) for name in ("float32", "bfloat16")
+    }
+    scores = {name: model.score(*taxonomy) for name, model in models.items()}
+    assert scores["bfloat16"] > scores["float32"] - 0.02
+    boxes = {name: model.boxes_ for name, model in models.items()}
+    assert np.abs(boxes["bfloat16"] - boxes["float32"]).max() > 1e-4  # it was rounded
+    # A model goes on in the precision that it is asked for.
+    going_on = models["bfloat16"].set_params(warm_start=True, precision="float32")
+    assert not going_on.fit(*taxonomy).net_.module_.body.mixed_precision
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "mixed"),
+    [("cpu", None, False), ("cuda", (9, 0), True), ("cuda:1", (7, 5), False)],
+)
+def test_auto_precision_is_what_the_device_computes_in(
+    device, capability, mixed, monkeypatch
+):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert quick()._is_mixed(device) is mixed
+    assert quick(precision="bfloat16")._is_mixed(device)
+    assert not quick(precision="float32")._is_mixed(device)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_gives_boxes_too(taxonomy):
     model = quick(device="cuda").fit(*taxonomy)

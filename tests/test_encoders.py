@@ -17,6 +17,23 @@ def test_the_layers_of_a_perceptron():
     assert body.eval()(torch.zeros(2, 7)).shape == (2, 4)
 
 
+def test_mixed_precision_is_of_hidden_layers_in_training_only():
+    torch.manual_seed(0)
+    body = MLP(7, 4, (64,))
+    X = torch.randn(5, 7)
+    exact = body(X)
+    body.mixed_precision = True
+    rounded = body(X)
+    assert rounded.dtype == torch.float32
+    assert 0 < (rounded - exact).abs().max() < 0.02
+    # Not a number of the last layer is rounded to 8 bits.
+    assert (rounded != rounded.bfloat16().float()).all()
+    rounded.sum().backward()
+    assert body[0].weight.grad.dtype == torch.float32
+    torch.testing.assert_close(body.eval()(X), exact, rtol=0, atol=0)
+    assert body.double()(X.double()).dtype == torch.float64
+
+
 @pytest.mark.parametrize("anchor", ["center", "lower"])
 @pytest.mark.parametrize("side", ["exp", "softplus", "sigmoid"])
 @pytest.mark.parametrize("scale", [1.0, 1e4])
