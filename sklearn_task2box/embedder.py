@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import Callback
 from torch import nn
+from tqdm.auto import tqdm
 
 from sklearn_task2box import forms
 from sklearn_task2box.encoders import MLP, BoxEncoder, Table
@@ -33,6 +34,7 @@ from sklearn_task2box.relations import (
     as_relations,
     task_names,
 )
+from sklearn_task2box.teachers import MAX_TASKS, N_TEACHERS, teacher_settings
 from sklearn_task2box.training import (
     NEGATIVES,
     NoEpochFinished,
@@ -61,6 +63,7 @@ PAPER_SETTINGS = {
     "learning_rate": 1e-3,
     "learning_rate_schedule": "constant",
     "max_gradient_norm": None,
+    "n_teachers": 0,
 }
 
 # One batch of all pairs up to this many; batches of that many pairs beyond.
@@ -145,6 +148,12 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Of AdamW.
     max_gradient_norm : float or None, default=0.1
         Longer gradients are cut to this norm; None leaves them.
+    n_teachers : int or "auto", default="auto"
+        Networks with boxes of more dimensions that are fitted first. Their mean opinion of
+        the pairs of known tasks that y leaves unknown is learned along with y, since a
+        single fit is sure of each of them and often wrong: see
+        :mod:`sklearn_task2box.teachers`. "auto" is 4, and 0 beyond 2,000 tasks. Without
+        unknown pairs, and where a fit goes on from another, there are none.
     early_stopping : bool, default=False
         Hold out some of the relations, stop when they are no longer predicted better, and
         keep the best state. What is held out is not learned: on WordNet mammals this cost
@@ -258,6 +267,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         "learning_rate_schedule": [StrOptions({"one_cycle", "cosine", "constant"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "n_teachers": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -298,6 +308,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         learning_rate_schedule="one_cycle",
         weight_decay=0.0,
         max_gradient_norm=0.1,
+        n_teachers="auto",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=200,
@@ -334,6 +345,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.learning_rate_schedule = learning_rate_schedule
         self.weight_decay = weight_decay
         self.max_gradient_norm = max_gradient_norm
+        self.n_teachers = n_teachers
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -476,6 +488,12 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _fit_relations(self, data, relations, going_on):
         self._fit_pairs(data, relations.observed(), going_on)
+        if self.net_.interrupted_:
+            warnings.warn(
+                "The fit was interrupted; the boxes are those of the last finished epoch.",
+                UserWarning,
+                stacklevel=3,
+            )
         self._names_matter = relations.named or relations.is_slice
         self.tasks_ = relations.tasks if self._names_matter else np.arange(data.shape[0])
         # What partial_fit goes on from.
@@ -524,15 +542,16 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                     "early_stopping=False."
                 )
             pairs, held_out = pairs.hold_out(self.validation_fraction, rng)
+        lessons = pairs if going_on else self._taught(X, pairs, rng)
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = None if pairs.n_observed <= _MAX_WHOLE else _AUTO_BATCH
+            batch_size = None if lessons.n_observed <= _MAX_WHOLE else _AUTO_BATCH
 
-        with seeded(seed, device), few_threads(pairs.n_observed):
+        with seeded(seed, device), few_threads(lessons.n_observed):
             encoder = self._make_encoder(X, pairs, going_on)
             if isinstance(encoder.body, MLP):
                 encoder.body.mixed_precision = self._is_mixed(device)
-            dataset = PairDataset(self._features(encoder, X), pairs)
+            dataset = PairDataset(self._features(encoder, X), lessons)
             if self.init == "layout" and not going_on:
                 self._start_from_layout(encoder, dataset, rng, device)
             net = make_net(
@@ -563,13 +582,28 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 net.fit(dataset)
             except NoEpochFinished:
                 raise KeyboardInterrupt from None
-        if net.interrupted_:
-            warnings.warn(
-                "The fit was interrupted; the boxes are those of the last finished epoch.",
-                UserWarning,
-                stacklevel=3,
-            )
         self._finish(net, X, dataset.features, pairs, held_out, going_on)
+
+    def _taught(self, X, pairs, rng):
+        """The observed pairs, and the others as the teachers see them."""
+        n_teachers = self.n_teachers
+        if n_teachers == "auto":
+            n_teachers = N_TEACHERS if pairs.n_tasks <= MAX_TASKS else 0
+        heads, tails = pairs.unknown() if n_teachers else ((), ())
+        if not len(heads):
+            return pairs
+        strengths = np.zeros(len(heads))
+        seeds = rng.randint(np.iinfo(np.int32).max, size=n_teachers)
+        own = self.get_params(deep=False)
+        for number, seed in enumerate(
+            tqdm(seeds, "fitting teachers", disable=not self.verbose)
+        ):
+            teacher = type(self)(**teacher_settings(own, number, int(seed)))
+            teacher._fit_pairs(X, pairs, going_on=False)
+            if teacher.net_.interrupted_:
+                raise KeyboardInterrupt
+            strengths += teacher._pair_overlaps(teacher.boxes_, heads, tails) / n_teachers
+        return pairs.completed(strengths)
 
     def _start_from_layout(self, encoder, dataset, rng, device):
         pairs = dataset.pairs

@@ -74,6 +74,28 @@ class ObservedPairs:
         exact[self.heads, self.tails] = self.strengths
         return heads, tails, exact[heads, tails]
 
+    def unknown(self):
+        """Heads and tails of the pairs of different tasks that are not observed."""
+        if self.complete:
+            return self.unknown_heads, self.unknown_tails
+        _, mask = self.dense()
+        np.fill_diagonal(mask, True)
+        return np.nonzero(~mask)
+
+    def completed(self, strengths):
+        """All pairs, those not observed with the strengths given, in their order."""
+        heads, tails = self.unknown()
+        nobody = np.zeros(0, dtype=np.intp)
+        return ObservedPairs(
+            n_tasks=self.n_tasks,
+            heads=np.concatenate([self.heads, heads]),
+            tails=np.concatenate([self.tails, tails]),
+            strengths=np.concatenate([self.strengths, strengths]),
+            unknown_heads=nobody,
+            unknown_tails=nobody,
+            complete=True,
+        )
+
     def hold_out(self, fraction, rng):
         """Split off a random share of the observed pairs, stratified by related or not.
 

@@ -50,7 +50,7 @@ def test_unseen_relations_are_predicted_better_than_by_the_baselines(seed):
         predicted = model.fit(X, seen).predict_proba(pairs)[:, 1]
         return relation_score(strengths[hidden], predicted)
 
-    boxes = score(BoxRelationEmbedder(max_epochs=150, random_state=seed))
+    boxes = score(BoxRelationEmbedder(max_epochs=300, random_state=seed))
     assert boxes > score(PopularityBaseline()) + 0.05
     assert boxes > score(ClosureBaseline())
 
@@ -509,6 +509,7 @@ WRONG = {
     "objective": ["mse", dict],
     "init": ["best", 0],
     "learning_rate_schedule": ["linear"],
+    "n_teachers": [-1, 1.5, "many"],
     "early_stopping": ["yes", "auto"],
     "negatives": ["easy"],
     "direction": ["up"],
@@ -517,6 +518,7 @@ WRONG = {
     "warm_start": ["yes"],
     "callbacks": ["print", 3],
     "device": ["gpu", 0],
+    "precision": ["half", 16],
     "verbose": ["loud"],
     "random_state": ["seed"],
 }

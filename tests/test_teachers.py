@@ -1,0 +1,97 @@
+"""What teachers say of unknown pairs, and who is asked."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from sklearn_task2box import BoxRelationEmbedder, TaskRelations
+from sklearn_task2box.teachers import MAX_TASKS, N_TEACHERS, teacher_settings
+
+SETTINGS = BoxRelationEmbedder(
+    3, max_epochs=70, n_teachers=2, early_stopping=True, verbose=1
+).get_params()
+QUICK = {"max_epochs": 60, "hidden_layer_sizes": (32,), "random_state": 0}
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Arguments of the teachers of the fits to come."""
+    asked = []
+
+    def remember(settings, number, seed):
+        asked.append(teacher_settings(settings, number, seed))
+        return asked[-1]
+
+    monkeypatch.setattr("sklearn_task2box.embedder.teacher_settings", remember)
+    return asked
+
+
+def test_settings_of_a_teacher():
+    first, second = (teacher_settings(SETTINGS, i, seed=5) for i in range(2))
+    assert first["box_dim"] > 3
+    assert first["max_epochs"] == 70
+    assert first["random_state"] == 5
+    assert first["n_teachers"] == first["verbose"] == 0
+    assert not first["early_stopping"]
+    assert (first["normalization"], second["normalization"]) == (None, "layer")
+    kept = teacher_settings({**SETTINGS, "temperature": 0.3, "box_dim": 40}, 0, 0)
+    assert (kept["temperature"], kept["box_dim"]) == (0.3, 40)
+
+
+def test_teachers_are_asked_where_pairs_are_unknown(taxonomy, asked):
+    X, graph = taxonomy
+    BoxRelationEmbedder(**QUICK).fit(X, graph)
+    assert asked == []
+    hidden = TaskRelations(graph, np.arange(len(X))).toarray()
+    hidden[0, 1] = np.nan
+    model = BoxRelationEmbedder(**QUICK).fit(X, hidden)
+    assert len(asked) == N_TEACHERS
+    assert len({settings["random_state"] for settings in asked}) == N_TEACHERS
+    model.set_params(warm_start=True).fit(X, hidden)  # it goes on
+    assert len(asked) == N_TEACHERS
+    BoxRelationEmbedder(**QUICK, n_teachers=1).fit(X, hidden)
+    assert len(asked) == N_TEACHERS + 1
+    BoxRelationEmbedder(**QUICK, n_teachers=0).fit(X, hidden)
+    assert len(asked) == N_TEACHERS + 1
+
+
+def test_large_fits_ask_nobody_unless_told_to(asked, monkeypatch):
+    monkeypatch.setattr("sklearn_task2box.embedder.MAX_TASKS", 9)
+    assert MAX_TASKS > 1000
+    X = np.random.RandomState(0).normal(size=(10, 3))
+    D = np.full((10, 10), np.nan)
+    D[0, 1], D[1, 0] = 1, 0
+    BoxRelationEmbedder(**QUICK).fit(X, D)
+    assert asked == []
+    BoxRelationEmbedder(**QUICK, n_teachers=2).fit(X, D)
+    assert len(asked) == 2
+
+
+def test_only_observed_pairs_make_the_threshold_and_the_kind_of_score(taxonomy):
+    X, graph = taxonomy
+    strengths = TaskRelations(graph, np.arange(len(X))).toarray()
+    seen = np.where(np.random.RandomState(0).uniform(size=strengths.shape) < 0.2, np.nan, 0)
+    model = BoxRelationEmbedder(**QUICK).fit(X, strengths + seen)
+    assert not model._graded  # opinions are graded, relations are not
+    predicted, true = model.predict(X), strengths + seen
+    np.fill_diagonal(true, np.nan)
+    observed = ~np.isnan(true)
+    assert (predicted[observed] == (true[observed] == 1)).mean() > 0.95
+
+
+def test_what_they_teach_is_learned(taxonomy):
+    X, graph = taxonomy
+    strengths = TaskRelations(graph, np.arange(len(X))).toarray()
+    scores = {}
+    for n_teachers in (0, 4):
+        scores[n_teachers] = []
+        for seed in range(4):
+            rng = np.random.RandomState(seed)
+            hidden = rng.uniform(size=strengths.shape) < 0.5
+            np.fill_diagonal(hidden, False)
+            model = BoxRelationEmbedder(
+                2, n_teachers=n_teachers, max_epochs=150, random_state=seed
+            ).fit(X, np.where(hidden, np.nan, strengths))
+            predicted = model.predict_proba(X)[hidden]
+            scores[n_teachers].append(average_precision_score(strengths[hidden], predicted))
+    assert np.mean(scores[4]) > np.mean(scores[0]) + 0.02
