@@ -10,8 +10,12 @@ from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
 import sklearn_task2box
-from sklearn_task2box import BoxRelationEmbedder, TaskLinkClassifier
-from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
+from sklearn_task2box import (
+    BoxRelationEmbedder,
+    TaskLinkClassifier,
+    baselines,
+    representations,
+)
 
 MODULES = [
     importlib.import_module(info.name)
@@ -72,9 +76,12 @@ def _is_exported(thing):
 
 ESTIMATORS = [
     BoxRelationEmbedder,
-    ClosureBaseline,
-    PopularityBaseline,
     TaskLinkClassifier,
+    *(
+        getattr(package, name)
+        for package in (baselines, representations)
+        for name in package.__all__
+    ),
 ]
 
 
@@ -96,7 +103,7 @@ def test_methods_of_estimators_are_documented(estimator):
 
 
 def _parameters(estimator):
-    return estimator().get_params()
+    return inspect.signature(estimator).parameters
 
 
 def test_every_estimator_is_among_them():

@@ -1,5 +1,15 @@
-"""Data sets of related tasks that need no download."""
+"""Data sets of related tasks: shipped ones are loaded, others are fetched and kept."""
 
 from sklearn_task2box.datasets.digits import load_digits_tasks
+from sklearn_task2box.datasets.home import get_data_home
+from sklearn_task2box.datasets.hub import fetch_hub_cards
+from sklearn_task2box.datasets.taskonomy import fetch_taskonomy
+from sklearn_task2box.datasets.wordnet import fetch_wordnet
 
-__all__ = ["load_digits_tasks"]
+__all__ = [
+    "fetch_hub_cards",
+    "fetch_taskonomy",
+    "fetch_wordnet",
+    "get_data_home",
+    "load_digits_tasks",
+]

@@ -1,0 +1,110 @@
+"""The folder where downloaded data sets are kept, and how they get there."""
+
+import hashlib
+import os
+from pathlib import Path
+
+HOME_VARIABLE = "TASK2BOX_HOME"
+
+
+def get_data_home(data_home=None):
+    """Return the folder of downloaded data sets, and make it if it is not there.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        The folder. None takes the environment variable ``TASK2BOX_HOME`` or, where it is
+        not set, the folder ``task2box_data`` in the home directory.
+
+    Returns
+    -------
+    data_home : str
+        The folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn_task2box.datasets import get_data_home
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     get_data_home(folder) == folder
+    True
+    """
+    if data_home is None:
+        data_home = os.environ.get(HOME_VARIABLE) or Path("~", "task2box_data")
+    data_home = Path(data_home).expanduser()
+    data_home.mkdir(parents=True, exist_ok=True)
+    return str(data_home)
+
+
+def fetched(url, name, sha256, data_home=None, download_if_missing=True):
+    """Return the path of a file in the data home, downloaded if it is not there.
+
+    Parameters
+    ----------
+    url : str
+        Where it is downloaded from.
+    name : str
+        Its path below the data home.
+    sha256 : str
+        What its content must hash to. A file with another content is downloaded anew.
+    data_home : str or path-like, default=None
+        See :func:`get_data_home`.
+    download_if_missing : bool, default=True
+        If False, a file that is not there is an error.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    OSError
+        If the file is neither there nor to be had. The message says where to put it.
+    ValueError
+        If what was downloaded is not the file that was expected.
+    ImportError
+        If it is to be downloaded, and pooch is not installed.
+    """
+    path = Path(get_data_home(data_home)) / name
+    found = _sha256(path) if path.exists() else None
+    if found == sha256:
+        return path
+    advice = (
+        f"Download {url} where there is a network and put it at {path}; its SHA-256 must "
+        f"be {sha256}."
+    )
+    if found is not None:
+        advice += f" The file that is there has the SHA-256 {found}."
+    if not download_if_missing:
+        raise OSError(f"{path} is not there, and download_if_missing=False. {advice}")
+    pooch = _pooch()
+    try:
+        pooch.retrieve(url, f"sha256:{sha256}", fname=path.name, path=path.parent)
+    except OSError as error:  # requests' errors are OSErrors
+        raise OSError(f"{path.name} could not be downloaded ({error}). {advice}") from error
+    except ValueError as error:
+        raise ValueError(
+            f"What {url} gave is not the expected file: {error} {advice}"
+        ) from error
+    return path
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _pooch():
+    try:
+        import pooch
+    except ImportError as error:
+        raise ImportError(
+            "Downloading data sets needs pooch: pip install 'sklearn-task2box[hub]'"
+        ) from error
+    return pooch
+
+
+def description(name):
+    """Return the text that describes a data set."""
+    path = Path(__file__).parent / "descr" / f"{name}.rst"
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,428 @@
+"""Tasks as what a CLIP model sees in their images or texts."""
+
+import hashlib
+import os
+import sqlite3
+from contextlib import closing
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from sklearn_task2box.representations.gaussian import GaussianRepresentation
+from sklearn_task2box.representations.samples import read_samples
+
+_INSTALL = "pip install 'sklearn-task2box[clip]'"
+
+
+class CLIPRepresentation(TransformerMixin, BaseEstimator):
+    """Describe each task by the CLIP embeddings of its images or texts.
+
+    Every sample is embedded by a model of ``transformers`` (``pip install
+    'sklearn-task2box[clip]'``), and a task is the mean, or the mean and the variance, of
+    the embeddings of its samples: see :class:`GaussianRepresentation`.
+
+    Parameters
+    ----------
+    model : str or path-like, default="openai/clip-vit-base-patch32"
+        A folder that a CLIP model was saved to, or the name of one on the Hugging Face
+        Hub. Models with ``get_image_features`` and ``get_text_features`` are usable.
+    kind : {"image", "text"}, default="image"
+        What the samples are. An image is a path, an image of Pillow, or an array of
+        uint8 of shape (height, width) or (height, width, channels); a text is a str, cut
+        where it is longer than the model can read.
+    aggregate : {"mean", "mean+variance"}, default="mean+variance"
+        What describes a task.
+    shrinkage : float >= 0, default=1.0
+        Of the variances, see :class:`GaussianRepresentation`.
+    normalize : bool, default=True
+        Scale each embedding to unit length, as CLIP does to compare images with texts.
+    batch_size : int, default=32
+        Samples that go through the model at a time.
+    cache : str or path-like, default=None
+        A folder where embeddings are kept, by the contents of a sample and of the model:
+        neither a sample nor a model that was moved is embedded anew. None keeps none.
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" is "cuda" where there is one.
+    verbose : int, default=0
+        1 shows a progress bar of the samples.
+
+    Attributes
+    ----------
+    tasks_ : ndarray of shape (n_tasks,)
+        Names of the tasks of fit, or their positions where they have none.
+    gaussian_ : GaussianRepresentation
+        Fitted to the embeddings.
+
+    Raises
+    ------
+    ImportError
+        If ``transformers`` or Pillow is not installed.
+    OSError
+        If the model is neither a folder nor to be had from the Hub; the message says how
+        to get it.
+
+    References
+    ----------
+    A. Radford et al., "Learning Transferable Visual Models From Natural Language
+    Supervision", ICML 2021, arXiv:2103.00020.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.representations import CLIPRepresentation
+    >>> clip = CLIPRepresentation(kind="text", aggregate="mean")
+    >>> tasks = {"cats": ["a lynx", "a puma"], "dogs": ["a beagle", "a poodle"]}
+    >>> clip.fit_transform(tasks).shape  # doctest: +SKIP
+    (2, 512)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's way of stating constraints
+        "model": [str, os.PathLike],
+        "kind": [StrOptions({"image", "text"})],
+        "aggregate": [StrOptions({"mean", "mean+variance"})],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "normalize": ["boolean"],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "cache": [str, os.PathLike, None],
+        "device": [str, torch.device],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        model="openai/clip-vit-base-patch32",
+        *,
+        kind="image",
+        aggregate="mean+variance",
+        shrinkage=1.0,
+        normalize=True,
+        batch_size=32,
+        cache=None,
+        device="auto",
+        verbose=0,
+    ):
+        self.model = model
+        self.kind = kind
+        self.aggregate = aggregate
+        self.shrinkage = shrinkage
+        self.normalize = normalize
+        self.batch_size = batch_size
+        self.cache = cache
+        self.device = device
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Learn the tasks of these samples.
+
+        Parameters
+        ----------
+        X : list or dict of lists, or sequence of length n_samples
+            The images or texts of each task or, with y, all of them.
+        y : array-like, sparse matrix or DataFrame, default=None
+            Which tasks the samples belong to: a label for each, or a matrix of memberships
+            of shape (n_samples, n_tasks).
+
+        Returns
+        -------
+        self : CLIPRepresentation
+        """
+        self._validate_params()
+        samples = read_samples(X, y, _joined)
+        gaussian = GaussianRepresentation(
+            variance=self.aggregate == "mean+variance", shrinkage=self.shrinkage
+        )
+        embeddings = self.embed(samples.values)
+        self.gaussian_ = gaussian.fit(samples._replace(values=embeddings))
+        self.tasks_ = self.gaussian_.tasks_
+        return self
+
+    def transform(self, X, y=None):
+        """Describe the tasks of these samples.
+
+        Parameters
+        ----------
+        X : list or dict of lists, or sequence of length n_samples
+            As in :meth:`fit`.
+        y : array-like, sparse matrix or DataFrame, default=None
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_features_out)
+            One row for each task; the index holds the names.
+        """
+        check_is_fitted(self)
+        samples = read_samples(X, y, _joined)
+        embeddings = self.embed(samples.values)
+        tasks = self.gaussian_.transform(samples._replace(values=embeddings))
+        return tasks.set_axis(self.get_feature_names_out(), axis=1)
+
+    def fit_transform(self, X, y=None):
+        """Learn the tasks of these samples, and describe them.
+
+        Parameters
+        ----------
+        X : list or dict of lists, or sequence of length n_samples
+            As in :meth:`fit`.
+        y : array-like, sparse matrix or DataFrame, default=None
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_features_out)
+            One row for each task; the index holds the names.
+        """
+        tasks = self.fit(X, y).gaussian_.to_frame()
+        return tasks.set_axis(self.get_feature_names_out(), axis=1)
+
+    def embed(self, samples):
+        """Embed images or texts one by one, without tasks.
+
+        Parameters
+        ----------
+        samples : sequence of length n_samples
+            Images or texts.
+
+        Returns
+        -------
+        embeddings : ndarray of float32 of shape (n_samples, n_dimensions)
+        """
+        self._validate_params()
+        samples = list(samples)
+        _check_samples(samples, self.kind)
+        model = self._loaded_model()
+        if self.cache is None:
+            return self._computed(model, samples)
+        keys = [_content_key(sample, self.kind) for sample in samples]
+        with closing(_Store(self.cache, f"{model.key()} {self.normalize}")) as store:
+            missing = [key for key in dict.fromkeys(keys) if key not in store]
+            at = {key: i for i, key in reversed(list(enumerate(keys)))}
+            self._computed(model, [samples[at[key]] for key in missing], missing, store)
+            return np.stack([store[key] for key in keys])
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the features of a task: "mean_clip0", ..., "variance_clip0", ...
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        n_dimensions = self.gaussian_.n_features_in_
+        return self.gaussian_.get_feature_names_out(
+            [f"clip{i}" for i in range(n_dimensions)]
+        )
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "gaussian_")
+
+    def __getstate__(self):
+        # A model is large, and is loaded again where it is needed.
+        state = dict(super().__getstate__())
+        state.pop("_model", None)
+        return state
+
+    def _loaded_model(self):
+        wanted = (str(self.model), self.kind)
+        if getattr(self, "_model", None) is None or self._model.made_of != wanted:
+            self._model = _Model(*wanted)
+        return self._model
+
+    def _computed(self, model, samples, keys=None, store=None):
+        device = str(self.device)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        parts = []
+        with tqdm(
+            total=len(samples),
+            desc=f"embedding {self.kind}s",
+            unit=self.kind,
+            disable=not self.verbose,
+        ) as bar:
+            for start in range(0, len(samples), self.batch_size):
+                batch = samples[start : start + self.batch_size]
+                part = model.embed(batch, device)
+                if self.normalize:
+                    part /= np.linalg.norm(part, axis=1, keepdims=True)
+                if store is None:
+                    parts.append(part)
+                else:
+                    store.add(keys[start : start + self.batch_size], part)
+                bar.update(len(batch))
+        return np.concatenate(parts) if parts else None
+
+
+def _joined(groups):
+    return [sample for group in groups for sample in group]
+
+
+# --------------------------------------------------------------------------------------
+# Samples
+# --------------------------------------------------------------------------------------
+def _check_samples(samples, kind):
+    if not samples:
+        raise ValueError(f"There is no {kind}.")
+    for at, sample in enumerate(samples):
+        if kind == "text" and not isinstance(sample, str):
+            raise ValueError(f"Text {at} is a {type(sample).__name__}, not a str.")
+        if kind == "image" and isinstance(sample, (str, os.PathLike)):
+            if not Path(sample).is_file():
+                raise ValueError(f"Image {at}, {str(sample)!r}, is not a file.")
+        elif kind == "image" and not hasattr(sample, "convert"):
+            array = np.asarray(sample)
+            if array.dtype != np.uint8 or not (
+                array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+            ):
+                raise ValueError(
+                    f"Image {at} must be a path, an image of Pillow, or an array of uint8 "
+                    "of shape (height, width) or (height, width, channels); got dtype "
+                    f"{array.dtype} and shape {array.shape}."
+                )
+
+
+def _content_key(sample, kind):
+    if kind == "text":
+        content = sample.encode()
+    elif isinstance(sample, (str, os.PathLike)):
+        content = Path(sample).read_bytes()
+    else:
+        image = _open(sample)
+        content = f"{image.mode} {image.size} ".encode() + image.tobytes()
+    return hashlib.sha256(content).digest()
+
+
+def _open(sample):
+    """An image of Pillow, in RGB."""
+    from PIL import Image
+
+    if isinstance(sample, (str, os.PathLike)):
+        with Image.open(sample) as image:
+            return image.convert("RGB")
+    if hasattr(sample, "convert"):
+        return sample.convert("RGB")
+    return Image.fromarray(np.asarray(sample)).convert("RGB")
+
+
+# --------------------------------------------------------------------------------------
+# The model and the cache
+# --------------------------------------------------------------------------------------
+class _Model:
+    """A model with the part of its processor that one kind of sample needs."""
+
+    def __init__(self, name, kind):
+        self.made_of = (name, kind)
+        self.kind = kind
+        try:
+            import PIL  # noqa: F401
+            import transformers
+        except ImportError as error:
+            raise ImportError(
+                f"CLIPRepresentation needs transformers and Pillow: {_INSTALL}"
+            ) from error
+        reader = {
+            "image": transformers.AutoImageProcessor,
+            "text": transformers.AutoTokenizer,
+        }[kind]
+        try:
+            self.network = transformers.AutoModel.from_pretrained(name).float().eval()
+            self.processor = reader.from_pretrained(name)
+        except (OSError, ValueError) as error:
+            is_folder = Path(name).is_dir()
+            raise OSError(
+                (
+                    f"The folder {name} does not hold a whole CLIP model"
+                    if is_folder
+                    else f"The CLIP model {name!r} is not a folder here, not among the "
+                    "models downloaded before, and could not be downloaded"
+                )
+                + f" ({error}). Where there is a network, `hf download MODEL --local-dir "
+                "FOLDER` (MODEL such as openai/clip-vit-base-patch32) gets a model; then "
+                "set model=FOLDER."
+            ) from error
+        self.features = getattr(self.network, f"get_{kind}_features", None)
+        if self.features is None:
+            raise ValueError(
+                f"{name!r} is a {type(self.network).__name__}, which has no "
+                f"get_{kind}_features; give a CLIP model."
+            )
+
+    @torch.inference_mode()
+    def embed(self, samples, device):
+        self.network.to(device)
+        if self.kind == "image":
+            inputs = self.processor(list(map(_open, samples)), return_tensors="pt")
+        else:
+            # A fixed length: else the texts beside one change its last digits.
+            inputs = self.processor(
+                samples,
+                padding="max_length",
+                truncation=True,
+                max_length=self.network.config.text_config.max_position_embeddings,
+                return_tensors="pt",
+            )
+        outputs = self.features(**inputs.to(device))
+        # A tensor, or from transformers 5 on an output that has it.
+        outputs = getattr(outputs, "pooler_output", outputs)
+        return outputs.float().cpu().numpy().copy()
+
+    def key(self):
+        """Hash of the weights, and of what is done to a sample before them."""
+        digest = hashlib.sha256(self.kind.encode())
+        for name, value in sorted(self.network.state_dict().items()):
+            array = value.detach().cpu().contiguous()
+            digest.update(f"{name} {array.dtype} {tuple(array.shape)}".encode())
+            digest.update(array.flatten().view(torch.uint8).numpy().tobytes())
+        if self.kind == "image":
+            digest.update(self.processor.to_json_string().encode())
+        else:
+            digest.update(repr(sorted(self.processor.get_vocab().items())).encode())
+        return digest.hexdigest()
+
+
+class _Store:
+    """Embeddings in a file of SQLite, by model and content."""
+
+    def __init__(self, folder, model):
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model = model
+        self.database = sqlite3.connect(folder / "clip_embeddings.sqlite")
+        self.database.execute(
+            "CREATE TABLE IF NOT EXISTS embeddings "
+            "(model TEXT, content BLOB, embedding BLOB, PRIMARY KEY (model, content))"
+        )
+
+    def __contains__(self, content):
+        return self._row(content) is not None
+
+    def __getitem__(self, content):
+        return np.frombuffer(self._row(content)[0], dtype="<f4").astype(np.float32)
+
+    def _row(self, content):
+        return self.database.execute(
+            "SELECT embedding FROM embeddings WHERE model = ? AND content = ?",
+            (self.model, content),
+        ).fetchone()
+
+    def add(self, contents, embeddings):
+        with self.database:
+            self.database.executemany(
+                "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)",
+                [
+                    (self.model, content, row.astype("<f4").tobytes())
+                    for content, row in zip(contents, embeddings, strict=True)
+                ],
+            )
+
+    def close(self):
+        self.database.close()

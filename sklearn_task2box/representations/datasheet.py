@@ -1,0 +1,416 @@
+"""Tasks as what their data sheets say of them."""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_array,
+    check_is_fitted,
+    validate_data,
+)
+
+from sklearn_task2box import forms
+from sklearn_task2box.relations import task_names
+from sklearn_task2box.representations.samples import name_index
+
+ROLES = ("number", "size", "category", "tags", "text")
+
+# A column of strings has texts where more than so many of them differ.
+_MAX_CATEGORIES = 20
+
+# A number whose largest value is so many times its smallest positive one is a size.
+_SIZE_RANGE = 1000
+
+
+class DatasheetRepresentation(TransformerMixin, BaseEstimator):
+    """Describe each task by the columns of a table about tasks.
+
+    Numbers are standardised, sizes after taking their logarithm; categories become one-hot
+    columns, and tags, of which a task may have many, a column for each. What is missing
+    is told from what is zero.
+
+    Parameters
+    ----------
+    roles : dict of str to str, default=None
+        What columns are: "number", "size" (a number on a logarithmic scale), "category",
+        "tags" (a list of strings, or one string with separators) or "text" (left out).
+        For those that it does not name, the values seen in fit decide, in this order:
+
+        * lists, tuples and sets: "tags";
+        * numbers and booleans: "size" if none is negative and the largest is more than
+          1,000 times the smallest positive one, "number" otherwise;
+        * strings (or parts of them) of which more than half, and more than 20, differ:
+          "text";
+        * strings some of which have the separator: "tags";
+        * other strings: "category".
+
+        A column without any value is "text".
+    separator : str, default="|"
+        Between the tags in a string.
+    min_frequency : int >= 1, default=1
+        Number of tasks that must have a category or a tag for it to become a column.
+
+    Attributes
+    ----------
+    roles_ : dict of str to str
+        The role of each column.
+    encoder_ : sklearn.compose.ColumnTransformer
+        The fitted encoders.
+    tasks_ : ndarray of shape (n_tasks,)
+        Names of the tasks of fit, or their positions where they have none.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where they have any.
+
+    Notes
+    -----
+    A missing number is replaced by the median, and a column "missing(...)" is added where
+    fit saw missing ones. A missing category, or one that fit did not see, has 0 in all its
+    columns; so have tags.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.representations import DatasheetRepresentation
+    >>> cards = {
+    ...     "mnist": {"examples": 70_000, "license": "mit", "tags": ["image", "digits"]},
+    ...     "svhn": {"examples": 630_420, "license": "other", "tags": ["image", "digits"]},
+    ...     "tiny": {"examples": 500, "license": "mit", "tags": ["text"]},
+    ... }
+    >>> representation = DatasheetRepresentation(roles={"examples": "size"})
+    >>> tasks = representation.fit_transform(cards)
+    >>> tasks[["license=mit", "tags:digits"]]
+           license=mit  tags:digits
+    mnist          1.0          1.0
+    svhn           0.0          1.0
+    tiny           1.0          0.0
+    """
+
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's way of stating constraints
+        "roles": [dict, None],
+        "separator": [str],
+        "min_frequency": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, *, roles=None, separator="|", min_frequency=1):
+        self.roles = roles
+        self.separator = separator
+        self.min_frequency = min_frequency
+
+    def fit(self, X, y=None):
+        """Learn the columns, their values and their scales.
+
+        Parameters
+        ----------
+        X : DataFrame, dict of dicts, list of dicts or array-like, of n_tasks rows
+            One row for each task. The index of a DataFrame, or the keys of a dict, name
+            the tasks. The columns of an array are called "x0", "x1", ...
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : DatasheetRepresentation
+
+        Raises
+        ------
+        ValueError
+            If a parameter or a column is not usable; nothing is changed then.
+        """
+        self._validate_params()
+        frame, tasks = _read(X)
+        roles = self._roles(frame)
+        prepared = self._prepared(frame, roles)
+        encoder = self._encoder(prepared, roles).fit(prepared)
+        # Last, so that a fit that fails changes nothing.
+        validate_data(self, X=_as_given(frame, X), skip_check_array=True)
+        self.roles_, self.encoder_ = roles, encoder
+        self.tasks_ = forms.as_names(tasks, "The index of X")
+        return self
+
+    def transform(self, X):
+        """Describe tasks.
+
+        Parameters
+        ----------
+        X : DataFrame, dict of dicts, list of dicts or array-like, of n_tasks rows
+            With the columns of fit. Dicts may lack fields, and new ones are ignored.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_features_out)
+            One row for each task; the index holds the names.
+        """
+        check_is_fitted(self)
+        frame, tasks = _read(X)
+        if _is_records(X):
+            frame = frame.reindex(columns=list(self.roles_))
+        else:
+            validate_data(self, X=_as_given(frame, X), reset=False, skip_check_array=True)
+            frame = frame.set_axis(list(self.roles_), axis=1)
+        features = self.encoder_.transform(self._prepared(frame, self.roles_))
+        names = self.encoder_.get_feature_names_out()
+        return pd.DataFrame(features, index=name_index(tasks), columns=names)
+
+    def fit_transform(self, X, y=None):
+        """Learn from a table, and describe its tasks.
+
+        Parameters
+        ----------
+        X : DataFrame, dict of dicts, list of dicts or array-like, of n_tasks rows
+            As in :meth:`fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_features_out)
+            One row for each task; the index holds the names.
+        """
+        return self.fit(X).transform(X)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names that say what a feature is.
+
+        "n" for a standardised number, "log10(n)" for a size, "license=mit" for a category,
+        "tags:digits" for a tag, and "missing(n)" for whether a number is missing.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (n_features_in_,), default=None
+            The columns of fit, or None.
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features)
+        return self.encoder_.get_feature_names_out()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.input_tags.dict = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def _roles(self, frame):
+        given = self.roles or {}
+        unknown = [name for name in given if name not in frame.columns]
+        if unknown:
+            raise ValueError(
+                f"roles names {forms.some(unknown)}, but the columns of X are "
+                f"{forms.some(frame.columns, most=10)}."
+            )
+        wrong = [role for role in given.values() if role not in ROLES]
+        if wrong:
+            raise ValueError(f"A role is one of {ROLES}; got {wrong[0]!r}.")
+        return {
+            name: given.get(name) or _inferred(frame[name], self.separator)
+            for name in frame.columns
+        }
+
+    def _prepared(self, frame, roles):
+        """The columns that are used, with values as their encoders read them."""
+        columns = {}
+        for name, role in roles.items():
+            if role in ("number", "size"):
+                columns[name] = _numbers(frame[name], role)
+            elif role == "category":
+                columns[name] = frame[name].map(_category)
+            elif role == "tags":
+                columns[name] = frame[name].map(partial(_tags, separator=self.separator))
+        return pd.DataFrame(columns, index=frame.index)
+
+    def _encoder(self, prepared, roles):
+        encoders, of_tags = [], {}
+        for name, values in prepared.items():
+            role, label = roles[name], str(len(encoders))
+            if role in ("number", "size"):
+                encoder = make_pipeline(
+                    SimpleImputer(
+                        strategy="median", add_indicator=True, keep_empty_features=True
+                    ),
+                    StandardScaler(),
+                )
+                if role == "size":
+                    logarithm = FunctionTransformer(_log10, feature_names_out=_log_names)
+                    encoder.steps.insert(0, ("logarithm", logarithm))
+                encoders.append((label, encoder, [name]))
+                continue
+            tags = values.map(set) if role == "tags" else values.map(lambda v: {v} - {""})
+            counts = Counter(tag for of_task in tags for tag in of_task)
+            known = sorted(tag for tag, n in counts.items() if n >= self.min_frequency)
+            if known and role == "category":
+                encoder = OneHotEncoder(
+                    categories=[known],
+                    handle_unknown="ignore",
+                    sparse_output=False,
+                    feature_name_combiner=_equals,
+                )
+                encoders.append((label, encoder, [name]))
+            elif known:
+                encoder = CountVectorizer(
+                    analyzer=_as_they_are,
+                    lowercase=False,
+                    binary=True,
+                    vocabulary=known,
+                    dtype=np.float64,
+                )
+                encoders.append((label, encoder, name))
+                of_tags[label] = name
+        if not encoders:
+            raise ValueError(f"No column is left as a feature; the roles are {roles}.")
+        return ColumnTransformer(
+            encoders,
+            sparse_threshold=0,
+            verbose_feature_names_out=partial(_feature_name, of_tags=of_tags),
+        )
+
+
+# --------------------------------------------------------------------------------------
+# Tables
+# --------------------------------------------------------------------------------------
+def _is_records(X):
+    if sparse.issparse(X):  # one kind of sparse matrix is a dict
+        return False
+    return isinstance(X, Mapping) or (
+        isinstance(X, (list, tuple)) and bool(X) and all(isinstance(x, Mapping) for x in X)
+    )
+
+
+def _read(X):
+    """The table as a DataFrame, and names or positions of its rows."""
+    if _is_records(X):
+        rows = list(X.values()) if isinstance(X, Mapping) else list(X)
+        if not all(isinstance(row, Mapping) for row in rows):
+            raise ValueError("X, a dict of tasks, must hold a dict of fields for each.")
+        if not rows:
+            raise ValueError("X has no task.")
+        frame = pd.DataFrame(rows, index=list(X) if isinstance(X, Mapping) else None)
+    elif isinstance(X, pd.DataFrame):
+        frame = X
+        if 0 in frame.shape:
+            raise ValueError(f"X has no task or no column: its shape is {frame.shape}.")
+    else:
+        array = check_array(X, dtype=None, ensure_all_finite="allow-nan")
+        frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+    if not frame.columns.is_unique:
+        raise ValueError("The columns of X must have different names.")
+    names = task_names(frame)
+    return frame, range(len(frame)) if names is None else names
+
+
+def _as_given(frame, X):
+    """What scikit-learn takes the number and the names of the columns from."""
+    named = _is_records(X) or isinstance(X, pd.DataFrame)
+    return frame if named else frame.to_numpy()
+
+
+# --------------------------------------------------------------------------------------
+# Values
+# --------------------------------------------------------------------------------------
+def _is_missing(value):
+    if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
+        return len(value) == 0
+    return value == "" if isinstance(value, str) else bool(pd.isna(value))
+
+
+def _inferred(column, separator):
+    present = [value for value in column if not _is_missing(value)]
+    if not present:
+        return "text"
+    if any(isinstance(v, (list, tuple, set, frozenset, np.ndarray)) for v in present):
+        return "tags"
+    if all(isinstance(v, (Real, np.bool_)) for v in present):
+        numbers = np.array(present, dtype=float)
+        positive = numbers[numbers > 0]
+        wide = len(positive) and positive.max() > _SIZE_RANGE * positive.min()
+        return "size" if wide and (numbers >= 0).all() else "number"
+    if not all(isinstance(v, (str, Real)) for v in present):
+        kinds = forms.some({type(v).__name__ for v in present})
+        raise ValueError(
+            f"Column {column.name!r} holds values of the type {kinds}. Convert them to "
+            "numbers, strings or lists of strings, or leave it out: "
+            f"roles={{{column.name!r}: 'text'}}."
+        )
+    parts = [part for value in present for part in str(value).split(separator)]
+    if len(set(parts)) > max(_MAX_CATEGORIES, len(parts) / 2):
+        return "text"
+    return "tags" if len(parts) > len(present) else "category"
+
+
+def _numbers(column, role):
+    try:
+        values = column.map(lambda v: np.nan if _is_missing(v) else float(v))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Column {column.name!r} is read as a {role}, but has a value that is none: "
+            f"{error}."
+        ) from error
+    values = values.astype(float)
+    if np.isinf(values).any():
+        raise ValueError(f"Column {column.name!r} contains infinity.")
+    if role == "size" and (values < 0).any():
+        raise ValueError(
+            f"Column {column.name!r} is read as a size, but has the negative value "
+            f"{values.min():g}. Give roles={{{column.name!r}: 'number'}}."
+        )
+    return values
+
+
+def _category(value):
+    return "" if _is_missing(value) else str(value)
+
+
+def _tags(value, separator):
+    if _is_missing(value):
+        return []
+    parts = value.split(separator) if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple, set, frozenset, np.ndarray)):
+        parts = [parts]
+    return [str(part).strip() for part in parts if not _is_missing(part)]
+
+
+# --------------------------------------------------------------------------------------
+# What the encoders call; a lambda could not be pickled
+# --------------------------------------------------------------------------------------
+def _log10(values):
+    return np.log10(1 + values)
+
+
+def _log_names(transformer, names):
+    return [f"log10({name})" for name in names]
+
+
+def _as_they_are(tags):
+    return tags
+
+
+def _equals(column, category):
+    return f"{column}={category}"
+
+
+def _feature_name(label, name, of_tags):
+    if label in of_tags:
+        return f"{of_tags[label]}:{name}"
+    if name.startswith("missingindicator_"):
+        column = name.removeprefix("missingindicator_")
+        return f"missing({column.removeprefix('log10(').removesuffix(')')})"
+    return name

@@ -1,0 +1,367 @@
+"""Tasks as the mean and the variance of their samples."""
+
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+
+from sklearn_task2box import forms
+from sklearn_task2box.representations.samples import name_index, read_samples
+
+# Numbers that are looked at together.
+_BLOCK = 1 << 22
+
+
+class GaussianRepresentation(TransformerMixin, BaseEstimator):
+    """Describe each task by the mean and the variance of its samples.
+
+    The samples are embeddings, of images or texts for example, and the rows that come out
+    are tasks: Task2Box calls them μ and [μ; σ²]. A sample may belong to many tasks.
+
+    Parameters
+    ----------
+    variance : bool, default=True
+        Whether the features are the means and the variances, or the means only.
+    shrinkage : float >= 0, default=1.0
+        How many degrees of freedom the pooled variance counts for beside the n - 1 of a
+        task with n samples. 0 takes the variances as they are, and then each task needs
+        two samples.
+    mean_shrinkage : float >= 0, default=0.0
+        How many samples the average task counts for in each mean.
+
+    Attributes
+    ----------
+    tasks_ : ndarray of shape (n_tasks,)
+        Names of the tasks, or their positions where they have none.
+    counts_ : int ndarray of shape (n_tasks,)
+        Their numbers of samples.
+    means_ : ndarray of shape (n_tasks, n_features_in_)
+        Their shrunk means.
+    variances_ : ndarray of shape (n_tasks, n_features_in_)
+        Their shrunk variances.
+    pooled_variance_ : ndarray of shape (n_features_in_,)
+        Variance within tasks, over all of them.
+    grand_mean_ : ndarray of shape (n_features_in_,)
+        Mean of the means of the tasks.
+    n_features_in_ : int
+        Number of features of a sample.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where the samples were a DataFrame with string columns.
+
+    Notes
+    -----
+    With S the sum of the squared deviations of the n samples of a task from their mean m,
+
+    .. math::
+        \\tilde\\sigma^2 = \\frac{d_0 s_0^2 + S}{d_0 + n - 1}, \\qquad
+        \\tilde\\mu = \\frac{k_0 \\mu_0 + n m}{k_0 + n},
+
+    where :math:`s_0^2` is the pooled variance, :math:`\\sum S / \\sum (n - 1)` over all
+    tasks, :math:`\\mu_0` the mean of the tasks' means, :math:`d_0` is ``shrinkage`` and
+    :math:`k_0` is ``mean_shrinkage``. The variance is Smyth's moderated one, and the mean
+    that of the conjugate normal model (Gelman et al.).
+
+    A batch is merged into what is known by the update of Chan, Golub and LeVeque, so
+    :meth:`partial_fit` sees each sample once, and large means cost the variances
+    no precision.
+
+    References
+    ----------
+    G. K. Smyth, "Linear models and empirical Bayes methods for assessing differential
+    expression in microarray experiments", Statistical Applications in Genetics and
+    Molecular Biology 3(1), 2004.
+
+    A. Gelman et al., "Bayesian Data Analysis", 3rd ed., CRC Press, 2013, section 3.3.
+
+    T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for Computing the Sample Variance:
+    Analysis and Recommendations", The American Statistician 37(3), 1983.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_task2box.representations import GaussianRepresentation
+    >>> images, labels = load_digits(return_X_y=True)
+    >>> tasks = GaussianRepresentation().fit_transform(images, labels)
+    >>> tasks.shape
+    (10, 128)
+    >>> bool(tasks.loc[3, "mean_x10"] == images[labels == 3, 10].mean())
+    True
+    """
+
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's way of stating constraints
+        "variance": ["boolean"],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "mean_shrinkage": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(self, variance=True, *, shrinkage=1.0, mean_shrinkage=0.0):
+        self.variance = variance
+        self.shrinkage = shrinkage
+        self.mean_shrinkage = mean_shrinkage
+
+    def fit(self, X, y=None):
+        """Learn the tasks of these samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or list or dict of such
+            The samples or, where y is None, the samples of each task: in a list, or a
+            dict from the names of the tasks.
+        y : array-like, sparse matrix or DataFrame, default=None
+            Which tasks the samples belong to: a label for each, of shape (n_samples,); or
+            a matrix of memberships of shape (n_samples, n_tasks), each 0 or 1. The
+            columns of a DataFrame name the tasks.
+
+        Returns
+        -------
+        self : GaussianRepresentation
+
+        Raises
+        ------
+        ValueError
+            If samples and tasks do not fit together; nothing is changed then.
+        """
+        self._validate_params()
+        samples = read_samples(X, y, _joined)
+        _raise_for_empty(samples)
+        self._learn(samples, self._started(samples))
+        return self
+
+    def partial_fit(self, X, y=None):
+        """Learn from a batch of samples, of known tasks and of new ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or list or dict of such
+            As in :meth:`fit`.
+        y : array-like, sparse matrix or DataFrame, default=None
+            As in :meth:`fit`. Where tasks have no names, those at the same position are
+            the same task.
+
+        Returns
+        -------
+        self : GaussianRepresentation
+        """
+        self._validate_params()
+        samples = read_samples(X, y, _joined)
+        if hasattr(self, "_moments"):
+            values = self._validated(samples.values)
+        else:
+            values = self._started(samples)
+        self._learn(samples, values)
+        return self
+
+    def transform(self, X, y=None):
+        """Describe the tasks of these samples, shrunk as those of :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or list or dict of such
+            As in :meth:`fit`.
+        y : array-like, sparse matrix or DataFrame, default=None
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_features_out)
+            One row for each task; the index holds the names.
+        """
+        check_is_fitted(self)
+        samples = read_samples(X, y, _joined)
+        _raise_for_empty(samples)
+        values = self._validated(samples.values)
+        moments = _Moments(values.shape[1])
+        moments.grow(len(samples.tasks))
+        moments.add(values, samples.of_sample, samples.of_task)
+        return self._frame(moments, samples.tasks)
+
+    def fit_transform(self, X, y=None):
+        """Learn the tasks of these samples, and describe them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or list or dict of such
+            As in :meth:`fit`.
+        y : array-like, sparse matrix or DataFrame, default=None
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_features_out)
+            As :meth:`to_frame` gives them.
+        """
+        return self.fit(X, y).to_frame()
+
+    def to_frame(self):
+        """Describe the tasks of :meth:`fit` and all calls of :meth:`partial_fit`.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_features_out)
+            One row for each task; the index holds the names.
+        """
+        check_is_fitted(self)
+        tasks = self.tasks_ if self._named else range(len(self.tasks_))
+        return self._frame(self._moments, tasks)
+
+    @property
+    def counts_(self):
+        return self._moments.counts.copy()
+
+    @property
+    def means_(self):
+        return self._means(self._moments)
+
+    @property
+    def variances_(self):
+        return self._variances(self._moments, self.tasks_)
+
+    @property
+    def grand_mean_(self):
+        return self._moments.means[self._moments.counts > 0].mean(axis=0)
+
+    @property
+    def pooled_variance_(self):
+        moments = self._moments
+        freedom = np.maximum(moments.counts - 1, 0).sum()
+        if freedom == 0:
+            raise ValueError(
+                "No task has two samples, so nothing is known of the variance within "
+                "tasks. Take the means only: variance=False."
+            )
+        return moments.squares.sum(axis=0) / freedom
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the features of a task: "mean_..." and "variance_...".
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (n_features_in_,), default=None
+            Names of the features of a sample. None takes those seen in fit, or "x0",
+            "x1", ...
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        moments = ("mean", "variance") if self.variance else ("mean",)
+        return np.array([f"{m}_{name}" for m in moments for name in names], dtype=object)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_moments")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.two_d_labels = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def _started(self, samples):
+        values = validate_data(self, samples.values, dtype=[np.float64, np.float32])
+        self._moments = _Moments(values.shape[1])
+        self._rows, self._named = {}, False
+        return values
+
+    def _validated(self, values):
+        return validate_data(self, values, dtype=[np.float64, np.float32], reset=False)
+
+    def _learn(self, samples, values):
+        self._named |= not isinstance(samples.tasks, range)
+        for name in samples.tasks:
+            self._rows.setdefault(name, len(self._rows))
+        self.tasks_ = forms.as_names(self._rows, "y")
+        self._moments.grow(len(self._rows))
+        rows = np.array([self._rows[name] for name in samples.tasks], dtype=np.intp)
+        self._moments.add(values, samples.of_sample, rows[samples.of_task])
+
+    def _means(self, moments):
+        known, counts = self.mean_shrinkage, moments.counts[:, None]
+        if known == 0:
+            return moments.means.copy()
+        return (known * self.grand_mean_ + counts * moments.means) / (known + counts)
+
+    def _variances(self, moments, tasks):
+        freedom = moments.counts[:, None] - 1
+        if self.shrinkage > 0:
+            prior = self.shrinkage * self.pooled_variance_
+            return (prior + moments.squares) / (self.shrinkage + freedom)
+        alone = [task for task, n in zip(tasks, moments.counts, strict=True) if n < 2]
+        if alone:
+            raise ValueError(
+                f"Tasks with a single sample have no variance: {forms.some(alone)}. Set "
+                "shrinkage > 0, or take the means only: variance=False."
+            )
+        return moments.squares / freedom
+
+    def _frame(self, moments, tasks):
+        empty = [task for task, n in zip(tasks, moments.counts, strict=True) if n == 0]
+        if empty:
+            raise ValueError(f"Tasks without a sample: {forms.some(empty)}.")
+        features = self._means(moments)
+        if self.variance:
+            features = np.hstack([features, self._variances(moments, tasks)])
+        names = self.get_feature_names_out()
+        return pd.DataFrame(features, index=name_index(tasks), columns=names)
+
+
+class _Moments:
+    """Counts, means and sums of squared deviations of tasks, batch by batch."""
+
+    def __init__(self, n_features):
+        self.counts = np.zeros(0, dtype=np.int64)
+        self.means = np.zeros((0, n_features))
+        self.squares = np.zeros((0, n_features))
+
+    def grow(self, n_tasks):
+        added = n_tasks - len(self.counts)
+        self.counts = np.pad(self.counts, (0, added))
+        self.means = np.pad(self.means, ((0, added), (0, 0)))
+        self.squares = np.pad(self.squares, ((0, added), (0, 0)))
+
+    def add(self, X, of_sample, of_task):
+        """Merge the samples X[of_sample] into the tasks of_task."""
+        n_tasks = len(self.counts)
+        counts = np.bincount(of_task, minlength=n_tasks)
+        belongs = sparse.csr_array(
+            (np.ones(len(of_task)), (of_task, of_sample)), (n_tasks, X.shape[0])
+        )
+        means = (belongs @ X.astype(np.float64)) / np.maximum(counts, 1)[:, None]
+        squares = np.zeros_like(means)
+        step = max(1, _BLOCK // X.shape[1])
+        for start in range(0, len(of_task), step):
+            chosen, tasks = (a[start : start + step] for a in (of_sample, of_task))
+            deviations = X[chosen] - means[tasks]
+            n = len(tasks)
+            sums = sparse.csr_array((np.ones(n), (tasks, np.arange(n))), (n_tasks, n))
+            squares += sums @ deviations**2
+        total = self.counts + counts
+        share = (counts / np.maximum(total, 1))[:, None]
+        apart = means - self.means
+        self.squares += squares + apart**2 * share * self.counts[:, None]
+        self.means += apart * share
+        self.counts = total
+
+
+def _joined(groups):
+    """One array of the arrays of each task."""
+    arrays = [np.asarray(group) for group in groups]
+    shapes = {array.shape[1:] for array in arrays}
+    if len(shapes) > 1 or any(array.ndim != 2 for array in arrays):
+        raise ValueError(
+            "The samples of each task must be an array of shape (n_samples, n_features), "
+            f"all with the same features; got {forms.some([a.shape for a in arrays])}."
+        )
+    return np.concatenate(arrays)
+
+
+def _raise_for_empty(samples):
+    counts = np.bincount(samples.of_task, minlength=len(samples.tasks))
+    empty = [task for task, n in zip(samples.tasks, counts, strict=True) if n == 0]
+    if empty:
+        raise ValueError(f"Tasks without a sample: {forms.some(empty)}.")

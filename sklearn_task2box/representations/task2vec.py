@@ -1,0 +1,425 @@
+"""Tasks as the weights of a probe network that matter for them."""
+
+import copy
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+from tqdm.auto import tqdm
+
+from sklearn_task2box import forms
+from sklearn_task2box.representations.samples import name_index, read_groups
+from sklearn_task2box.training import seeded
+
+# Layers with weights, and the axis of their weights that counts the output channels.
+_CHANNEL_AXIS = {
+    nn.Linear: 0,
+    nn.Conv1d: 0,
+    nn.Conv2d: 0,
+    nn.Conv3d: 0,
+    nn.ConvTranspose1d: 1,
+    nn.ConvTranspose2d: 1,
+    nn.ConvTranspose3d: 1,
+}
+
+_MAX_HEAD_ITERATIONS = 5000
+
+
+class Task2VecRepresentation(TransformerMixin, BaseEstimator):
+    """Describe each task by the Fisher information of a probe network.
+
+    A task is a data set of inputs with labels. The probe, a network trained on something
+    large and general, is frozen; a linear classifier on its outputs, the head, is fitted to
+    the task. The Fisher information of a weight of the probe then says how much the
+    predictions for this task depend on it. Averaged over each filter (output channel), it
+    is a vector of fixed length, whatever the labels of the task are.
+
+    Parameters
+    ----------
+    probe : torch.nn.Module
+        Maps a batch of inputs to features, of any shape behind the first axis: a network
+        without its last layer. It is copied, and not changed.
+    C : float > 0, default=1.0
+        Of the head, a :class:`sklearn.linear_model.LogisticRegression` on the standardised
+        features: smaller values regularise more.
+    n_draws : int or None, default=1
+        Labels drawn for each input from what the model predicts. None takes the
+        expectation over all the labels: exact, at the cost of a gradient for each class.
+    max_samples : int or None, default=None
+        Inputs of a task that are looked at; of more, so many are drawn.
+    normalization : {"rms"} or None, default="rms"
+        "rms" divides each filter by its root mean square over the tasks of fit: else the
+        layers with the largest derivatives outweigh the others. None gives the Fisher
+        information itself.
+    batch_size : int, default=64
+        Inputs that go through the probe at a time, where the head is fitted; the gradients
+        are taken one by one.
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" is "cuda" where there is one.
+    verbose : int, default=0
+        1 shows a progress bar of the tasks.
+    random_state : int, RandomState instance or None, default=None
+        Determines the inputs and labels drawn. With a number, a task gets the same vector
+        wherever it stands. Global random state is left alone.
+
+    Attributes
+    ----------
+    tasks_ : ndarray of shape (n_tasks,)
+        Names of the tasks of fit, or their positions where they have none.
+    fishers_ : ndarray of shape (n_tasks, n_filters)
+        Their Fisher informations, before normalisation.
+    scale_ : ndarray of shape (n_filters,)
+        What is divided by.
+    layers_ : list of str
+        Names of the layers of the probe that have filters.
+    n_filters_ : list of int
+        Their numbers of filters.
+    probe_ : torch.nn.Module
+        The frozen copy of the probe.
+
+    Notes
+    -----
+    The Fisher information of a weight w is
+
+    .. math::
+        F_w = \\mathbb{E}_{x} \\mathbb{E}_{y \\sim p(y | x)}
+        \\left(\\frac{\\partial \\log p(y | x)}{\\partial w}\\right)^2,
+
+    with the labels y drawn from the model and not from the task, and one gradient for each
+    input (the published code squares the mean gradient of a batch). It is taken for the
+    weights of linear and convolutional layers; those of attention that are no such layers,
+    of normalisation, and biases are left out. A task with a single class has nothing to
+    predict: its vector is 0, that of the trivial task.
+
+    The division by the root mean square over tasks is that of the published code's
+    ``get_normalized_embeddings``. The paper's symmetric distance divides the vectors of two
+    tasks by their sum, which no scale of the filters changes.
+
+    References
+    ----------
+    A. Achille, M. Lam, R. Tewari, A. Ravichandran, S. Maji, C. Fowlkes, S. Soatto,
+    P. Perona, "Task2Vec: Task Embedding for Meta-Learning", ICCV 2019, arXiv:1902.03545.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> from sklearn_task2box.representations import Task2VecRepresentation
+    >>> inputs = torch.linspace(-1, 1, 40).reshape(20, 2)
+    >>> tasks = {
+    ...     "sign": torch.utils.data.TensorDataset(inputs, inputs[:, 0] > 0),
+    ...     "size": torch.utils.data.TensorDataset(inputs, inputs[:, 0] ** 2 > 0.3),
+    ... }
+    >>> probe = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    >>> representation = Task2VecRepresentation(probe, random_state=0)
+    >>> representation.fit_transform(tasks).shape
+    (2, 3)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's way of stating constraints
+        "probe": [nn.Module],
+        "C": [Interval(Real, 0, None, closed="neither")],
+        "n_draws": [Interval(Integral, 1, None, closed="left"), None],
+        "max_samples": [Interval(Integral, 2, None, closed="left"), None],
+        "normalization": [StrOptions({"rms"}), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "device": [str, torch.device],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        probe,
+        *,
+        C=1.0,
+        n_draws=1,
+        max_samples=None,
+        normalization="rms",
+        batch_size=64,
+        device="auto",
+        verbose=0,
+        random_state=None,
+    ):
+        self.probe = probe
+        self.C = C
+        self.n_draws = n_draws
+        self.max_samples = max_samples
+        self.normalization = normalization
+        self.batch_size = batch_size
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Learn the scale of the Fisher information from these tasks.
+
+        Parameters
+        ----------
+        X : list or dict of torch.utils.data.Dataset
+            The tasks, each giving pairs of an input (a tensor) and a label (a number or a
+            string); a dict names them.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : Task2VecRepresentation
+
+        Raises
+        ------
+        ValueError
+            If a parameter or a task is not usable; nothing is changed then.
+        """
+        self._validate_params()
+        tasks, datasets = _read_datasets(X)
+        probe = _Probe(self.probe)
+        fishers = self._fishers(probe, tasks, datasets)
+        self.probe_ = probe.module
+        self.layers_ = [name for name, _ in probe.axes]
+        self.n_filters_ = probe.n_filters()
+        self.tasks_ = forms.as_names(tasks, "X")
+        self.fishers_ = fishers
+        self.scale_ = np.ones(fishers.shape[1])
+        if self.normalization == "rms":
+            rms = np.sqrt((fishers**2).mean(axis=0))
+            self.scale_[rms > 0] = rms[rms > 0]
+        return self
+
+    def transform(self, X):
+        """Describe tasks.
+
+        Parameters
+        ----------
+        X : list or dict of torch.utils.data.Dataset
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_filters)
+            One row for each task; the index holds the names.
+        """
+        check_is_fitted(self)
+        tasks, datasets = _read_datasets(X)
+        fishers = self._fishers(_Probe(self.probe_), tasks, datasets)
+        return self._frame(fishers, tasks)
+
+    def fit_transform(self, X, y=None):
+        """Learn from tasks, and describe them.
+
+        Parameters
+        ----------
+        X : list or dict of torch.utils.data.Dataset
+            As in :meth:`fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_filters)
+            One row for each task; the index holds the names.
+        """
+        tasks, _ = _read_datasets(X)
+        return self.fit(X)._frame(self.fishers_, tasks)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the filters, such as "features.0[5]".
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_filters,)
+        """
+        check_is_fitted(self)
+        return np.array(
+            [
+                f"{name or 'probe'}[{filter_}]"
+                for name, n in zip(self.layers_, self.n_filters_, strict=True)
+                for filter_ in range(n)
+            ],
+            dtype=object,
+        )
+
+    def _frame(self, fishers, tasks):
+        names = self.get_feature_names_out()
+        return pd.DataFrame(fishers / self.scale_, index=name_index(tasks), columns=names)
+
+    def _fishers(self, probe, tasks, datasets):
+        device = str(self.device)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        # Unlike check_random_state(None), this leaves the global generator alone.
+        rng = self.random_state
+        rng = check_random_state(np.random.RandomState() if rng is None else rng)
+        seed = rng.randint(2**31 - 1)
+        probe.module.to(device)
+        try:
+            bar = tqdm(
+                zip(tasks, datasets, strict=True),
+                total=len(datasets),
+                desc="Fisher information",
+                unit="task",
+                disable=not self.verbose,
+            )
+            rows = []
+            for task, dataset in bar:
+                with seeded(seed, device):
+                    rows.append(self._fisher(probe, task, dataset, seed, device))
+        finally:
+            probe.module.to("cpu")
+        return np.array(rows)
+
+    def _fisher(self, probe, task, dataset, seed, device):
+        rng = np.random.RandomState(seed)
+        if self.max_samples is not None and len(dataset) > self.max_samples:
+            chosen = rng.permutation(len(dataset))[: self.max_samples]
+            dataset = Subset(dataset, np.sort(chosen).tolist())
+        features, labels = [], []
+        for inputs, batch_labels in self._batches(task, dataset, probe.dtype):
+            features.append(probe.features(inputs.to(device)).cpu())
+            labels.append(np.asarray(batch_labels))
+        classes, labels = np.unique(np.concatenate(labels), return_inverse=True)
+        if len(classes) == 1:
+            return np.zeros(sum(probe.n_filters()))
+        head = _fit_head(torch.cat(features).double().numpy(), labels, self.C)
+        drawn, weights = _draw_labels(head, torch.cat(features), self.n_draws, rng)
+
+        sums = [0.0] * len(probe.axes)
+        done = 0
+        head = [part.to(device, probe.dtype) for part in head]
+        for inputs, _ in self._batches(task, dataset, probe.dtype):
+            rows = slice(done, done + len(inputs))
+            done += len(inputs)
+            inputs = inputs.to(device)
+            squares = probe.squared_gradients(
+                inputs, drawn[rows].to(device), weights[rows].to(device, probe.dtype), head
+            )
+            sums = [a + b for a, b in zip(sums, squares, strict=True)]
+        return np.concatenate([s.double().cpu().numpy() for s in sums]) / done
+
+    def _batches(self, task, dataset, dtype):
+        generator = torch.Generator()  # else the loader draws from the global one
+        for batch in DataLoader(dataset, self.batch_size, generator=generator):
+            if not isinstance(batch, (list, tuple)) or len(batch) != 2:
+                raise ValueError(
+                    f"Task {task!r} must give pairs of an input and a label; got "
+                    f"{type(batch).__name__}."
+                )
+            inputs, labels = batch
+            if not isinstance(inputs, torch.Tensor):
+                raise ValueError(
+                    f"The inputs of task {task!r} must be tensors; got "
+                    f"{type(inputs).__name__}."
+                )
+            yield inputs.to(dtype) if inputs.is_floating_point() else inputs, labels
+
+
+def _read_datasets(X):
+    tasks, datasets = read_groups(X, "torch Dataset")
+    for task, dataset in zip(tasks, datasets, strict=True):
+        if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+            raise ValueError(
+                f"Task {task!r} must be a torch Dataset with a length; got "
+                f"{type(dataset).__name__}."
+            )
+        if len(dataset) == 0:
+            raise ValueError(f"Task {task!r} has no input.")
+    return tasks, datasets
+
+
+def _fit_head(features, labels, C):
+    """Weights (n_classes, n_features) and biases of a classifier on frozen features."""
+    scaler = StandardScaler().fit(features)
+    model = LogisticRegression(C=C, max_iter=_MAX_HEAD_ITERATIONS)
+    model.fit(scaler.transform(features), labels)
+    weights, biases = model.coef_, model.intercept_
+    if len(weights) == 1:  # two classes: the first one is the reference
+        weights, biases = np.vstack([0 * weights, weights]), np.append(0.0, biases)
+    weights = weights / scaler.scale_
+    biases = biases - weights @ scaler.mean_
+    return torch.from_numpy(weights), torch.from_numpy(biases)
+
+
+def _draw_labels(head, features, n_draws, rng):
+    """Labels of each input, and what each counts, both of shape (n_inputs, n_labels)."""
+    logits = features.double() @ head[0].T + head[1]
+    probabilities = torch.softmax(logits, dim=1)
+    if n_draws is None:
+        return torch.arange(logits.shape[1]).expand(logits.shape), probabilities
+    at = torch.from_numpy(rng.uniform(size=(len(logits), n_draws)))
+    drawn = torch.searchsorted(probabilities.cumsum(dim=1), at, right=True)
+    drawn = drawn.clamp(max=logits.shape[1] - 1)  # the sum may be below 1
+    return drawn, torch.full(drawn.shape, 1 / n_draws)
+
+
+class _Probe:
+    """A frozen copy of a network, and the layers of it that have filters."""
+
+    def __init__(self, module):
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        parameters = dict(self.module.named_parameters())
+        self.axes = []
+        for name, layer in self.module.named_modules():
+            kind = next((k for k in _CHANNEL_AXIS if isinstance(layer, k)), None)
+            if kind is not None and _weight(name) in parameters:
+                self.axes.append((name, _CHANNEL_AXIS[kind]))
+        if not self.axes:
+            raise ValueError(
+                "The probe has no linear or convolutional layer with a weight: "
+                f"{type(module).__name__}."
+            )
+        self.weights = {
+            _weight(name): parameters[_weight(name)].requires_grad_()
+            for name, _ in self.axes
+        }
+        self.dtype = next(iter(self.weights.values())).dtype
+
+    def n_filters(self):
+        return [self.weights[_weight(name)].shape[axis] for name, axis in self.axes]
+
+    @torch.no_grad()
+    def features(self, inputs):
+        return self.module(inputs).flatten(1)
+
+    def squared_gradients(self, inputs, labels, weights, head):
+        """Weighted sums over inputs of squared derivatives, averaged over each filter.
+
+        Input by input, which suits any network. Per-input gradients of a batch by
+        torch.func took four times as long for convolutions on a CPU.
+        """
+        sums = [0.0] * len(self.axes)
+        layers = list(self.weights.values())
+        for one, ones_labels, ones_weights in zip(inputs, labels, weights, strict=True):
+            outputs = self.module(one.unsqueeze(0)).flatten(1)
+            logits = nn.functional.linear(outputs, *head)
+            log_likelihoods = torch.log_softmax(logits, dim=1).squeeze(0)
+            for label, weight in zip(ones_labels, ones_weights, strict=True):
+                gradients = torch.autograd.grad(
+                    log_likelihoods[label],
+                    layers,
+                    retain_graph=True,
+                    materialize_grads=True,
+                )
+                for at, (gradient, (_, axis)) in enumerate(
+                    zip(gradients, self.axes, strict=True)
+                ):
+                    means = (gradient**2).movedim(axis, 0).flatten(1).mean(dim=1)
+                    sums[at] = sums[at] + weight * means
+        return sums
+
+
+def _weight(layer):
+    return f"{layer}.weight" if layer else "weight"

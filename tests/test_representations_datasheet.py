@@ -1,0 +1,248 @@
+"""Tests of tasks as what their data sheets say."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_task2box import BoxRelationEmbedder
+from sklearn_task2box.representations import DatasheetRepresentation
+
+
+@parametrize_with_checks([DatasheetRepresentation()])
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture
+def sheets():
+    return pd.DataFrame(
+        {
+            "n_classes": [2, 10, 10, np.nan],
+            "bytes": [1_000, 1_000_000, 100_000, 10_000],
+            "license": ["mit", "cc", None, "mit"],
+            "languages": ["en|de", "en", np.nan, "fr"],
+            "modalities": [["text"], ["image", "text"], [], None],
+            "public": [True, False, True, True],
+        },
+        index=["a", "b", "c", "d"],
+    )
+
+
+ROLES = {"n_classes": "number", "bytes": "size"}
+
+
+def test_hand_computed(sheets):
+    tasks = DatasheetRepresentation(roles=ROLES).fit_transform(sheets)
+    assert list(tasks.index) == list("abcd")
+    assert list(tasks.columns) == [
+        "n_classes",
+        "missing(n_classes)",
+        "log10(bytes)",
+        "license=cc",
+        "license=mit",
+        "languages:de",
+        "languages:en",
+        "languages:fr",
+        "modalities:image",
+        "modalities:text",
+        "public",
+    ]
+    np.testing.assert_array_equal(tasks["license=mit"], [1, 0, 0, 1])
+    np.testing.assert_array_equal(tasks["license=cc"], [0, 1, 0, 0])
+    np.testing.assert_array_equal(tasks["languages:en"], [1, 1, 0, 0])
+    np.testing.assert_array_equal(tasks["modalities:text"], [1, 1, 0, 0])
+
+    def standardised(values):
+        values = np.asarray(values, dtype=float)
+        return (values - values.mean()) / values.std()
+
+    expected = {
+        "n_classes": standardised([2, 10, 10, 10]),  # the median stands for what is missing
+        "missing(n_classes)": standardised([0, 0, 0, 1]),
+        "log10(bytes)": standardised(np.log10(1 + sheets["bytes"])),
+        "public": standardised([1, 0, 1, 1]),
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(tasks[name], values, err_msg=name)
+
+
+def test_dicts_and_frames_agree(sheets):
+    records = {
+        name: {k: v for k, v in row.items() if isinstance(v, list) or not pd.isna(v)}
+        for name, row in sheets.to_dict(orient="index").items()
+    }
+    expected = DatasheetRepresentation(roles=ROLES).fit_transform(sheets)
+    tasks = DatasheetRepresentation(roles=ROLES).fit_transform(records)
+    pd.testing.assert_frame_equal(tasks[expected.columns], expected)
+    unnamed = DatasheetRepresentation(roles=ROLES).fit_transform(list(records.values()))
+    assert list(unnamed.index) == [0, 1, 2, 3]
+    np.testing.assert_array_equal(unnamed[expected.columns], expected)
+
+
+def test_new_tasks(sheets):
+    representation = DatasheetRepresentation(roles=ROLES).fit(sheets)
+    new = representation.transform(
+        {"e": {"license": "gpl", "languages": "en|xx", "bytes": 999, "surprise": 1}}
+    ).loc["e"]
+    assert (new[["license=mit", "license=cc", "languages:de"]] == 0).all()
+    assert new["languages:en"] == 1
+    assert new["missing(n_classes)"] > 1
+    sizes = np.log10(1 + sheets["bytes"])
+    assert new["log10(bytes)"] == pytest.approx((3 - sizes.mean()) / sizes.std(ddof=0))
+
+
+def test_roles_are_inferred():
+    n = 60
+    sheets = pd.DataFrame(
+        {
+            "id": [f"data set {i}" for i in range(n)],
+            "summary": [f"Has {i} rows | and {i + 1} columns of {i * 7}" for i in range(n)],
+            "shape": np.linspace(-1, 1, n),
+            "classes": np.arange(n) + 2,
+            "rows": 10.0 ** (np.arange(n) % 6),
+            "license": ["mit", "cc", "gpl"] * 20,
+            "tags": ["x|y", "y", "z"] * 20,
+            "lists": [["x"], ["y", "z"], []] * 20,
+            "old": [True, False] * 30,
+            "nothing": [None] * n,
+        }
+    )
+    assert DatasheetRepresentation().fit(sheets).roles_ == {
+        "id": "text",
+        "summary": "text",
+        "shape": "number",
+        "classes": "number",
+        "rows": "size",
+        "license": "category",
+        "tags": "tags",
+        "lists": "tags",
+        "old": "number",
+        "nothing": "text",
+    }
+
+
+def test_roles_and_separator_can_be_given():
+    sheets = pd.DataFrame(
+        {"codes": [1, 2, 1], "tags": ["x;y", "y; z", "x"], "id": list("abc")}
+    )
+    representation = DatasheetRepresentation(
+        roles={"codes": "category", "id": "text"}, separator=";"
+    )
+    names = list(representation.fit_transform(sheets))
+    assert names == ["codes=1", "codes=2", "tags:x", "tags:y", "tags:z"]
+
+
+def test_rare_values_are_left_out(sheets):
+    frequent = DatasheetRepresentation(min_frequency=2).fit_transform(sheets)
+    assert [name for name in frequent if "=" in name or ":" in name] == [
+        "license=mit",
+        "languages:en",
+        "modalities:text",
+    ]
+
+
+def test_odd_names_stay_apart():
+    sheets = pd.DataFrame({"a__b": ["x", "y"], "a_b": ["x", "y"], "a": [["b=x"], ["z"]]})
+    tasks = DatasheetRepresentation().fit_transform(sheets)
+    assert list(tasks) == ["a__b=x", "a__b=y", "a_b=x", "a_b=y", "a:b=x", "a:z"]
+
+
+def test_upper_case_and_blanks_in_tags():
+    tasks = DatasheetRepresentation().fit_transform(
+        {"a": {"t": "1K<n<10K|Image net"}, "b": {"t": "n<1K"}}
+    )
+    assert list(tasks) == ["t:1K<n<10K", "t:Image net", "t:n<1K"]
+    np.testing.assert_array_equal(tasks, [[1, 1, 0], [0, 0, 1]])
+
+
+def test_pandas_own_types(sheets):
+    typed = sheets.assign(
+        n_classes=sheets["n_classes"].astype("Int64"),
+        license=sheets["license"].astype("category"),
+        languages=sheets["languages"].astype("string"),
+        public=sheets["public"].astype("boolean"),
+    )
+    pd.testing.assert_frame_equal(
+        DatasheetRepresentation(roles=ROLES).fit_transform(typed),
+        DatasheetRepresentation(roles=ROLES).fit_transform(sheets),
+    )
+
+
+def test_clone_pickle_and_the_embedder(sheets):
+    representation = DatasheetRepresentation(roles=ROLES)
+    tasks = representation.fit_transform(sheets)
+    assert clone(representation).get_params() == representation.get_params()
+    loaded = pickle.loads(pickle.dumps(representation))
+    pd.testing.assert_frame_equal(loaded.transform(sheets), tasks)
+    model = make_pipeline(
+        DatasheetRepresentation(roles=ROLES), BoxRelationEmbedder(max_epochs=5)
+    )
+    assert list(model.fit(sheets, [("a", "b")])[-1].tasks_) == list("abcd")
+
+
+@pytest.mark.parametrize(
+    ("X", "options", "message"),
+    [
+        ({}, {}, "no task"),
+        ({"a": 3}, {}, "a dict of fields for each"),
+        (pd.DataFrame(), {}, "no task or no column"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), {}, "different names"),
+        (pd.DataFrame({"a": [1]}, index=[None]), {}, "missing names"),
+        (pd.DataFrame({"a": [1, 2]}, index=["t", "t"]), {}, "repeats 't'"),
+        (
+            [{"a": 1}],
+            {"roles": {"b": "size"}},
+            "roles names 'b', but the columns of X are 'a'",
+        ),
+        ([{"a": 1}], {"roles": {"a": "magnitude"}}, "A role is one of .* got 'magnitude'"),
+        ([{"a": -1}], {"roles": {"a": "size"}}, "negative value -1.*'number'"),
+        ([{"a": "x"}], {"roles": {"a": "number"}}, "'a' is read as a number"),
+        ([{"a": np.inf}], {}, "'a' contains infinity"),
+        ([{"a": pd.Timestamp(0)}], {}, "'a' holds values of the type 'Timestamp'.*'text'"),
+        ([{"a": {"b": 1}}], {}, "'a' holds values of the type 'dict'"),
+        ([{"a": None}], {}, "No column is left as a feature"),
+        ([{"a": 1}], {"min_frequency": 0}, "'min_frequency' parameter"),
+    ],
+)
+def test_bad_input(X, options, message):
+    representation = DatasheetRepresentation(**options)
+    with pytest.raises(ValueError, match=message):
+        representation.fit(X)
+    assert not hasattr(representation, "n_features_in_")
+
+
+def test_other_columns_are_refused(sheets):
+    representation = DatasheetRepresentation(roles=ROLES).fit(sheets)
+    with pytest.raises(ValueError, match="feature names should match"):
+        representation.transform(sheets.rename(columns={"license": "licence"}))
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
+        representation.fit(sparse.eye_array(3))
+
+
+def test_cards_of_the_hub(shared_data):
+    """Cards without what they are for tell what they are for."""
+    cards = pd.read_csv(shared_data / "hf_datasets_2022.csv.gz", index_col="id")
+    representation = DatasheetRepresentation()
+    tasks = representation.fit_transform(cards)
+    assert len(tasks) == 771
+    assert np.isfinite(tasks).all(axis=None)
+    assert representation.roles_["license"] == "tags"
+    assert representation.roles_["download_size"] == "size"
+    assert representation.roles_["summary"] == "text"
+    assert tasks.loc["imagenet-1k", "task_categories:image-classification"] == 1
+
+    target = tasks["task_categories:text-classification"]
+    others = cards.drop(columns=["task_categories", "task_ids"])
+    model = make_pipeline(
+        DatasheetRepresentation(min_frequency=5), LogisticRegression(max_iter=1000)
+    )
+    auc = cross_val_score(model, others, target, scoring="roc_auc", cv=3)
+    assert auc.mean() > 0.75

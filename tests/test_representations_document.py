@@ -1,0 +1,20 @@
+"""The snippets of the page on representations run, one after the other."""
+
+import re
+from pathlib import Path
+
+import torch
+
+PAGE = Path(__file__).parents[1] / "docs" / "representations.md"
+
+
+def test_snippets_run(capsys):
+    snippets = re.findall(
+        r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert len(snippets) >= 5
+    names = {}
+    with torch.random.fork_rng():
+        for snippet in snippets:
+            exec(compile(snippet, PAGE.name, "exec"), names)
+    assert "tags:digits" in capsys.readouterr().out
