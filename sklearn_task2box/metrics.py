@@ -1,8 +1,11 @@
 """Scores of predicted relations."""
 
+from numbers import Integral
+
 import numpy as np
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.utils import check_consistent_length, column_or_1d
 
 
 def relation_score(strengths, predicted, graded=None):
@@ -54,6 +57,130 @@ def spearman(strengths, predicted):
     if np.ptp(strengths) == 0 or np.ptp(predicted) == 0:
         return 0.0
     return float(spearmanr(strengths, predicted).statistic)
+
+
+def mean_spearman_within(strengths, predicted, targets):
+    """Mean over targets of Spearman's rho among the pairs of each.
+
+    For strengths whose scale differs from target to target, such as transfer affinities
+    that are normalised within each.
+
+    Parameters
+    ----------
+    strengths : array-like of shape (n_pairs,)
+        True strengths.
+    predicted : array-like of shape (n_pairs,)
+    targets : array-like of shape (n_pairs,)
+        The target that each pair belongs to.
+
+    Returns
+    -------
+    rho : float
+        Over the targets whose strengths are not all the same; predictions that are all
+        the same count as 0.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or no target has two pairs of different strengths.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.metrics import mean_spearman_within
+    >>> strengths, predicted = [0.1, 0.2, 7, 8], [0.6, 0.9, 0.5, 0.3]
+    >>> mean_spearman_within(strengths, predicted, ["a", "a", "b", "b"])
+    0.0
+    """
+    strengths, predicted = _columns(strengths, predicted)
+    targets = np.asarray(targets)
+    check_consistent_length(strengths, targets)
+    rhos = []
+    for target in np.unique(targets):
+        its = targets == target
+        if np.ptp(strengths[its]) > 0:
+            rhos.append(spearman(strengths[its], predicted[its]))
+    if not rhos:
+        raise ValueError(
+            f"None of the {len(np.unique(targets))} targets has two pairs of different "
+            "strengths, so no rank correlation is defined. Score more pairs at once."
+        )
+    return float(np.mean(rhos))
+
+
+def expected_calibration_error(strengths, predicted, n_bins=15, strategy="uniform"):
+    """How far predictions are, on average, from the strengths they stand for.
+
+    Pairs are put into bins by their prediction. In each bin, the mean prediction is
+    compared with the mean strength, which for 0/1 relations is the share of related
+    pairs; the bins count by their number of pairs.
+
+    Parameters
+    ----------
+    strengths : array-like of shape (n_pairs,)
+        True strengths, in [0, 1].
+    predicted : array-like of shape (n_pairs,)
+        Predicted strengths, in [0, 1].
+    n_bins : int, default=15
+    strategy : {"uniform", "quantile"}, default="uniform"
+        Bins of equal width, or of equal numbers of pairs, where pairs of the same
+        prediction stay together. Where most pairs are unrelated, almost all of them fall
+        into the first bin of equal width; quantiles tell their predictions apart.
+
+    Returns
+    -------
+    error : float
+        In [0, 1], lower is better.
+
+    Raises
+    ------
+    ValueError
+        If there is no pair, lengths differ, strengths or predictions are outside [0, 1],
+        or another argument is none of those above.
+
+    References
+    ----------
+    M. P. Naeini, G. F. Cooper, M. Hauskrecht, "Obtaining Well Calibrated Probabilities
+    Using Bayesian Binning", AAAI 2015.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.metrics import expected_calibration_error
+    >>> expected_calibration_error([0, 0, 1, 1], [0.25, 0.25, 0.75, 0.75])
+    0.25
+    >>> expected_calibration_error([0, 1, 1, 1], [0.75, 0.75, 0.75, 0.75])
+    0.0
+    """
+    strengths, predicted = _columns(strengths, predicted)
+    for name, values in (("strengths", strengths), ("predicted", predicted)):
+        if not ((values >= 0) & (values <= 1)).all():  # NaN is neither
+            raise ValueError(
+                f"{name} must be in [0, 1]; got values from {np.nanmin(values):.3g} to "
+                f"{np.nanmax(values):.3g}, {np.isnan(values).sum()} of them NaN."
+            )
+    if not isinstance(n_bins, Integral) or isinstance(n_bins, bool) or n_bins < 1:
+        raise ValueError(f"n_bins must be a whole number of at least 1; got {n_bins!r}.")
+    if strategy == "uniform":
+        bins = np.minimum((predicted * n_bins).astype(int), n_bins - 1)
+    elif strategy == "quantile":
+        values, inverse, counts = np.unique(
+            predicted, return_inverse=True, return_counts=True
+        )
+        middles = np.cumsum(counts) - counts / 2
+        bins = (middles * n_bins / len(predicted)).astype(int)[inverse]
+    else:
+        raise ValueError(f"strategy must be 'uniform' or 'quantile'; got {strategy!r}.")
+    gaps = np.bincount(bins, weights=strengths - predicted)
+    return float(np.abs(gaps).sum() / len(predicted))
+
+
+def _columns(strengths, predicted):
+    """Two arrays of one length, at least 1."""
+    strengths = column_or_1d(strengths, dtype=float)
+    predicted = column_or_1d(predicted, dtype=float)
+    check_consistent_length(strengths, predicted)
+    if not len(strengths):
+        raise ValueError("There is no pair to be scored.")
+    return strengths, predicted
 
 
 def best_f1_threshold(strengths, predicted, weights=None):

@@ -10,9 +10,11 @@ from sklearn.metrics import average_precision_score, f1_score
 from sklearn_task2box import BoxRelationEmbedder, TaskRelations
 from sklearn_task2box.metrics import (
     best_f1_threshold,
+    expected_calibration_error,
     make_relation_scorer,
     mean_average_precision,
     mean_rank,
+    mean_spearman_within,
     reconstruction,
     relation_score,
     spearman,
@@ -37,6 +39,92 @@ def test_spearman_is_the_correlation_of_ranks():
     expected = np.corrcoef(rankdata(a), rankdata(b))[0, 1]
     assert spearman(a, b) == pytest.approx(expected)
     assert spearman(a, np.ones(50)) == 0
+
+
+def test_spearman_within_targets_does_not_compare_across_them():
+    strengths = np.array([0.1, 0.2, 0.3, 7, 8, 9])
+    targets = np.repeat(["a", "b"], 3)
+    predicted = np.array([3, 4, 5, 0, 1, 2])  # the wrong target is stronger
+    assert mean_spearman_within(strengths, predicted, targets) == pytest.approx(1)
+    assert spearman(strengths, predicted) < 0
+    # One target in order, one the other way round, one constant in truth.
+    strengths, targets = [1, 2, 1, 2, 5, 5], [0, 0, 1, 1, 2, 2]
+    predicted = [1, 2, 2, 1, 0, 9]
+    assert mean_spearman_within(strengths, predicted, targets) == pytest.approx(0)
+    predicted = [1, 2, 4, 4, 0, 9]  # constant predictions count as 0
+    assert mean_spearman_within(strengths, predicted, targets) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="None of the 3 targets has two pairs"):
+        mean_spearman_within([1, 2, 3], [1, 2, 3], [0, 1, 2])
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        mean_spearman_within([1, 2, 3], [1, 2, 3], [0, 1])
+
+
+def test_calibration_error_by_hand():
+    # Bins [0, 0.5) and [0.5, 1]: gaps 0.2 - 1 / 3 over three pairs, 0.9 - 0.5 over two.
+    strengths, predicted = [0, 1, 0, 1, 0], [0.1, 0.2, 0.3, 0.8, 1.0]
+    expected = (3 * abs(0.2 - 1 / 3) + 2 * abs(0.9 - 0.5)) / 5
+    error = expected_calibration_error(strengths, predicted, n_bins=2)
+    assert error == pytest.approx(expected)
+    # Graded strengths are compared as they are.
+    assert expected_calibration_error([0.2, 0.4], [0.25, 0.35], n_bins=1) == pytest.approx(
+        0, abs=1e-12
+    )
+    # Halves: gaps 0.01 * 2 and 0.03 * 2 - 1, which equal width would add up.
+    strengths, predicted = [0, 0, 0, 1], [0.01, 0.01, 0.03, 0.03]
+    by_mass = expected_calibration_error(strengths, predicted, 2, strategy="quantile")
+    assert by_mass == pytest.approx((0.02 + 0.94) / 4)
+    assert expected_calibration_error(strengths, predicted, 2) == pytest.approx(0.92 / 4)
+
+
+@given(seed=st.integers(0, 1000), n_bins=st.integers(1, 20), rounded=st.booleans())
+def test_calibration_error_is_its_definition(seed, n_bins, rounded):
+    rng = np.random.RandomState(seed)
+    predicted = rng.uniform(size=60).round(1 if rounded else 9)
+    strengths = (rng.uniform(size=60) < predicted).astype(float)
+    bins = np.minimum(np.floor(predicted * n_bins), n_bins - 1)
+    expected = sum(
+        (bins == b).mean() * abs(strengths[bins == b].mean() - predicted[bins == b].mean())
+        for b in np.unique(bins)
+    )
+    error = expected_calibration_error(strengths, predicted, n_bins)
+    assert error == pytest.approx(expected)
+    # Quantiles of distinct predictions are runs of the sorted ones.
+    if not rounded and 60 % n_bins == 0:
+        runs = np.argsort(predicted).reshape(n_bins, -1)
+        gaps = (strengths - predicted)[runs].mean(axis=1)
+        error = expected_calibration_error(strengths, predicted, n_bins, "quantile")
+        assert error == pytest.approx(np.abs(gaps).mean())
+
+
+def test_probabilities_drawn_from_are_calibrated():
+    rng = np.random.RandomState(0)
+    predicted = rng.uniform(size=20_000)
+    strengths = rng.uniform(size=20_000) < predicted
+    for strategy in ("uniform", "quantile"):
+        calibrated = expected_calibration_error(strengths, predicted, strategy=strategy)
+        assert calibrated < 0.02
+        sharpened = expected_calibration_error(
+            strengths, predicted > 0.5, strategy=strategy
+        )
+        assert sharpened == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"predicted": [0.1, 1.2]}, r"predicted must be in \[0, 1\]; got values from 0.1"),
+        ({"predicted": [0.1, np.nan]}, "1 of them NaN"),
+        ({"strengths": [0, 2]}, r"strengths must be in \[0, 1\]"),
+        ({"predicted": [0.1]}, "inconsistent numbers"),
+        ({"strengths": [], "predicted": []}, "no pair"),
+        ({"n_bins": 0}, "n_bins must be .* got 0"),
+        ({"strategy": "equal"}, "'uniform' or 'quantile'; got 'equal'"),
+    ],
+)
+def test_calibration_of_nonsense_is_refused(options, message):
+    arguments = {"strengths": [0, 1], "predicted": [0.1, 0.8]} | options
+    with pytest.raises(ValueError, match=message):
+        expected_calibration_error(**arguments)
 
 
 @given(
