@@ -34,7 +34,12 @@ from sklearn_task2box.relations import (
     as_relations,
     task_names,
 )
-from sklearn_task2box.teachers import MAX_TASKS, N_TEACHERS, teacher_settings
+from sklearn_task2box.teachers import (
+    MAX_TASKS,
+    N_TEACHERS,
+    teacher_settings,
+    virtual_tasks,
+)
 from sklearn_task2box.training import (
     NEGATIVES,
     NoEpochFinished,
@@ -150,10 +155,12 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Longer gradients are cut to this norm; None leaves them.
     n_teachers : int or "auto", default="auto"
         Networks with boxes of more dimensions that are fitted first. Their mean opinion of
-        the pairs of known tasks that y leaves unknown is learned along with y, since a
-        single fit is sure of each of them and often wrong: see
-        :mod:`sklearn_task2box.teachers`. "auto" is 4, and 0 beyond 2,000 tasks. Without
-        unknown pairs, and where a fit goes on from another, there are none.
+        pairs that y leaves unknown, and of virtual tasks made of the features of known
+        ones, is learned along with y, since a single fit is sure of each unknown pair and
+        often wrong: see :mod:`sklearn_task2box.teachers`. A fit takes several times as
+        long. "auto" is 4, and 0 beyond 2,000 tasks. There are none where a fit goes on from
+        another, where y is None, and where there is neither an unknown pair nor a feature
+        (encoder="table").
     early_stopping : bool, default=False
         Hold out some of the relations, stop when they are no longer predicted better, and
         keep the best state. What is held out is not learned: on WordNet mammals this cost
@@ -402,7 +409,9 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             data = self._validate_X(X, ensure_min_samples=2)
             relations = self._read_relations(data, y, names)
             going_on = self.warm_start and hasattr(self, "net_")
-            self._fit_relations(data, relations, going_on)
+            # A map of X is of X alone, and nothing of it is unknown.
+            taught = y is not None and not going_on
+            self._fit_relations(data, relations, going_on, taught)
             self._from_labels = forms.is_labels(y)
             self._from_features = y is None
             self._labels = np.asarray(y) if self._from_labels else None
@@ -482,12 +491,12 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 data = _with_rows(known, data, rows)
                 if self.transitive:
                     relations = relations.with_options(transitive="rows")
-            self._fit_relations(data, relations, going_on=True)
+            self._fit_relations(data, relations, going_on=True, taught=False)
             self._beside = None
         return self
 
-    def _fit_relations(self, data, relations, going_on):
-        self._fit_pairs(data, relations.observed(), going_on)
+    def _fit_relations(self, data, relations, going_on, taught):
+        self._fit_pairs(data, relations.observed(), going_on, taught)
         if self.net_.interrupted_:
             warnings.warn(
                 "The fit was interrupted; the boxes are those of the last finished epoch.",
@@ -511,7 +520,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             transitive=closure if self.transitive else False,
         )
 
-    def _fit_pairs(self, X, pairs, going_on):
+    def _fit_pairs(self, X, pairs, going_on=False, taught=False):
         for callback in self.callbacks or []:
             one = callback[-1] if isinstance(callback, tuple) else callback
             is_class = isinstance(one, type) and issubclass(one, Callback)
@@ -542,16 +551,18 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                     "early_stopping=False."
                 )
             pairs, held_out = pairs.hold_out(self.validation_fraction, rng)
-        lessons = pairs if going_on else self._taught(X, pairs, rng)
+        everything, lessons = X, pairs
+        if taught:
+            everything, lessons = self._lessons(X, pairs, rng)
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = None if lessons.n_observed <= _MAX_WHOLE else _AUTO_BATCH
 
         with seeded(seed, device), few_threads(lessons.n_observed):
-            encoder = self._make_encoder(X, pairs, going_on)
+            encoder = self._make_encoder(everything, lessons, going_on)
             if isinstance(encoder.body, MLP):
                 encoder.body.mixed_precision = self._is_mixed(device)
-            dataset = PairDataset(self._features(encoder, X), lessons)
+            dataset = PairDataset(self._features(encoder, everything), lessons)
             if self.init == "layout" and not going_on:
                 self._start_from_layout(encoder, dataset, rng, device)
             net = make_net(
@@ -582,28 +593,35 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 net.fit(dataset)
             except NoEpochFinished:
                 raise KeyboardInterrupt from None
-        self._finish(net, X, dataset.features, pairs, held_out, going_on)
+        features = dataset.features[: pairs.n_tasks]
+        self._finish(net, X, features, pairs, held_out, going_on)
 
-    def _taught(self, X, pairs, rng):
-        """The observed pairs, and the others as the teachers see them."""
+    def _lessons(self, X, pairs, rng):
+        """What teachers make of the observed pairs: features, and more pairs to learn.
+
+        The tasks of X come first, and virtual ones after them.
+        """
         n_teachers = self.n_teachers
         if n_teachers == "auto":
             n_teachers = N_TEACHERS if pairs.n_tasks <= MAX_TASKS else 0
-        heads, tails = pairs.unknown() if n_teachers else ((), ())
-        if not len(heads):
-            return pairs
-        strengths = np.zeros(len(heads))
+        has_features = self.encoder != "table" and not sparse.issparse(X)
+        nothing_to_teach = pairs.n_unknown == 0 and not has_features
+        if n_teachers == 0 or nothing_to_teach or self.max_epochs == 0:
+            return X, pairs
         seeds = rng.randint(np.iinfo(np.int32).max, size=n_teachers)
+        everything = np.concatenate([X, virtual_tasks(X, rng)]) if has_features else X
+        opinions = 0
         own = self.get_params(deep=False)
         for number, seed in enumerate(
             tqdm(seeds, "fitting teachers", disable=not self.verbose)
         ):
             teacher = type(self)(**teacher_settings(own, number, int(seed)))
-            teacher._fit_pairs(X, pairs, going_on=False)
+            teacher._fit_pairs(X, pairs)
             if teacher.net_.interrupted_:
                 raise KeyboardInterrupt
-            strengths += teacher._pair_overlaps(teacher.boxes_, heads, tails) / n_teachers
-        return pairs.completed(strengths)
+            boxes = teacher._encode(everything)
+            opinions = opinions + teacher._overlaps(boxes, boxes) / n_teachers
+        return everything, pairs.completed(opinions)
 
     def _start_from_layout(self, encoder, dataset, rng, device):
         pairs = dataset.pairs

@@ -74,25 +74,41 @@ class ObservedPairs:
         exact[self.heads, self.tails] = self.strengths
         return heads, tails, exact[heads, tails]
 
-    def unknown(self):
-        """Heads and tails of the pairs of different tasks that are not observed."""
-        if self.complete:
-            return self.unknown_heads, self.unknown_tails
-        _, mask = self.dense()
-        np.fill_diagonal(mask, True)
-        return np.nonzero(~mask)
+    @property
+    def n_unknown(self):
+        return self.n_tasks * (self.n_tasks - 1) - self.n_observed
 
-    def completed(self, strengths):
-        """All pairs, those not observed with the strengths given, in their order."""
-        heads, tails = self.unknown()
-        nobody = np.zeros(0, dtype=np.intp)
+    def completed(self, opinions, least=1e-3):
+        """These tasks and further ones, with opinions of the pairs not observed.
+
+        Pairs of two of the further tasks stay unknown.
+
+        Parameters
+        ----------
+        opinions : ndarray of shape (n, n), n >= n_tasks
+            Strengths of all pairs; the diagonal does not matter.
+        least : float
+            Weaker ones are 0: almost all of them, and they need not be listed.
+
+        Returns
+        -------
+        pairs : ObservedPairs
+        """
+        strengths = np.where(opinions < least, 0.0, opinions)
+        heads, tails, observed = self.expand()
+        strengths[heads, tails] = observed
+        np.fill_diagonal(strengths, 0)
+        n, total = self.n_tasks, len(strengths)
+        strengths[n:, n:] = 0
+        heads, tails = np.nonzero(strengths)
+        further = np.nonzero(~np.eye(total - n, dtype=bool))
         return ObservedPairs(
-            n_tasks=self.n_tasks,
-            heads=np.concatenate([self.heads, heads]),
-            tails=np.concatenate([self.tails, tails]),
-            strengths=np.concatenate([self.strengths, strengths]),
-            unknown_heads=nobody,
-            unknown_tails=nobody,
+            n_tasks=total,
+            heads=heads,
+            tails=tails,
+            strengths=strengths[heads, tails],
+            unknown_heads=n + further[0],
+            unknown_tails=n + further[1],
             complete=True,
         )
 

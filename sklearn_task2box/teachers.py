@@ -2,13 +2,17 @@
 
 Boxes of few dimensions have many good layouts that differ in what they say of pairs not
 seen, each without a doubt. Averaged over some fits the doubt shows, and it can be taught to
-a single one (knowledge distillation: Hinton, Vinyals & Dean, arXiv:1503.02531, 2015).
-Teachers have more dimensions, in which there are fewer poor layouts, and fewer epochs; every
-other one has normalised layers, so that they differ more. Found on validation pairs of
-mammals and digits.
+a single one (knowledge distillation: Hinton, Vinyals & Dean, arXiv:1503.02531, 2015). For
+tasks never seen, it is taught on virtual ones, each with some features of one known task
+and the rest of another.
+Teachers have more dimensions, in which there are fewer poor layouts, and fewer epochs;
+every other one has normalised layers, so that they differ more. Found on pairs of mammals
+and digits, in other splits than those of the benchmarks.
 """
 
-# Their number, and the number of tasks up to which they are asked for without being told to.
+import numpy as np
+
+# Their number, and the number of tasks up to which they are there without being asked for.
 N_TEACHERS = 4
 MAX_TASKS = 2000
 
@@ -47,3 +51,22 @@ def teacher_settings(settings, number, seed):
     if settings["normalization"] is None and number % 2:
         own["normalization"] = "layer"
     return {**settings, **own}
+
+
+def virtual_tasks(X, rng):
+    """Features of virtual tasks, one for every two known ones.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_tasks, n_features)
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    virtual : ndarray of shape (n_tasks // 2, n_features)
+        Each row has about half of its features from one row of X and the rest from another.
+    """
+    n = len(X)
+    one = rng.permutation(n)[: n // 2]
+    other = rng.randint(n, size=n // 2)
+    return np.where(rng.uniform(size=(n // 2, X.shape[1])) < 0.5, X[other], X[one])

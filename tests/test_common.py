@@ -46,7 +46,12 @@ NAMES = [f"task {i}" for i in range(N)]
 FRAME = pd.DataFrame(X, index=NAMES)
 NAMED = nx.relabel_nodes(GRAPH, dict(enumerate(NAMES)))
 MATRIX = nx.to_numpy_array(GRAPH, nodelist=range(N))
-QUICK = {"max_epochs": 60, "hidden_layer_sizes": (32,), "random_state": 0}
+QUICK = {
+    "max_epochs": 60,
+    "hidden_layer_sizes": (32,),
+    "n_teachers": 0,
+    "random_state": 0,
+}
 
 
 def quick(**options):

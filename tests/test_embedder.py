@@ -24,7 +24,12 @@ from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
 from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.metrics import make_relation_scorer, reconstruction, relation_score
 
-QUICK = {"max_epochs": 60, "hidden_layer_sizes": (32,), "random_state": 0}
+QUICK = {
+    "max_epochs": 60,
+    "hidden_layer_sizes": (32,),
+    "n_teachers": 0,
+    "random_state": 0,
+}
 
 
 def quick(**options):

@@ -5,7 +5,13 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from sklearn_task2box import BoxRelationEmbedder, TaskRelations
-from sklearn_task2box.teachers import MAX_TASKS, N_TEACHERS, teacher_settings
+from sklearn_task2box.teachers import (
+    MAX_TASKS,
+    N_TEACHERS,
+    teacher_settings,
+    virtual_tasks,
+)
+from sklearn_task2box.training import FinishedEpochs
 
 SETTINGS = BoxRelationEmbedder(
     3, max_epochs=70, n_teachers=2, early_stopping=True, verbose=1
@@ -38,21 +44,50 @@ def test_settings_of_a_teacher():
     assert (kept["temperature"], kept["box_dim"]) == (0.3, 40)
 
 
-def test_teachers_are_asked_where_pairs_are_unknown(taxonomy, asked):
+def test_who_asks_teachers(taxonomy, asked):
     X, graph = taxonomy
-    BoxRelationEmbedder(**QUICK).fit(X, graph)
+    model = BoxRelationEmbedder(**QUICK).fit(X, graph)
+    assert len(asked) == N_TEACHERS
+    assert len({settings["random_state"] for settings in asked}) == N_TEACHERS
+    assert model.boxes_.shape == (len(X), 10)  # none of a virtual task
+    asked.clear()
+    model.set_params(warm_start=True).fit(X, graph)  # it goes on
+    model.partial_fit(X[:1], [(40, 0)])
+    BoxRelationEmbedder(**QUICK, n_teachers=0).fit(X, graph)
+    BoxRelationEmbedder(**QUICK).fit(X)  # a map
+    BoxRelationEmbedder(init="layout", max_epochs=0).fit(X, graph)  # nobody learns
+    one_hot = np.eye(len(X))
+    BoxRelationEmbedder(encoder="table", **QUICK).fit(one_hot, graph)  # nothing to teach
     assert asked == []
     hidden = TaskRelations(graph, np.arange(len(X))).toarray()
     hidden[0, 1] = np.nan
-    model = BoxRelationEmbedder(**QUICK).fit(X, hidden)
-    assert len(asked) == N_TEACHERS
-    assert len({settings["random_state"] for settings in asked}) == N_TEACHERS
-    model.set_params(warm_start=True).fit(X, hidden)  # it goes on
-    assert len(asked) == N_TEACHERS
-    BoxRelationEmbedder(**QUICK, n_teachers=1).fit(X, hidden)
-    assert len(asked) == N_TEACHERS + 1
-    BoxRelationEmbedder(**QUICK, n_teachers=0).fit(X, hidden)
-    assert len(asked) == N_TEACHERS + 1
+    BoxRelationEmbedder(encoder="table", n_teachers=1, **QUICK).fit(one_hot, hidden)
+    assert len(asked) == 1
+
+
+def test_virtual_tasks_mix_the_features_of_two():
+    X = np.arange(40)[:, None] + np.arange(1000) / 1000
+    virtual = virtual_tasks(X, np.random.RandomState(0))
+    assert virtual.shape == (20, 1000)
+    for row in virtual:
+        sources, counts = np.unique(np.floor(row), return_counts=True)
+        assert len(sources) <= 2
+        assert counts.min() > 400
+        np.testing.assert_allclose(row % 1, np.arange(1000) / 1000, atol=1e-9)
+
+
+def test_an_interrupted_teacher_ends_the_fit(taxonomy, monkeypatch):
+    model = BoxRelationEmbedder(**QUICK)
+    before = vars(model).copy()
+
+    def interrupt(self, net, **kwargs):
+        if len(net.history) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(FinishedEpochs, "on_epoch_begin", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*taxonomy)
+    assert vars(model) == before
 
 
 def test_large_fits_ask_nobody_unless_told_to(asked, monkeypatch):
