@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_task2box import BoxRelationEmbedder
 from sklearn_task2box.display import BoxDisplay, HierarchyDisplay
+from sklearn_task2box.display.hierarchy import SURPLUS
 
 BOXES = np.array([[0, 0, 9, 9], [1, 1, 4, 4], [2, 2, 3, 3], [5, 5, 8, 7]], dtype=float)
 NAMES = ["animal", "dog", "poodle", "cat"]
@@ -538,6 +539,103 @@ def test_graphs_of_other_kinds():
     assert sorted(texts_of(grid.texts_)) == ["(0, 0)", "(0, 1)", "a"]
     path = HierarchyDisplay(nx.path_graph(4, nx.DiGraph)).plot()
     assert path.layers_ == [[3], [2], [1], [0]]
+
+
+def make_compared():
+    """A graph and a truth: b is in another task, d missing, and e the wrong way round."""
+    graph = nx.DiGraph([("a", "top"), ("b", "a"), ("c", "top"), ("top2", "e")])
+    graph.add_node("d")
+    truth = nx.DiGraph([("a", "top"), ("b", "c"), ("c", "top"), ("d", "c"), ("e", "top2")])
+    return graph, truth
+
+
+def marks_of(display):
+    styles = {"surplus": 0, "missing": 0, "right": 0}
+    for colour, (_, dashes) in zip(
+        lines_of(display).get_edgecolors(), lines_of(display).get_linestyles(), strict=True
+    ):
+        surplus = np.allclose(colour[:3], matplotlib.colors.to_rgb(SURPLUS))
+        styles["surplus" if surplus else "missing" if dashes else "right"] += 1
+    return styles
+
+
+def test_missing_and_surplus_edges_are_marked():
+    graph, truth = make_compared()
+    display = HierarchyDisplay(graph, truth=truth).plot()
+    assert set(display.missing_) == {("b", "c"), ("d", "c"), ("e", "top2")}
+    assert set(display.surplus_) == {("b", "a"), ("top2", "e")}
+    # That e is in top2 shows in the edge the other way round.
+    assert marks_of(display) == {"surplus": 2, "missing": 2, "right": 2}
+    legend = legend_of(display)
+    assert legend == ["surplus: not true", "missing: true, not predicted"]
+    assert display.isolated_ == []  # d stands below c, where it belongs
+    assert set(display.layers_[2]) == {"b", "d"}
+    assert list(display.graph.edges) == list(graph.edges)  # left as it was
+    plain = HierarchyDisplay(graph).plot()
+    assert plain.missing_ == plain.surplus_ == []
+    assert marks_of(plain) == {"surplus": 0, "missing": 0, "right": 4}
+
+
+def test_truth_as_a_matrix_with_unknown_pairs():
+    graph, truth = make_compared()
+    strengths = nx.to_numpy_array(truth, nodelist=list(graph))
+    same = HierarchyDisplay(graph, truth=strengths).plot()
+    assert marks_of(same) == {"surplus": 2, "missing": 2, "right": 2}
+    unknown = np.where(strengths == 1, 1.0, np.nan)
+    display = HierarchyDisplay(graph, truth=unknown).plot()
+    assert display.surplus_ == []
+    assert ("d", "c") in display.missing_
+
+
+def test_what_follows_from_others_is_neither_missing_nor_surplus():
+    chain_ = nx.DiGraph([("c", "b"), ("b", "a")])
+    short = nx.DiGraph([("c", "a"), ("b", "a")])
+    closed = nx.transitive_closure(chain_)
+    for graph, truth in ((chain_, closed), (short, closed), (short, chain_)):
+        display = HierarchyDisplay(graph, truth=truth).plot()
+        assert display.surplus_ == []
+        assert display.missing_ == ([] if graph is chain_ else [("c", "b")])
+
+
+def test_truth_with_tasks_that_contain_each_other():
+    same = nx.DiGraph([("a", "b"), ("b", "a"), ("a", "top"), ("b", "top")])
+    graph = nx.DiGraph([("b", "a"), ("a", "top")])
+    display = HierarchyDisplay(graph, truth=same).plot()
+    assert display.missing_ == display.surplus_ == []
+
+
+def test_missing_edges_that_would_close_a_cycle():
+    graph = nx.DiGraph([("c", "b"), ("b", "a")])
+    display = HierarchyDisplay(graph, truth=nx.DiGraph([("a", "c"), ("b", "a")])).plot()
+    assert set(display.missing_) == {("a", "c")}
+    assert "missing, the container below" in legend_of(display)
+    assert display.layers_ == [["a"], ["b"], ["c"]]
+
+
+def test_hierarchy_of_an_estimator_beside_the_truth(embedder, named_taxonomy):
+    X, graph = named_taxonomy
+    display = HierarchyDisplay.from_estimator(embedder, y=graph)
+    predicted = nx.transitive_closure(embedder.to_networkx())
+    reduced = nx.transitive_reduction(graph)
+    assert set(display.missing_) == set(reduced.edges) - set(predicted.edges)
+    assert set(display.surplus_) == set(embedder.to_networkx().edges) - set(graph.edges)
+    few = X.index[:12]
+    frame = nx.to_pandas_adjacency(graph).loc[few, few]
+    part = HierarchyDisplay.from_estimator(embedder, X.loc[few], y=frame)
+    assert {task for edge in part.missing_ for task in edge} <= set(few)
+
+
+@pytest.mark.parametrize(
+    ("truth", "message"),
+    [
+        (np.eye(3), r"of the shape \(2, 2\); got an array of float64 of shape \(3, 3\)"),
+        (nx.DiGraph([("a", "b"), ("a", "wolf")]), "same tasks; 'wolf' is in one"),
+        ("ab", "truth must be a networkx.DiGraph"),
+    ],
+)
+def test_bad_truth(truth, message):
+    with pytest.raises(ValueError, match=message):
+        HierarchyDisplay(nx.DiGraph([("a", "b")]), truth=truth)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Boxes as pictures."""
 
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from sklearn_task2box.display.common import (
     check_labels,
     check_length,
     darker,
+    darker_hex,
     find,
     import_pyplot,
     is_auto,
@@ -23,6 +25,7 @@ from sklearn_task2box.display.common import (
     shorten,
     split,
 )
+from sklearn_task2box.display.explorer import make_page, scale_of, volumes
 from sklearn_task2box.forms import as_names
 
 
@@ -253,7 +256,112 @@ class BoxDisplay:
         self.figure_ = axes[0].figure
         return self
 
+    def to_html(self, path, *, title=None, spacing="auto"):
+        """Write a page to explore the boxes in a browser.
+
+        For more tasks than a picture can carry: it zooms, names what is pointed at, its
+        volume, what contains it and what it contains, finds tasks by name, and marks what
+        contains a task that is clicked, and what it contains. With more than two
+        dimensions, the two that are drawn can be chosen.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write, replaced if it is there. It holds all it needs (about five
+            megabytes, which are plotly's), and asks nothing of the network.
+        title : str, default=None
+            Title of the page; None says how many tasks there are.
+        spacing : {"auto", "linear", "log", "even"}, default="auto"
+            Scale of the axes. See :meth:`plot`.
+
+        Returns
+        -------
+        path : Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not usable.
+        ImportError
+            If plotly is not installed.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from sklearn_task2box.display import BoxDisplay
+        >>> display = BoxDisplay([[0, 0, 9, 9], [1, 1, 4, 4]], ["animal", "dog"])
+        >>> with TemporaryDirectory() as folder:
+        ...     display.to_html(Path(folder) / "boxes.html").name
+        'boxes.html'
+        """
+        spacing = self._check_spacing(spacing)
+        if title is None:
+            title = f"{len(self.boxes)} tasks as boxes"
+        if not isinstance(title, str):
+            raise ValueError(f"title must be a string or None; got {title!r}.")
+        path = Path(path)
+        page = make_page(self._explored(spacing), title)
+        # Lone halves of surrogate pairs, in a title, are no text.
+        path.write_text(page, encoding="utf-8", errors="replace")
+        return path
+
     # -- what to draw ------------------------------------------------------------------
+    def _explored(self, spacing):
+        """What the page knows of the boxes."""
+        log_volumes = self._log_volumes()
+        lower, upper = self._halves()
+        flat = (lower == upper).any(axis=1)
+        order = np.argsort(-log_volumes, kind="stable")
+        rank = np.empty(len(order), dtype=int)
+        rank[order] = np.arange(len(order))
+        scales = []
+        for k, (low, high) in enumerate(self._corners()):
+            values, title, marks = np.unique([low, high]), f"dimension {k}", None
+            if spacing != "linear" and len(values) > 1:
+                marks = _Scale(values, spacing).marks
+                title += f" ({spacing} gaps)"
+            scales.append({"title": title, **scale_of(values, low, high, marks)})
+        if len(scales) == 1:
+            (low, high) = self._corners()[0]
+            rows = -_rows(low, high, order)
+            ends = np.unique([rows - 0.4, rows + 0.4])
+            bars = scale_of(ends, rows - 0.4, rows + 0.4)
+            scales.append({"title": "larger tasks on top", "bare": True, **bars})
+        palette = Palette(self.groups, len(self.boxes))
+        looks = list(zip(palette.colours, palette.styles, strict=True))
+        entries = [(str(label), (c, style)) for label, c, style in palette.entries]
+        entries = entries or [("", looks[0])]
+        kinds = [look for _, look in entries]
+        group = [kinds.index(look) for look in looks]
+        return {
+            "names": [str(name) for name in self.names],
+            "n_dimensions": self.boxes.shape[1] // 2,
+            "scales": scales,
+            "grouped": self.groups is not None,
+            "groups": [
+                {
+                    "label": label,
+                    "colour": colour,
+                    "dark": darker_hex(colour),
+                    "dash": _DASHES[style[0]],
+                }
+                for label, (colour, style) in entries
+            ],
+            "group": group,
+            "members": [
+                np.flatnonzero(np.array(group) == g).tolist() for g in range(len(entries))
+            ],
+            "sizes": volumes(np.where(flat, -np.inf, log_volumes)),
+            "rank": rank.tolist(),
+            # The smallest container first.
+            "around": [
+                sorted(self._containers([i]), key=lambda j: -rank[j])
+                for i in range(len(rank))
+            ],
+        }
+
     def _corners(self):
         """Lower and upper coordinates, per dimension."""
         return [np.stack(pair) for pair in zip(*(p.T for p in self._halves()), strict=True)]
@@ -289,7 +397,7 @@ class BoxDisplay:
 
     def _new_axes(self, plt):
         n = len(self.dimensions_)
-        n_columns = int(np.ceil(np.sqrt(n)))
+        n_columns = n if n <= 3 else int(np.ceil(np.sqrt(n)))
         n_rows = -(-n // n_columns)
         size = (8.0, 6.5) if n == 1 else (5.2 * n_columns, 4.6 * n_rows)
         if self.boxes.shape[1] == 2:
@@ -378,6 +486,9 @@ class BoxDisplay:
             label = "contains it" if one else "contains one of them"
             handles.append(Patch(facecolor="none", edgecolor=colour, lw=1.8, label=label))
         return handles
+
+
+_DASHES = {"-": "solid", "--": "dash"}  # matplotlib's styles as plotly calls them
 
 
 def _pairs(box_dim):

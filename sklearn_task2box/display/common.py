@@ -59,6 +59,23 @@ def split(estimator, X):
     return embedder, X, names
 
 
+def true_strengths(embedder, X, y, names):
+    """Strengths that y gives among the rows of X, NaN where unknown; None if y is None.
+
+    Where X is None, the rows are the tasks of training, and a y of None is what was
+    learned of them.
+    """
+    if y is None:
+        return embedder._relations.toarray() if X is None else None
+    if X is None:
+        X = embedder.boxes_
+        names = embedder.tasks_ if embedder._names_matter else None
+    # Beside given relations, only the number of tasks matters.
+    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    relations = embedder._read_relations(np.empty((n, 0)), y, names, closure="everywhere")
+    return relations.of_rows().toarray()
+
+
 def check_length(values, n, what, thing):
     """ValueError unless there are n values."""
     if len(values) != n:
@@ -189,6 +206,12 @@ def darker(colour):
     from matplotlib.colors import to_rgb
 
     return tuple(0.6 * c for c in to_rgb(colour))
+
+
+def darker_hex(colour):
+    """The same of a colour like "#0072B2", without matplotlib."""
+    parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return "#" + "".join(f"{round(0.6 * part):02x}" for part in parts)
 
 
 def add_legend(axes, handles, own):

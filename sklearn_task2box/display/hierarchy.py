@@ -23,8 +23,12 @@ from sklearn_task2box.display.common import (
     lay_out,
     shorten,
     split,
+    true_strengths,
 )
 from sklearn_task2box.forms import as_names, some
+from sklearn_task2box.relations import task_names
+
+SURPLUS, MISSING = "#D55E00", "#8E44AD"
 
 
 class HierarchyDisplay:
@@ -33,6 +37,10 @@ class HierarchyDisplay:
     A task is as many layers below the top as the longest chain of containers above it has
     members. The stronger a relation, the darker and wider its line. Tasks without any
     relation stand apart, at the bottom.
+
+    Beside a truth, lines that it does not imply are marked as surplus, and true ones that
+    the graph does not imply as missing. Chains count: neither is a line missing which the
+    graph goes by way of a third task, nor is one surplus for which the truth does so.
 
     Parameters
     ----------
@@ -43,6 +51,10 @@ class HierarchyDisplay:
     groups : array-like of shape (n_tasks,), default=None
         Category of each task, in the order of the nodes, shown as its colour. The 12 most
         frequent ones can be told apart; all others, and missing ones, are grey.
+    truth : networkx.DiGraph or array-like of shape (n_tasks, n_tasks), default=None
+        True relations: a graph of the same tasks, read as ``graph`` is, or strengths in
+        the order of the nodes, ``truth[i, j]`` reading "task i inside task j". From 0.5 on
+        one lies in the other. Where it is NaN, nothing is known, and nothing marked.
 
     Attributes
     ----------
@@ -54,6 +66,12 @@ class HierarchyDisplay:
         The tasks drawn, layer by layer from the top, each from left to right.
     isolated_ : list
         The tasks drawn that have no relation.
+    missing_ : list of tuple
+        Member and container of each true relation that the graph lacks, whether both are
+        drawn or not; of relations that follow from others, only these others. Empty
+        without a truth.
+    surplus_ : list of tuple
+        Member and container of each edge that is not true. Empty without a truth.
     texts_ : list of Text
         The labels drawn.
 
@@ -74,7 +92,7 @@ class HierarchyDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, graph, groups=None):
+    def __init__(self, graph, groups=None, truth=None):
         if not isinstance(graph, nx.DiGraph) or graph.is_multigraph():
             raise ValueError(
                 "graph must be a networkx.DiGraph, as BoxRelationEmbedder.to_networkx "
@@ -91,6 +109,7 @@ class HierarchyDisplay:
         check_groups(groups, len(graph))
         self.graph = graph
         self.groups = groups
+        self.truth = None if truth is None else _strengths(truth, list(graph))
 
     @classmethod
     def from_estimator(
@@ -98,6 +117,7 @@ class HierarchyDisplay:
         estimator,
         X=None,
         *,
+        y=None,
         threshold=None,
         groups=None,
         labels="auto",
@@ -114,6 +134,9 @@ class HierarchyDisplay:
                 default=None
             Tasks to draw, as the estimator takes them; the index of a DataFrame names
             them. None draws those of training.
+        y : relations among these tasks, default=None
+            The truth that the hierarchy is compared with, in any form that ``fit`` takes;
+            strengths from ``threshold`` on count as true. None compares with nothing.
         threshold : float in [0, 1], default=None
             Smallest strength of a line; None takes ``threshold_`` of the embedder.
         groups : array-like of shape (n_tasks,), default=None
@@ -154,11 +177,18 @@ class HierarchyDisplay:
         >>> plt.close(display.figure_)
         """
         import_pyplot(cls)
+        given = None if X is None else task_names(X)
         embedder, X, names = split(estimator, X)
         graph = embedder.to_networkx(X, threshold, reduce=True)
         # Steps before the embedder may have lost the names.
         graph = nx.relabel_nodes(graph, dict(zip(list(graph), names.tolist(), strict=True)))
-        return cls(graph, groups).plot(ax, labels=labels, max_tasks=max_tasks)
+        truth = None
+        if y is not None:
+            truth = true_strengths(embedder, X, y, given)
+            mark = embedder.threshold_ if threshold is None else threshold
+            related = (truth >= mark) & (truth > 0)
+            truth = np.where(np.isnan(truth), np.nan, related)
+        return cls(graph, groups, truth).plot(ax, labels=labels, max_tasks=max_tasks)
 
     def plot(self, ax=None, *, labels="auto", max_tasks=100):
         """Draw the graph.
@@ -196,6 +226,12 @@ class HierarchyDisplay:
                 f"max_tasks must be None or a whole number from 1 on; got {max_tasks!r}."
             )
         graph = nx.convert_node_labels_to_integers(self.graph)
+        missing, surplus = [], []
+        if self.truth is not None:
+            missing, surplus = _compare(graph, self.truth)
+            graph = _marked(graph, missing, surplus)
+        self.missing_ = [(names[i], names[j]) for i, j in missing]
+        self.surplus_ = [(names[i], names[j]) for i, j in surplus]
         n_members = _n_members(graph)
         if max_tasks is not None and len(graph) > max_tasks:
             # A container has more members than each of them: none of its own is left out.
@@ -240,7 +276,80 @@ class HierarchyDisplay:
             for weight in (weights.max(), weights.min()):
                 line = _line(weight, weights)
                 handles.append(Line2D([], [], **line, label=f"strength {weight:.2f}"))
+        marks = {mark for *_, mark in graph.edges(data="mark")} - {None}
+        for mark in [mark for mark in _MARKS if mark in marks]:
+            line = _line(1.0, np.ones(1), mark)
+            handles.append(Line2D([], [], **line, label=_MARKS[mark]))
         return handles
+
+
+# Marks of edges beside a truth, and what the legend says of them.
+_MARKS = {
+    "surplus": "surplus: not true",
+    "missing": "missing: true, not predicted",
+    "upside down": "missing, the container below",
+}
+
+
+def _strengths(truth, names):
+    """True strengths in the order of the names."""
+    if isinstance(truth, nx.DiGraph) and not truth.is_multigraph():
+        if set(truth) != set(names):
+            other = [name for name in truth if name not in set(names)]
+            other += [name for name in names if name not in truth]
+            raise ValueError(
+                f"truth and graph must have the same tasks; {some(other)} "
+                f"{'are' if len(other) > 1 else 'is'} in one of them only."
+            )
+        return nx.to_numpy_array(truth, nodelist=names)
+    truth = np.asarray(truth)
+    if truth.shape != (len(names),) * 2 or truth.dtype.kind not in "biuf":
+        raise ValueError(
+            "truth must be a networkx.DiGraph of the tasks of graph, or an array of the "
+            f"shape ({len(names)}, {len(names)}); got an array of {truth.dtype} of shape "
+            f"{truth.shape}."
+        )
+    return truth.astype(float)
+
+
+def _compare(graph, truth):
+    """Missing edges and surplus ones, of a graph on positions."""
+    true = nx.DiGraph(np.argwhere(truth >= 0.5).tolist())
+    true.add_nodes_from(graph)
+    true = nx.transitive_closure(true)
+    surplus = [
+        (i, j) for i, j in graph.edges if not (true.has_edge(i, j) or np.isnan(truth[i, j]))
+    ]
+    # Of tasks that contain each other, as predicted, the later one contains the earlier.
+    place = {node: k for k, node in enumerate(nx.topological_sort(graph))}
+    true.remove_edges_from(
+        [
+            (i, j)
+            for i, j in true.edges
+            if i == j or (true.has_edge(j, i) and place[i] > place[j])
+        ]
+    )
+    predicted = nx.transitive_closure_dag(graph)
+    missing = [
+        edge
+        for edge in nx.transitive_reduction(true).edges
+        if not predicted.has_edge(*edge)
+    ]
+    return missing, surplus
+
+
+def _marked(graph, missing, surplus):
+    """The graph with its surplus edges marked, and the missing ones, without cycles."""
+    graph = graph.copy()
+    nx.set_edge_attributes(graph, dict.fromkeys(surplus, "surplus"), "mark")
+    for i, j in missing:
+        if graph.has_edge(j, i):
+            continue  # drawn already, and marked as surplus: it is the wrong way round
+        if nx.has_path(graph, j, i):
+            graph.add_edge(j, i, mark="upside down")
+        else:
+            graph.add_edge(i, j, mark="missing")
+    return graph
 
 
 def _n_members(graph):
@@ -249,14 +358,32 @@ def _n_members(graph):
 
 
 def _weights(graph):
-    return np.array([w for _, _, w in graph.edges(data="weight", default=1.0)])
+    """Strengths of the edges predicted."""
+    edges = graph.edges(data=True)
+    kept = [d for *_, d in edges if d.get("mark") not in ("missing", "upside down")]
+    return np.array([data.get("weight", 1.0) for data in kept])
 
 
-def _line(weight, weights):
-    """Width and colour of the line of a relation, among all those drawn."""
+def _line(weight, weights, mark=None):
+    """Width, colour and style of the line of a relation, among all those drawn."""
+    if mark in ("missing", "upside down"):
+        style = (0, (4, 2)) if mark == "missing" else (0, (1, 1.5))
+        return {"lw": 1.2, "color": (*_rgb(MISSING), 0.9), "ls": style}
     low, high = weights.min(), weights.max()
     share = (weight - low) / (high - low) if high - low >= 0.01 else 1.0
-    return {"lw": 0.5 + 1.0 * share, "color": (0.25, 0.3, 0.35, 0.3 + 0.5 * share)}
+    rgb = _rgb(SURPLUS) if mark == "surplus" else (0.25, 0.3, 0.35)
+    strong = 0.3 if mark == "surplus" else 0.0
+    return {
+        "lw": 0.5 + 1.0 * share + strong,
+        "color": (*rgb, 0.3 + 0.5 * share + strong / 2),
+        "ls": "-",
+    }
+
+
+def _rgb(colour):
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(colour)
 
 
 class _Layout:
@@ -473,13 +600,17 @@ class _Bands:
         size = np.clip(0.6 * self.unit / point, 1.0, 4.0) ** 2
         thin = np.clip(self.unit / point / 6, 0.3, 1.0)
         weights = _weights(graph)
-        lines = [_line(weight, weights) for weight in weights]
+        lines = [
+            _line(data.get("weight", 1.0), weights, data.get("mark"))
+            for *_, data in graph.edges(data=True)
+        ]
         ax.add_collection(
             PathCollection(
                 [self._path(top, bottom, y, below) for bottom, top in graph.edges],
                 facecolors="none",
                 edgecolors=[line["color"] for line in lines],
                 linewidths=[thin * line["lw"] for line in lines],
+                linestyles=[line["ls"] for line in lines],
                 zorder=1,
             ),
             autolim=False,
