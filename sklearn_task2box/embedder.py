@@ -2,7 +2,6 @@
 
 import copy
 import warnings
-from contextlib import contextmanager
 from numbers import Integral, Real
 
 import networkx as nx
@@ -34,6 +33,7 @@ from sklearn_task2box.relations import (
     as_relations,
     task_names,
 )
+from sklearn_task2box.rollback import all_or_nothing
 from sklearn_task2box.teachers import (
     MAX_TASKS,
     N_TEACHERS,
@@ -403,7 +403,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             epoch. Before the end of the first epoch the KeyboardInterrupt is
             passed on, and nothing is changed.
         """
-        with _all_or_nothing(self):
+        with all_or_nothing(self):
             self._validate_params()
             names = task_names(X)
             data = self._validate_X(X, ensure_min_samples=2)
@@ -450,7 +450,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         if not hasattr(self, "net_"):
             return self.fit(X, y)
-        with _all_or_nothing(self):
+        with all_or_nothing(self):
             self._validate_params()
             names = task_names(X)
             if self._is_table and X.shape[1] > self.n_features_in_:
@@ -1162,18 +1162,6 @@ def _with_rows(known, new, rows):
     source = np.arange(max(n, rows.max() + 1))
     source[rows] = n + np.arange(len(rows))
     return everything[source]
-
-
-@contextmanager
-def _all_or_nothing(estimator):
-    """Leave an estimator as it was if what is done to it fails."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 def _sample(pairs, most):

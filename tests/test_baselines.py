@@ -1,70 +1,196 @@
-"""Baselines of the graph, against what can be counted by hand."""
+"""What all baselines promise: one table of them, in every form of y."""
+
+import pickle
 
 import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from conftest import make_taxonomy
+from scipy import sparse
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import average_precision_score
+from sklearn.model_selection import KFold, cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_task2box import TaskPairs
-from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
-
-X = pd.DataFrame(np.eye(4), index=list("abcd"))
-EDGES = [("a", "b", 1.0), ("b", "c", 1.0), ("d", "a", 0.5)]
-
-
-def test_popularity_is_the_mean_strength_received():
-    model = PopularityBaseline().fit(X, EDGES)
-    np.testing.assert_allclose(model.popularity_, [0.5 / 3, 1 / 3, 1 / 3, 0])
-    np.testing.assert_allclose(model.predict_proba(X[:2]), [model.popularity_] * 2)
-    proba = model.predict_proba(TaskPairs(X, [("c", "b"), ("a", "d")]))
-    np.testing.assert_allclose(proba, [[2 / 3, 1 / 3], [1, 0]])
-
-
-def test_closure_is_what_transitivity_implies():
-    model = ClosureBaseline().fit(X, EDGES)
-    implied = pd.DataFrame(model.closure_.toarray(), index=X.index, columns=X.index)
-    assert implied.loc["a", "c"] == 1
-    assert implied.loc["d", "b"] == implied.loc["d", "c"] == 0.5
-    assert implied.loc["b", "a"] == 0
-    related = model.predict_proba(TaskPairs(X, [("a", "c"), ("d", "c"), ("c", "b")]))[:, 1]
-    np.testing.assert_allclose(related, [1, 0.75, 1 / 6])
-
-
-def test_closure_lives_with_cycles():
-    model = ClosureBaseline().fit(X, [("a", "b"), ("b", "a"), ("b", "c")])
-    assert model.closure_[0, 2] == 1
-
-
-def test_unknown_tasks_and_unfitted_models():
-    model = PopularityBaseline().fit(X, EDGES)
-    other = pd.DataFrame(np.eye(4)[:2], index=["a", "new"])
-    related = model.predict_proba(TaskPairs(other, [("new", "a"), ("a", "new")]))[:, 1]
-    np.testing.assert_allclose(related, [0.5 / 3, 0])
-    with pytest.raises(NotFittedError):
-        PopularityBaseline().predict_proba(X)
-
-
-@pytest.mark.parametrize(
-    ("n", "popularity", "closure"), [(150, 0.755, 0.810), (500, 0.664, 0.790)]
+from sklearn_task2box import TaskLinkClassifier, TaskPairs, TaskRelations
+from sklearn_task2box.baselines import (
+    AdditiveBaseline,
+    ClosureBaseline,
+    GeometryBaseline,
+    PairClassifier,
+    PopularityBaseline,
+    RandomBaseline,
+    SimilarityBaseline,
 )
-def test_the_figures_that_come_with_the_splits(shared_data, n, popularity, closure):
-    data = np.load(shared_data / f"mammals{n}_split.npz")
-    seen = np.where(data["mask"] == 0, data["D"], np.nan)
-    pairs = TaskPairs(data["X"], data["test_pairs"])
-    for model, expected in (
-        (PopularityBaseline(), popularity),
-        (ClosureBaseline(), closure),
-    ):
-        related = model.fit(data["X"], seen).predict_proba(pairs)[:, 1]
-        score = average_precision_score(data["test_labels"], related)
-        assert score == pytest.approx(expected, abs=5e-4)
+from sklearn_task2box.metrics import make_relation_scorer, relation_score
+
+X, GRAPH = make_taxonomy()
+N = len(X)
+NAMES = [f"task {i}" for i in range(N)]
+FRAME = pd.DataFrame(X, index=NAMES)
+NAMED = nx.relabel_nodes(GRAPH, dict(enumerate(NAMES)))
+MATRIX = nx.to_numpy_array(GRAPH, nodelist=range(N))
+
+QUICK = {"hidden_layer_sizes": (16,), "random_state": 0}
+GRAPH_ONLY = {
+    "popularity": PopularityBaseline(),
+    "closure": ClosureBaseline(),
+    "additive": AdditiveBaseline(),
+}
+OF_FEATURES = {
+    "random": RandomBaseline(random_state=0),
+    "gaussian_kl": SimilarityBaseline("gaussian_kl"),
+    "asymmetric_cosine": SimilarityBaseline("asymmetric_cosine"),
+    "euclidean": SimilarityBaseline("euclidean"),
+    "linear": PairClassifier("linear", max_iter=20, random_state=0),
+    "mlp": PairClassifier("mlp", max_iter=20, **QUICK),
+    "boosted_trees": PairClassifier(
+        "boosted_trees", max_iter=5, max_pairs=500, random_state=0
+    ),
+    **{
+        name: GeometryBaseline(name, n_components=4, max_epochs=20, **QUICK)
+        for name in ("order", "gaussian", "poincare", "cone", "bilinear")
+    },
+}
+BASELINES = {**GRAPH_ONLY, **OF_FEATURES}
+every = pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES)
+FORMS = {
+    "graph": (X, GRAPH),
+    "labelled frame": (FRAME, nx.to_pandas_adjacency(NAMED, nodelist=NAMES)),
+    "weighted edges": (X, np.array(list(GRAPH.edges(data="weight", default=0.8)))),
+    "edges by name": (FRAME, list(NAMED.edges)),
+    "matrix": (X, MATRIX),
+    "unknown pairs": (X, np.where(np.arange(N) % 3 == 0, np.nan, MATRIX)),
+    "sparse features": (sparse.csr_matrix(X), sparse.csr_matrix(MATRIX)),
+    "TaskRelations": (X, TaskRelations(NAMED, tasks=NAMES, unobserved="negative")),
+    "related pairs only": (
+        X,
+        TaskRelations(list(GRAPH.edges), np.arange(N), unobserved="unknown"),
+    ),
+    "labels": (X, np.arange(N) % 4),
+    "nothing": (X, None),
+}
 
 
-def test_a_closed_graph_is_its_own_closure():
-    graph = nx.transitive_closure(nx.balanced_tree(2, 3, nx.DiGraph).reverse())
-    n = len(graph)
-    model = ClosureBaseline().fit(np.eye(n), graph)
-    expected = nx.to_numpy_array(graph, nodelist=range(n))
-    np.testing.assert_array_equal(model.closure_.toarray(), expected)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@every
+def test_every_form_of_relations(baseline, form):
+    features, y = form
+    model = clone(baseline).fit(features, y)
+    strengths = model.predict_proba(features)
+    assert strengths.shape == (N, len(model.tasks_)) == (N, N)
+    assert ((strengths >= 0) & (strengths <= 1)).all()
+    np.testing.assert_array_equal(model.predict(features), strengths >= model.threshold_)
+    pairs = TaskPairs(features, [(0, 1), (1, 0)])
+    proba = model.predict_proba(pairs)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    np.testing.assert_array_equal(model.predict(pairs), proba[:, 1] >= model.threshold_)
+    assert -1 <= model.score(features, y) <= 1
+
+
+@pytest.mark.parametrize("baseline", OF_FEATURES.values(), ids=OF_FEATURES)
+def test_pairs_and_tables_agree(baseline):
+    model = clone(baseline).fit(X, GRAPH)
+    new = X[:3] + 1
+    pairs = np.array([(i, 3 + j) for i in range(3) for j in range(N)])
+    related = model.predict_proba(TaskPairs(np.vstack([new, X]), pairs))[:, 1]
+    table = model.predict_proba(new)
+    np.testing.assert_allclose(related.reshape(3, N), table, rtol=1e-4, atol=1e-7)
+
+
+@every
+def test_same_seed_same_strengths_and_global_state_is_left_alone(baseline):
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    first, second = (clone(baseline).fit(X, GRAPH).predict_proba(X) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+    if "random_state" in baseline.get_params():
+        other = clone(baseline).set_params(random_state=1).fit(X, GRAPH).predict_proba(X)
+        assert not np.allclose(first, other)
+
+
+@every
+def test_storage_and_clones(baseline):
+    model = clone(baseline).fit(FRAME, NAMED)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(FRAME), model.predict_proba(FRAME))
+    assert repr(clone(model)) == repr(baseline)
+
+
+@every
+def test_what_a_failed_fit_leaves(baseline):
+    with pytest.raises(NotFittedError):
+        clone(baseline).predict_proba(X)
+    model = clone(baseline).fit(X, GRAPH)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match="nothing to learn"):
+        model.fit(X[:3], np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="features"):
+        model.predict_proba(X[:, :3])
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+@every
+def test_comparison_with_held_out_tasks(baseline):
+    frame = nx.to_pandas_adjacency(NAMED, nodelist=NAMES)
+    train, test = np.arange(0, 30), np.arange(30, N)
+    results = []
+    for y in (frame, TaskRelations(NAMED, tasks=NAMES)):
+        model = clone(baseline).fit(FRAME.iloc[train], y.iloc[train])
+        strengths, predicted = model.compare(FRAME.iloc[test], y.iloc[test])
+        # new in known and known in new, and new in new
+        assert len(strengths) == len(predicted) == 2 * 10 * 30 + 10 * 9
+        expected = MATRIX[test].sum() + MATRIX[np.ix_(train, test)].sum()
+        assert strengths.sum() == expected
+        results.append(np.sort(predicted))
+        score = model.score(FRAME.iloc[test], y.iloc[test])
+        assert score == relation_score(strengths, predicted, graded=False)
+    np.testing.assert_allclose(*results, rtol=1e-5)
+
+
+def test_compared_pairs_are_those_predicted():
+    y = TaskRelations(NAMED, tasks=NAMES)
+    train, test = np.arange(0, 30), np.arange(30, N)
+    model = PairClassifier("linear", max_iter=50, random_state=0)
+    model.fit(X[train], y.iloc[train])
+    strengths, predicted = model.compare(X[test], y.iloc[test])
+    rows = np.r_[test, train]
+    ends = [(i, j) for i in rows for j in rows if i != j and (i >= 30 or j >= 30)]
+    np.testing.assert_array_equal(strengths, [MATRIX[i, j] for i, j in ends])
+    related = model.predict_proba(TaskPairs(X, ends))[:, 1]
+    np.testing.assert_allclose(predicted, related, rtol=1e-5)
+
+
+def test_cross_validation_over_tasks_and_over_relations():
+    y = TaskRelations(NAMED, tasks=NAMES)
+    folds = KFold(3, shuffle=True, random_state=0)
+    model = make_pipeline(StandardScaler(), BASELINES["cone"])
+    for name in ("average_precision", "roc_auc", "f1", "spearman"):
+        scores = cross_val_score(model, X, y, cv=folds, scoring=make_relation_scorer(name))
+        assert np.isfinite(scores).all()
+
+
+@every
+def test_links(baseline):
+    pairs, y = TaskPairs.from_graph(GRAPH, X, random_state=0)
+    train, test, y_train, _ = train_test_split(pairs, y, stratify=y, random_state=0)
+    links = TaskLinkClassifier(baseline).fit(train, y_train)
+    proba = links.predict_proba(test)
+    assert proba.shape == (len(test), 2)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    np.testing.assert_array_equal(links.predict(test), proba.argmax(axis=1))
+
+
+# One of each kind. (Those of "gaussian" and "bilinear" set n_components=1, which has no
+# halves.)
+CHECKED = [*GRAPH_ONLY, "random", "gaussian_kl", "mlp", "boosted_trees", "order"]
+
+
+@parametrize_with_checks([BASELINES[name] for name in CHECKED])
+def test_sklearn_checks(estimator, check):
+    check(estimator)

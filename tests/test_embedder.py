@@ -216,7 +216,7 @@ def test_reference_boxes():
     """Numbers that change are seen. Made by this test's own call, in float32."""
     X, graph = make_taxonomy(n_tasks=6, n_features=3)
     model = BoxRelationEmbedder(
-        box_dim=1, hidden_layer_sizes=(4,), max_epochs=20, random_state=0
+        box_dim=1, hidden_layer_sizes=(4,), max_epochs=20, n_teachers=0, random_state=0
     ).fit(X, graph)
     reference = [
         [-0.396587, -0.066239, -0.565287, -0.716983, -0.220222, -0.107196],
@@ -422,7 +422,15 @@ class Worker(Callback):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_an_interruption_between_epochs_is_told(taxonomy):
+@pytest.fixture
+def interruptible():
+    """A run in the background may have been told to ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interruption_between_epochs_is_told(taxonomy, interruptible):
     with pytest.warns(UserWarning, match="interrupted"):
         model = quick(callbacks=[Worker()]).fit(*taxonomy)
     assert model.n_iter_ == 4

@@ -1,70 +1,105 @@
-"""What the graph alone says of relations, without any feature."""
+"""What relations alone say of relations, without any feature."""
 
-import networkx as nx
+import hashlib
+from itertools import pairwise
+from numbers import Real
+from typing import ClassVar
+
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.linear_model import Ridge
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
 
-from sklearn_task2box.metrics import best_f1_threshold
-from sklearn_task2box.relations import TaskPairs, as_relations, task_names
+from sklearn_task2box import forms
+from sklearn_task2box.baselines.base import _RelationBaseline
+from sklearn_task2box.closure import components, reachable
 
 
-class _GraphBaseline(BaseEstimator):
-    """Reads relations and answers from them; features are only counted."""
+class RandomBaseline(_RelationBaseline):
+    """A number between 0 and 1 for each pair, drawn at random once and for all.
 
-    def fit(self, X, y):
-        """Learn from relations.
+    The number of a pair depends on the features of its tasks, but has nothing to do with
+    their relation: it is a hash of both. So it is the same whenever it is asked for, and
+    there is one for tasks never seen before.
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
-            Only the number of rows and their names matter.
-        y : relations among the rows of X
-            As in :meth:`BoxRelationEmbedder.fit`.
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None, default=None
+        Determines the numbers.
 
-        Returns
-        -------
-        self : estimator
-        """
-        names = task_names(X)
-        data = validate_data(self, X, accept_sparse="csr", ensure_min_samples=2)
-        relations = as_relations(y, data.shape[0], names)
-        observed = relations.observed()
-        self.tasks_ = relations.tasks if names is not None else np.arange(data.shape[0])
-        self._learn(observed)
-        heads, tails, strengths = observed.expand()
-        self.threshold_ = best_f1_threshold(strengths, self._table()[heads, tails])
-        return self
+    Attributes
+    ----------
+    seed_ : int
+        That the numbers were drawn with.
+    tasks_ : ndarray of shape (n_tasks,)
+        Names or positions of the known tasks.
+    threshold_ : float
+        With the best F1 score on the relations of training.
 
-    def predict_proba(self, X):
-        """Strengths of relations.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_task2box.baselines import RandomBaseline
+    >>> baseline = RandomBaseline(random_state=0).fit(np.eye(3), [(0, 2)])
+    >>> baseline.predict_proba(np.eye(3)[:1]).round(2)
+    array([[0.18, 0.82, 0.58]])
+    """
 
-        Parameters
-        ----------
-        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
-            Tasks unknown to the graph, to be related to the known ones, or pairs of tasks.
-            The tasks of pairs are known by name or else by position.
+    _parameter_constraints: ClassVar[dict] = {"random_state": ["random_state"]}
 
-        Returns
-        -------
-        strengths : ndarray of shape (n_new, n_tasks), or (n_pairs, 2)
-        """
-        check_is_fitted(self)
-        if not isinstance(X, TaskPairs):
-            data = validate_data(self, X, reset=False, accept_sparse="csr")
-            return np.tile(self.popularity_, (data.shape[0], 1))
-        at = {name: i for i, name in enumerate(self.tasks_.tolist())}
-        rows = np.array([at.get(name, -1) for name in X.tasks.tolist()], dtype=int)
-        heads, tails = rows[X.pairs].T
-        related = np.where(tails >= 0, self.popularity_[tails], 0.0)
-        both = (heads >= 0) & (tails >= 0)
-        related[both] = self._table()[heads[both], tails[both]]
-        return np.column_stack([1 - related, related])
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def _learn(self, data, observed):
+        rng = check_random_state(self.random_state)
+        self.seed_ = int(rng.randint(np.iinfo(np.int32).max))
+
+    def _represent(self, data, names):
+        hashes = np.empty(data.shape[0], dtype=np.uint64)
+        salt = self.seed_.to_bytes(8, "little")
+        for i in range(data.shape[0]):
+            row = data[[i]].toarray()[0] if sparse.issparse(data) else data[i]
+            row = np.asarray(row, dtype=np.float64) + 0.0  # -0.0 is 0.0
+            digest = hashlib.blake2b(row.tobytes(), digest_size=8, salt=salt).digest()
+            hashes[i] = int.from_bytes(digest, "little")
+        return hashes
+
+    def _strengths(self, tasks, heads, tails):
+        # The finaliser of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), once for the
+        # head and once more with the tail, so that (i, j) and (j, i) differ.
+        mixed = _mix(_mix(tasks[heads]) + tasks[tails])
+        return (mixed >> np.uint64(11)) * 2.0**-53
+
+
+def _mix(z):
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+class _GraphBaseline(_RelationBaseline):
+    """Reads relations and answers from them; of a task, it knows only which one it is.
+
+    Tasks are known by name. Those of pairs without names are known by position; other
+    tasks without names are new. A class derived from it says in ``_of_known(heads, tails)``
+    how strongly tasks are related at positions in ``tasks_``, -1 being a new one.
+    """
+
+    def _represent(self, data, names):
+        if names is None:
+            return np.full(data.shape[0], -1)
+        return forms.positions_of(names, self.tasks_)
+
+    def _strengths(self, tasks, heads, tails):
+        return self._of_known(tasks[heads], tasks[tails])
 
 
 class PopularityBaseline(_GraphBaseline):
     """How much, on average, each task contains of the tasks it was observed with.
+
+    A task that is not known contains nothing. Tasks are known by name, or, those of pairs
+    without names, by position.
 
     Attributes
     ----------
@@ -83,15 +118,17 @@ class PopularityBaseline(_GraphBaseline):
     array([0., 0., 1.])
     """
 
-    def _learn(self, observed):
-        heads, tails, strengths = observed.expand()
+    def _learn(self, data, observed):
         n = observed.n_tasks
-        counts = np.bincount(tails, minlength=n)
-        sums = np.bincount(tails, weights=strengths, minlength=n)
+        if observed.complete:
+            counts = n - 1 - np.bincount(observed.unknown_tails, minlength=n)
+        else:
+            counts = np.bincount(observed.tails, minlength=n)
+        sums = np.bincount(observed.tails, weights=observed.strengths, minlength=n)
         self.popularity_ = sums / np.maximum(counts, 1)
 
-    def _table(self):
-        return np.tile(self.popularity_, (len(self.popularity_), 1))
+    def _of_known(self, heads, tails):
+        return np.where(tails >= 0, self.popularity_[tails], 0.0)
 
 
 class ClosureBaseline(PopularityBaseline):
@@ -104,7 +141,7 @@ class ClosureBaseline(PopularityBaseline):
     ----------
     closure_ : csr_matrix of shape (n_tasks, n_tasks)
         Implied strengths: u -> v of strength w and a chain of edges of strength 1 from v
-        to x imply u -> x with strength w.
+        to x imply u -> x with strength w. Cycles are allowed.
     popularity_, tasks_, threshold_
         As in :class:`PopularityBaseline`.
 
@@ -118,29 +155,122 @@ class ClosureBaseline(PopularityBaseline):
     array([1., 0.])
     """
 
-    def _learn(self, observed):
-        super()._learn(observed)
+    def _learn(self, data, observed):
+        super()._learn(data, observed)
         n = observed.n_tasks
-        whole = nx.DiGraph()
-        whole.add_nodes_from(range(n))
         sure = observed.strengths == 1
-        whole.add_edges_from(
-            zip(observed.heads[sure].tolist(), observed.tails[sure].tolist(), strict=True)
-        )
-        # Unlike the closure for training, this one must live with cycles.
-        reach = nx.to_scipy_sparse_array(nx.transitive_closure(whole), format="csr")
-        implied = sparse.csr_matrix(
-            (observed.strengths, (observed.heads, observed.tails)), shape=(n, n)
-        )
-        for strength in np.unique(observed.strengths[observed.strengths > 0]):
-            edges = observed.strengths == strength
-            first = sparse.csr_matrix(
-                (np.ones(edges.sum()), (observed.heads[edges], observed.tails[edges])),
-                shape=(n, n),
-            )
-            implied = implied.maximum((first @ reach > 0) * strength)
-        self.closure_ = sparse.csr_matrix(implied.maximum(sparse.csr_matrix(reach)))
+        part, inside = _parts_inside(observed.heads[sure], observed.tails[sure], n)
+        member = sparse.csr_matrix((np.ones(n), (np.arange(n), part)))
+        reach = member @ inside @ member.T
+        partial = (observed.strengths > 0) & ~sure
+        implied = reach.maximum(_spread(observed, partial, part, inside)).tocsr()
+        implied.setdiag(0)
+        implied.eliminate_zeros()
+        self.closure_ = implied
 
-    def _table(self):
-        implied = self.closure_.toarray()
-        return np.where(implied > 0, (1 + implied) / 2, super()._table() / 2)
+    def _of_known(self, heads, tails):
+        strengths = super()._of_known(heads, tails) / 2
+        both = np.flatnonzero((heads >= 0) & (tails >= 0))
+        if not len(both):  # SciPy does not look up nothing
+            return strengths
+        implied = np.asarray(self.closure_[heads[both], tails[both]]).ravel()
+        strengths[both] = np.where(implied > 0, (1 + implied) / 2, strengths[both])
+        return strengths
+
+
+def _parts_inside(heads, tails, n):
+    """The strongly connected part that each node is in, and which parts lie in which.
+
+    Each part lies in itself.
+    """
+    n_parts, part = components(heads, tails, n)
+    across = part[heads] != part[tails]
+    above = reachable(part[heads[across]], part[tails[across]], n_parts)
+    return part, (above + sparse.identity(n_parts, dtype=bool)).astype(float).tocsr()
+
+
+def _spread(observed, chosen, part, inside):
+    """Relations to a task, handed on to all that it lies wholly inside of."""
+    n = observed.n_tasks
+    edges = sparse.csr_matrix(
+        (observed.strengths[chosen], (observed.heads[chosen], observed.tails[chosen])),
+        shape=(n, n),
+    )
+    columns, values = [], []
+    for start, stop in pairwise(edges.indptr):
+        best = np.zeros(inside.shape[0])
+        np.maximum.at(best, part[edges.indices[start:stop]], edges.data[start:stop])
+        related = np.flatnonzero(best)
+        containers = inside[related]
+        handed_on = np.repeat(best[related], np.diff(containers.indptr))
+        np.maximum.at(best, containers.indices, handed_on)
+        row = best[part]
+        columns.append(np.flatnonzero(row))
+        values.append(row[columns[-1]])
+    ends = np.cumsum([0, *map(len, columns)])
+    return sparse.csr_matrix(
+        (np.concatenate(values), np.concatenate(columns), ends), shape=(n, n)
+    )
+
+
+class AdditiveBaseline(_GraphBaseline):
+    """How much is inside of each task, plus how much each task is inside of others.
+
+    Strengths are fitted by ``mean + row[i] + column[j]`` with least squares, and clipped
+    to [0, 1]. An effect is shrunk as if ``shrinkage`` further pairs of the task had been
+    observed to be the mean; that of a task that is not known is 0. Tasks are known by name,
+    or, those of pairs without names, by position.
+
+    Parameters
+    ----------
+    shrinkage : float, default=1.0
+        Keeps the effects of tasks with few observed pairs small.
+
+    Attributes
+    ----------
+    mean_ : float
+        The strength of a pair of two tasks that are not known.
+    row_effects_, column_effects_ : ndarray of shape (n_tasks,)
+        Of the heads and of the tails of pairs.
+    tasks_ : ndarray of shape (n_tasks,)
+        Names or positions of the known tasks.
+    threshold_ : float
+        With the best F1 score on the relations of training.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_task2box.baselines import AdditiveBaseline
+    >>> strengths = np.array([[1, 0.5, 0.9], [0.2, 1, 0.6], [0.1, 0.3, 1]])
+    >>> AdditiveBaseline().fit(np.eye(3), strengths).row_effects_.round(2)
+    array([ 0.13, -0.03, -0.1 ])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "shrinkage": [Interval(Real, 0, None, closed="neither")]
+    }
+
+    def __init__(self, shrinkage=1.0):
+        self.shrinkage = shrinkage
+
+    def _learn(self, data, observed):
+        n = observed.n_tasks
+        heads, tails, strengths = observed.expand()
+        m = len(strengths)
+        design = sparse.csr_matrix(
+            (
+                np.ones(2 * m),
+                np.column_stack([heads, n + tails]).ravel(),
+                np.arange(0, 2 * m + 1, 2),
+            ),
+            shape=(m, 2 * n),
+        )
+        ridge = Ridge(alpha=self.shrinkage, solver="sparse_cg", tol=1e-8)
+        ridge.fit(design, strengths)
+        self.mean_ = float(ridge.intercept_)
+        self.row_effects_, self.column_effects_ = ridge.coef_[:n], ridge.coef_[n:]
+
+    def _of_known(self, heads, tails):
+        row = np.where(heads >= 0, self.row_effects_[heads], 0.0)
+        column = np.where(tails >= 0, self.column_effects_[tails], 0.0)
+        return np.clip(self.mean_ + row + column, 0, 1)

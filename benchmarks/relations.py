@@ -1,0 +1,388 @@
+"""How well relations are predicted: every method on every data set and protocol.
+
+``python -m benchmarks.relations --data FOLDER`` fills ``benchmarks/results/relations.csv``,
+one row per number, and goes on where it stopped: what is there is not computed again.
+``--quick`` runs a few small problems with one seed. ``python -m benchmarks.tables`` makes
+tables of it.
+
+Thresholds are chosen on the validation pairs, and nothing on the test pairs. A method runs
+in a process of its own with one thread; ``seconds`` are those of its fit, ``peak_mb`` is
+the most memory that fit and predictions took on top of what the process held before.
+"""
+
+import argparse
+import multiprocessing
+import os
+import time
+import traceback
+import warnings
+from importlib.metadata import version
+from multiprocessing import connection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import tqdm
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from threadpoolctl import threadpool_limits
+
+from benchmarks.data import DATA, load
+from benchmarks.methods import METHODS
+from benchmarks.protocols import PROTOCOLS, split
+from sklearn_task2box import BoxRelationEmbedder, TaskPairs
+from sklearn_task2box.metrics import (
+    best_f1_threshold,
+    expected_calibration_error,
+    mean_spearman_within,
+    spearman,
+)
+from sklearn_task2box.training import few_threads
+
+RESULTS = Path(__file__).parent / "results" / "relations.csv"
+CELL = ["data", "protocol", "method", "dim", "seed"]
+COLUMNS = [
+    "data",
+    "protocol",
+    "part",
+    "method",
+    "dim",
+    "seed",
+    "metric",
+    "value",
+    "seconds",
+    "peak_mb",
+    "n_tasks",
+    "n_test",
+    "package",
+    "torch",
+    "sklearn",
+    "message",
+]
+# What --quick runs, with every method and the same settings.
+QUICK = {
+    "taskonomy_wins_attributes": ("unseen",),
+    "digits": ("novel",),
+    "mammals150": ("fixed",),
+}
+
+
+# --------------------------------------------------------------------------------------
+# The results on disk
+# --------------------------------------------------------------------------------------
+class Results:
+    """Rows in a CSV file, added cell by cell.
+
+    A cell is written at once. Of one that was cut off nonetheless, nothing is kept.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._mend()
+        rows = read_results(self.path) if self.path.exists() else pd.DataFrame(columns=CELL)
+        self.done = set(rows[CELL].itertuples(index=False, name=None))
+
+    def add(self, rows):
+        """Append the rows of a cell."""
+        table = pd.DataFrame(rows, columns=COLUMNS)
+        text = table.to_csv(
+            index=False, header=not self.path.exists(), float_format="%.6g"
+        ).encode()
+        with open(self.path, "ab", buffering=0) as file:
+            file.write(text)
+            os.fsync(file.fileno())
+        self.done.update(table[CELL].itertuples(index=False, name=None))
+
+    def drop(self, cells):
+        """Remove cells, so that they are computed again."""
+        if not self.done & set(cells):
+            return
+        rows = read_results(self.path)
+        keys = pd.MultiIndex.from_frame(rows[CELL])
+        self._write(rows[~keys.isin(list(cells))])
+        self.done -= set(cells)
+
+    def _write(self, rows):
+        partial = self.path.with_suffix(".tmp")
+        rows.to_csv(partial, index=False, float_format="%.6g")
+        partial.replace(self.path)
+
+    def _mend(self):
+        if not self.path.exists() or self.path.read_bytes().endswith(b"\n"):
+            return
+        whole = self.path.read_bytes()
+        self.path.write_bytes(whole[: whole.rfind(b"\n") + 1])
+        rows = read_results(self.path)
+        if len(rows):  # the cut row may be of the cell before it
+            self._write(rows[~(rows[CELL] == rows[CELL].iloc[-1]).all(axis=1)])
+
+
+def read_results(path):
+    """The rows of a file of results."""
+    return pd.read_csv(path, dtype={"part": str, "message": str})
+
+
+# --------------------------------------------------------------------------------------
+# One cell
+# --------------------------------------------------------------------------------------
+def measure(data, protocol, method, dim, seed):
+    """Fit a method and score it: the rows of a cell."""
+    parts = split(data, protocol, seed)
+    model = METHODS[method].make(seed, dim, data)
+    before = _memory("VmRSS")
+    started = time.perf_counter()
+    model.fit(parts.known_features(data.X), parts.train)
+    seconds = time.perf_counter() - started
+    validation = _predicted(model, data.X, *parts.validation)
+    rows = []
+    for part, (pairs, strengths) in parts.tests.items():
+        test = _predicted(model, data.X, pairs, strengths)
+        found = scores(test, validation, pairs[:, 0], data.graded)
+        rows += [
+            {"part": part, "metric": metric, "value": value, "n_test": len(pairs)}
+            for metric, value in found.items()
+        ]
+    peak = max(0.0, _memory("VmHWM") - before)
+    return [row | {"seconds": seconds, "peak_mb": peak} for row in rows]
+
+
+def _predicted(model, X, pairs, strengths):
+    """True strengths, those predicted, and those predicted the other way round."""
+    one, other = (
+        model.predict_proba(TaskPairs(X, ends))[:, 1] for ends in (pairs, pairs[:, ::-1])
+    )
+    return strengths, one, other
+
+
+def scores(test, validation, heads, graded):
+    """Scores of test pairs, with thresholds from validation pairs.
+
+    Parameters
+    ----------
+    test, validation : tuple of ndarray of shape (n_pairs,)
+        True strengths, predicted ones, and what is predicted of the pairs with their ends
+        exchanged.
+    heads : ndarray of shape (n_pairs,)
+        Heads of the test pairs: the targets, among transfers.
+    graded : bool
+
+    Returns
+    -------
+    values : dict
+        By name. Scores that are not defined, for want of a related pair or of two
+        different strengths, are left out.
+    """
+    strengths, predicted, _ = test
+    values = {
+        "brier": np.mean((strengths - predicted) ** 2),
+        "ece": expected_calibration_error(strengths, predicted),
+        "ece_quantile": expected_calibration_error(
+            strengths, predicted, strategy="quantile"
+        ),
+    }
+    if graded:
+        if np.ptp(strengths) > 0:
+            values["spearman"] = spearman(strengths, predicted)
+            values["spearman_within"] = mean_spearman_within(strengths, predicted, heads)
+        return values
+    related = strengths > 0
+    if 0 < related.sum() < len(related):
+        values["average_precision"] = average_precision_score(related, predicted)
+        values["roc_auc"] = roc_auc_score(related, predicted)
+        threshold = best_f1_threshold(*validation[:2])
+        values["f1"] = f1_score(related, predicted >= threshold)
+        # The direction test is part of the rule, so its threshold is chosen with it.
+        threshold = best_f1_threshold(validation[0], _directed(*validation))
+        values["f1_direction"] = f1_score(related, _directed(*test) >= threshold)
+    return values
+
+
+def _directed(strengths, predicted, reverse):
+    """Predictions, below any threshold where the other direction is as strong."""
+    return np.where(predicted > reverse, predicted, -1.0)
+
+
+def _memory(name):
+    """A figure of this process, MB: VmRSS is what it holds, VmHWM the most it held."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("Memory is read from /proc, which only Linux has.")
+
+
+# --------------------------------------------------------------------------------------
+# All cells
+# --------------------------------------------------------------------------------------
+def cells_of(datas, protocols, methods, seeds, dims=None):
+    """The cells there are, first of all those of the first seed.
+
+    Parameters
+    ----------
+    datas : list of RelationData
+    protocols, methods : list of str
+    seeds : int
+    dims : list of int, default=None
+        None takes those of each method.
+    """
+    for seed in range(seeds):
+        for data in datas:
+            for protocol in protocols:
+                if protocol == "fixed" and data.mask is None:
+                    continue
+                for name in methods:
+                    method = METHODS[name]
+                    repeated = protocol == "fixed" and not method.random and seed > 0
+                    if not method.applies(data) or repeated:
+                        continue
+                    for dim in method.dims:
+                        if dims is None or dim in (0, *dims):
+                            yield data.name, protocol, name, dim, seed
+
+
+def run(datas, cells, results, jobs=1, limit=3600):
+    """Compute cells, each in a process of its own, and add them to the results.
+
+    Parameters
+    ----------
+    datas : list of RelationData
+    cells : list of tuple
+        See cells_of.
+    results : Results
+    jobs : int, default=1
+        Processes at a time.
+    limit : float, default=3600
+        Seconds after which a cell is given up.
+    """
+    datas = {data.name: data for data in datas}
+    versions = {
+        "package": version("sklearn-task2box"),
+        "torch": torch.__version__,
+        "sklearn": version("scikit-learn"),
+    }
+    tqdm.tqdm.monitor_interval = 0  # no thread beside this one: it forks
+    waiting, running = list(reversed(cells)), {}
+    try:
+        with tqdm.tqdm(total=len(cells), unit="cell", smoothing=0.1) as bar:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    cell = waiting.pop()
+                    bar.set_postfix_str(" ".join(map(str, cell)))
+                    receiver, process = _start(datas[cell[0]], cell)
+                    running[receiver] = cell, process, time.monotonic()
+                over = set(connection.wait(running, timeout=1))
+                now = time.monotonic()
+                for receiver in list(running):
+                    cell, process, started = running[receiver]
+                    if receiver not in over and now - started < limit:
+                        continue
+                    rows = _received(receiver, process, receiver in over, limit)
+                    del running[receiver]
+                    shared = dict(zip(CELL, cell, strict=True)) | versions
+                    shared["n_tasks"] = datas[cell[0]].n_tasks
+                    results.add([row | shared for row in rows])
+                    bar.update()
+    finally:
+        for _, process, _ in running.values():
+            process.terminate()
+
+
+def _start(data, cell):
+    # A fork shares the data and the imported code; both would take longer than most fits.
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(sender, data, cell[1:]))
+    process.start()
+    sender.close()
+    return receiver, process
+
+
+def _work(sender, data, arguments):
+    try:
+        with warnings.catch_warnings():
+            # Comparators take the epochs they take.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            rows = measure(data, *arguments)
+    except Exception as error:
+        traceback.print_exc()
+        rows = _failure(f"{type(error).__name__}: {error}")
+    sender.send(rows)
+
+
+def _received(receiver, process, over, limit):
+    """What a process sent, or a row that says why it sent nothing."""
+    rows = _failure(f"given up after {limit:g} seconds")
+    if over:
+        try:
+            rows = receiver.recv()
+        except EOFError:
+            process.join()
+            rows = _failure(f"the process ended with code {process.exitcode}")
+    else:
+        process.terminate()
+    process.join()
+    receiver.close()
+    return rows
+
+
+def _failure(message):
+    return [{"metric": "error", "message": " ".join(message.split())[:500]}]
+
+
+def main(arguments):
+    """Run what is missing."""
+    names, seeds = arguments.only, arguments.seeds
+    if arguments.quick:
+        names, seeds = [name for name in names if name in QUICK], 1
+    # One thread: no other may be at work where a process forks.
+    with threadpool_limits(1), few_threads(0):
+        datas = [load(name, arguments.data) for name in names]
+        cells = list(
+            cells_of(datas, arguments.protocols, arguments.methods, seeds, arguments.dims)
+        )
+        if arguments.quick:
+            cells = [cell for cell in cells if cell[1] in QUICK[cell[0]]]
+        results = Results(arguments.results)
+        results.drop([cell for cell in cells if cell[2] in arguments.again])
+        cells = [cell for cell in cells if cell not in results.done]
+        tiny = np.random.RandomState(0).normal(size=(9, 4))
+        BoxRelationEmbedder(max_epochs=1, device="cpu").fit(tiny, [(0, 1)])  # loads code
+        run(datas, cells, results, arguments.jobs, arguments.limit)
+    if not results.done:
+        return
+    rows = read_results(results.path)
+    failed = rows[rows["metric"] == "error"]
+    if len(failed):
+        print(failed[[*CELL, "message"]].to_string(index=False))
+
+
+def parse(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    some = {"nargs": "+", "metavar": "NAME"}
+    parser.add_argument("--data", required=True, help="folder of the benchmark data")
+    parser.add_argument("--quick", action="store_true", help="few problems, one seed")
+    parser.add_argument(
+        "--only", default=list(DATA), choices=list(DATA), help="data sets", **some
+    )
+    parser.add_argument(
+        "--protocols", default=list(PROTOCOLS), choices=list(PROTOCOLS), **some
+    )
+    parser.add_argument("--methods", default=list(METHODS), choices=list(METHODS), **some)
+    parser.add_argument("--dims", type=int, nargs="+", help="only these dimensions")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
+    parser.add_argument(
+        "--again", default=[], choices=list(METHODS), help="compute anew", **some
+    )
+    parser.add_argument("--results", default=RESULTS, help="file of the results")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="processes at a time"
+    )
+    parser.add_argument(
+        "--limit", type=float, default=3600, help="seconds until a cell is given up"
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main(parse())

@@ -1,0 +1,366 @@
+"""Tables of the benchmark of relations, made of its results.
+
+``python -m benchmarks.tables`` reads ``benchmarks/results/relations.csv``, writes
+``relations.md`` beside it, replaces the table of the README, and prints where the boxes of
+five dimensions are not first.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.data import DATA
+from benchmarks.methods import METHODS
+from benchmarks.relations import RESULTS, read_results
+
+README = Path(__file__).parents[1] / "README.md"
+START, END = "<!-- benchmark table -->", "<!-- end of benchmark table -->"
+# What the methods are judged by first: of 0/1 relations, and of graded strengths.
+HEADLINES = ("average_precision", "spearman", "spearman_within")
+METRICS = {
+    "average_precision": "Average precision",
+    "spearman": "Spearman's rho",
+    "spearman_within": "Spearman's rho within each target, mean",
+    "roc_auc": "Area under the ROC curve",
+    "f1": "F1 at the threshold of the validation pairs",
+    "f1_direction": "F1 with the direction test",
+    "brier": "Brier score (lower is better)",
+    "ece": "Expected calibration error, 15 bins of equal width (lower is better)",
+    "ece_quantile": "Expected calibration error, 15 bins of equal mass (lower is better)",
+}
+LOWER_IS_BETTER = {"brier", "ece", "ece_quantile"}
+TESTS = {
+    ("fixed", "test"): "the fixed splits",
+    ("unseen", "test"): "unseen relations among known tasks",
+    ("novel", "novel_to_known"): "novel tasks inside known ones",
+    ("novel", "known_to_novel"): "known tasks inside novel ones",
+    ("novel", "novel_to_novel"): "novel tasks inside novel ones",
+    ("few20", "test"): "20 % of the pairs observed",
+    ("few05", "test"): "5 % of the pairs observed",
+}
+# The README shows one data set of each source; relations.md shows all.
+README_DATA = (
+    "mammals150",
+    "mammals500",
+    "cub",
+    "lvis",
+    "imagenet",
+    "digits",
+    "taskonomy_wins_attributes",
+    "taskonomy_wins_config",
+)
+README_TESTS = [test for test in TESTS if test[1] != "novel_to_novel"]
+KEY = ("method", "dim")
+BOXES, BOXES_2 = ("boxes", 5), ("boxes", 2)
+CASE = ["data", "protocol", "part"]
+
+
+def summary(rows):
+    """Means and standard errors over the seeds.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of a file of results.
+
+    Returns
+    -------
+    table : DataFrame
+        Indexed by data, protocol, part, metric, method and dim; columns mean, error and
+        n_seeds. The error is NaN where there is one seed.
+    """
+    found = rows[rows["metric"] != "error"]
+    groups = found.groupby([*CASE, "metric", "method", "dim"])["value"]
+    return groups.agg(mean="mean", error="sem", n_seeds="size")
+
+
+def label(method, dim):
+    """Name of a method in a table."""
+    name = method.replace("_", " ")
+    return f"{name}, {dim}-d" if dim else name
+
+
+def written(mean, error, bold=False):
+    """A number with its standard error; nothing where there is no number."""
+    if np.isnan(mean):
+        return ""
+    text = f"{mean:.3f}" if np.isnan(error) else f"{mean:.3f} ± {error:.3f}"
+    return f"**{text}**" if bold else text
+
+
+def _markdown(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def _ordered(found, known):
+    """Those found, in the order of those known; others last."""
+    order = {name: i for i, name in enumerate(known)}
+    return sorted(set(found), key=lambda name: (order.get(name, len(order)), name))
+
+
+# --------------------------------------------------------------------------------------
+# All of it
+# --------------------------------------------------------------------------------------
+def document(rows):
+    """The text of relations.md."""
+    table = summary(rows)
+    text = [
+        "# Benchmark of relations",
+        "Made by `python -m benchmarks.tables` of `relations.csv`: means and standard "
+        "errors over the seeds, the best of a column bold. `benchmarks/data.py`, "
+        "`protocols.py` and `methods.py` say what the data, protocols and methods are.",
+    ]
+    for metric, title in METRICS.items():
+        if metric not in table.index.get_level_values("metric"):
+            continue
+        text.append(f"## {title}")
+        for (protocol, part), meaning in TESTS.items():
+            block = _block(table, metric, protocol, part)
+            if block:
+                text += [f"### {meaning[0].upper()}{meaning[1:]}", block]
+    text += ["## Seconds of a fit", _costs(rows, "seconds")]
+    text += ["## Peak memory, MB", _costs(rows, "peak_mb")]
+    failed = rows[rows["metric"] == "error"]
+    if len(failed):
+        counts = failed.groupby(["data", "protocol", "method", "dim"])["message"]
+        text += [
+            "## Failures",
+            _markdown(
+                ["data", "protocol", "method", "seeds", "message"],
+                [
+                    [
+                        data,
+                        protocol,
+                        label(method, dim),
+                        str(len(messages)),
+                        messages.iloc[0],
+                    ]
+                    for (data, protocol, method, dim), messages in counts
+                ],
+            ),
+        ]
+    return "\n\n".join(text) + "\n"
+
+
+def _block(table, metric, protocol, part):
+    """One table: methods by data sets."""
+    index = table.index
+    chosen = table[
+        (index.get_level_values("metric") == metric)
+        & (index.get_level_values("protocol") == protocol)
+        & (index.get_level_values("part") == part)
+    ].droplevel(["protocol", "part", "metric"])
+    if chosen.empty:
+        return ""
+    datas = _ordered(chosen.index.get_level_values("data"), DATA)
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    best = {data: (sign * chosen.loc[data, "mean"]).max() for data in datas}
+    lines = []
+    for method, dim in _methods(chosen.index):
+        line = [label(method, dim)]
+        for data in datas:
+            if (data, method, dim) not in chosen.index:
+                line.append("")
+                continue
+            mean, error, _ = chosen.loc[(data, method, dim)]
+            line.append(written(mean, error, sign * mean >= best[data]))
+        lines.append(line)
+    return _markdown(["", *(data.replace("_", " ") for data in datas)], lines)
+
+
+def _methods(index):
+    """Methods and dimensions, boxes first."""
+    found = set(index.droplevel([name for name in index.names if name not in KEY]))
+    order = ["boxes", *METHODS]
+    return sorted(
+        found,
+        key=lambda m: (order.index(m[0]) if m[0] in order else len(order), m),
+    )
+
+
+def _costs(rows, column):
+    """The median over the protocols and seeds."""
+    found = rows[rows["metric"] != "error"]
+    costs = found.groupby(["data", "method", "dim"])[column].median()
+    datas = _ordered(costs.index.get_level_values("data"), DATA)
+    lines = [
+        [label(*m), *(_short(costs.get((data, *m), np.nan)) for data in datas)]
+        for m in _methods(costs.index)
+    ]
+    return _markdown(["", *(data.replace("_", " ") for data in datas)], lines)
+
+
+def _short(value):
+    return "" if np.isnan(value) else f"{value:.3g}"
+
+
+# --------------------------------------------------------------------------------------
+# Boxes beside the others
+# --------------------------------------------------------------------------------------
+def standings(rows):
+    """The boxes of five dimensions beside the best comparator, in each cell.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of a file of results.
+
+    Returns
+    -------
+    table : DataFrame
+        One row per data set and test: metric, boxes and boxes_error; the name of the best
+        comparator, its mean and error; closure and popularity; ``first`` where no
+        comparator is better, and ``within`` where none is by more than its standard error.
+        A comparator is any method but the boxes; their paper's settings are one.
+    """
+    table = summary(rows)
+    lines = []
+    for metric in HEADLINES:
+        if metric not in table.index.get_level_values("metric"):
+            continue
+        for key, cell in table.xs(metric, level="metric").groupby(level=CASE):
+            cell = cell.droplevel(CASE)
+            others = cell[cell.index.get_level_values("method") != "boxes"]
+            if BOXES not in cell.index or others.empty:
+                continue
+            best = others["mean"].idxmax()
+            ours, theirs = cell.loc[BOXES], others.loc[best]
+            margin = 0.0 if np.isnan(theirs["error"]) else theirs["error"]
+            line = dict(zip(CASE, key, strict=True)) | {
+                "metric": metric,
+                "boxes": ours["mean"],
+                "boxes_error": ours["error"],
+                "best": label(*best),
+                "best_mean": theirs["mean"],
+                "best_error": theirs["error"],
+                "first": ours["mean"] >= theirs["mean"],
+                "within": ours["mean"] >= theirs["mean"] - margin,
+            }
+            for name, at in (
+                ("boxes_2", BOXES_2),
+                ("closure", ("closure", 0)),
+                ("popularity", ("popularity", 0)),
+            ):
+                there = at in cell.index
+                line[name] = cell.loc[at, "mean"] if there else np.nan
+                line[f"{name}_error"] = cell.loc[at, "error"] if there else np.nan
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def readme_table(rows):
+    """The block of the README."""
+    table = standings(rows)
+    found = {
+        (row.protocol, row.part, row.data): row
+        for row in table[table["metric"] != "spearman_within"].itertuples()
+    }
+    header = [
+        "test",
+        "data",
+        "boxes, 5-d",
+        "boxes, 2-d",
+        "best comparator",
+        "closure",
+        "popularity",
+    ]
+    lines = []
+    for test in README_TESTS:
+        rows_of_test = [
+            found[*test, data] for data in README_DATA if (*test, data) in found
+        ]
+        for i, row in enumerate(rows_of_test):
+            rho = " (rho)" if row.metric == "spearman" else ""
+            best = written(row.best_mean, row.best_error, not row.first)
+            lines.append(
+                [
+                    TESTS[test] if i == 0 else "",
+                    row.data.replace("_", " ") + rho,
+                    written(row.boxes, row.boxes_error, row.first),
+                    written(row.boxes_2, row.boxes_2_error),
+                    f"{best} ({row.best})",
+                    written(row.closure, row.closure_error),
+                    written(row.popularity, row.popularity_error),
+                ]
+            )
+    n_first = int(table["first"].sum())
+    n_within = int(table["within"].sum()) - n_first
+    seeds = summary(rows).xs(BOXES, level=KEY)["n_seeds"]
+    n_seeds = " to ".join(map(str, sorted({seeds.min(), seeds.max()})))
+    caption = (
+        f"Average precision, and Spearman's rho of graded strengths (rho): means and "
+        f"standard errors; number of seeds: {n_seeds}. Of all {len(table)} combinations of "
+        "data and test in `benchmarks/results/relations.md`, rho within each target "
+        f"counted apart, boxes of five dimensions are first in {n_first}, and within one "
+        f"standard error of the first in {n_within} more."
+    )
+    return _markdown(header, lines) + "\n\n" + caption
+
+
+def replace_block(text, block):
+    """Put a table between the marks of a document.
+
+    Raises
+    ------
+    ValueError
+        If the document does not have each mark once, in their order.
+    """
+    if (
+        text.count(START) != 1
+        or text.count(END) != 1
+        or text.index(START) > text.index(END)
+    ):
+        raise ValueError(
+            f"The README must hold {START!r} and, below it, {END!r}, each once: the table "
+            "goes between them."
+        )
+    before, rest = text.split(START)
+    return f"{before}{START}\n{block}\n{END}{rest.split(END)[1]}"
+
+
+def report(rows):
+    """Lines that say where the boxes are not first, and by how much they lead."""
+    table = standings(rows)
+    lines = [
+        f"Boxes of five dimensions are first in {table['first'].sum()} of {len(table)} "
+        f"cells, and within one standard error of the first in "
+        f"{(table['within'] & ~table['first']).sum()} more. The others:"
+    ]
+    for _, row in table[~table["within"]].iterrows():
+        lines.append(
+            f"  {row['data']:<30}{row['protocol']:<8}{row['part']:<16}{row['metric']:<18}"
+            f"{written(row['boxes'], row['boxes_error']):<16} "
+            f"{written(row['best_mean'], row['best_error']):<16} {row['best']}"
+        )
+    for name in ("closure", "popularity"):
+        behind = table[table[name] > table["boxes"]]
+        lines.append(f"Behind {name}: {len(behind)} cells.")
+    novel = table[table["part"].isin(["novel_to_known", "known_to_novel"])]
+    lines.append("Novel tasks, boxes / best comparator:")
+    for _, row in novel.iterrows():
+        ratio = row["boxes"] / row["best_mean"]
+        lines.append(
+            f"  {row['data']:<30}{row['part']:<16}{row['metric']:<18}{ratio:.2f}  "
+            f"{row['best']}"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments):
+    """Write the tables."""
+    path = Path(arguments.results)
+    rows = read_results(path)
+    path.with_suffix(".md").write_text(document(rows))
+    print(report(rows))
+    readme = Path(arguments.readme)
+    readme.write_text(replace_block(readme.read_text(), readme_table(rows)))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--results", default=RESULTS, help="file of the results")
+    parser.add_argument("--readme", default=README, help="file with the marks")
+    main(parser.parse_args())

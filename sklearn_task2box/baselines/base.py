@@ -1,0 +1,237 @@
+"""What all baselines share: reading X and y, answering, scoring."""
+
+from typing import ClassVar
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_task2box import forms
+from sklearn_task2box.baselines.sampling import Sampler
+from sklearn_task2box.metrics import best_f1_threshold, relation_score
+from sklearn_task2box.neighbours import neighbourhood_affinities
+from sklearn_task2box.relations import (
+    TaskPairs,
+    TaskRelations,
+    as_relations,
+    task_names,
+)
+from sklearn_task2box.rollback import all_or_nothing
+
+# Pairs that a threshold is chosen on; of more, some are drawn.
+_MAX_SCORED = 250_000
+# Numbers made at a time.
+_BLOCK = 1 << 22
+
+
+def dense(data):
+    """Features as a float64 array."""
+    data = data.toarray() if sparse.issparse(data) else data
+    return data.astype(np.float64)
+
+
+class _RelationBaseline(BaseEstimator):
+    """Base of the baselines: the interface of BoxRelationEmbedder, but for the boxes.
+
+    A class derived from it says
+
+    * in ``_learn(data, observed)`` what it makes of features and observed pairs,
+    * in ``_represent(data, names)`` what it knows of tasks, an array with a row for each,
+    * in ``_strengths(tasks, heads, tails)`` how strongly pairs of such rows are related.
+    """
+
+    _parameter_constraints: ClassVar[dict] = {}
+    # Numbers at work for each pair in ``_strengths``.
+    _width = 8
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(self, X, y=None):
+        """Learn from the features of tasks and the relations among them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+            Features; the index of a DataFrame names the tasks.
+        y : relations among the rows of X, default=None
+            As in :meth:`BoxRelationEmbedder.fit`.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is not usable; nothing is changed then.
+        """
+        with all_or_nothing(self):
+            self._validate_params()
+            names = task_names(X)
+            data = self._check(X, ensure_min_samples=2)
+            relations = self._read(data, y, names)
+            observed = relations.observed()
+            if observed.n_related == 0:
+                raise ValueError(
+                    f"y relates none of the {observed.n_tasks} tasks to another, so there "
+                    "is nothing to learn. Give at least one relation of positive strength; "
+                    "in cross-validation, use fewer folds."
+                )
+            self._names_matter = relations.named or relations.is_slice
+            self.tasks_ = (
+                relations.tasks if self._names_matter else np.arange(data.shape[0])
+            )
+            self._graded = observed.is_graded
+            self._from_labels = forms.is_labels(y)
+            cut = forms.is_labelled(y) and relations.is_slice
+            self._beside = relations if cut else None
+            self._learn(data, observed)
+            self._known = self._represent(data, self.tasks_)
+            heads, tails, strengths, weights = Sampler(
+                observed, _MAX_SCORED, np.random.RandomState(0)
+            ).draw()
+            predicted = self._pair_strengths(self._known, heads, tails)
+            self.threshold_ = best_f1_threshold(strengths, predicted, weights)
+        return self
+
+    def predict_proba(self, X):
+        """Strengths of relations.
+
+        Parameters
+        ----------
+        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
+            Tasks, to be related to the tasks of training, or ordered pairs of tasks.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_new, n_tasks), or (n_pairs, 2)
+            ``strengths[i, j]`` reads "new task i lies inside known task j". For pairs, the
+            columns are unrelated and related.
+
+        Raises
+        ------
+        ValueError
+            If X is unlike the X of fit. Also if X is sparse and ``fit`` was given class
+            labels: see :meth:`BoxRelationEmbedder.predict_proba`.
+        """
+        check_is_fitted(self)
+        if self._from_labels and sparse.issparse(X):
+            raise ValueError(
+                "Relations made of class labels are not predicted for sparse X. Pass "
+                "X.toarray(), or give fit the relations as "
+                "TaskRelations.from_labels(labels)."
+            )
+        if isinstance(X, TaskPairs):
+            used, ends = np.unique(X.pairs, return_inverse=True)
+            features = X.X.iloc[used] if hasattr(X.X, "iloc") else X.X[used]
+            tasks = self._represent(self._check(features, reset=False), X.tasks[used])
+            related = self._pair_strengths(tasks, *ends.reshape(X.pairs.shape).T)
+            return np.column_stack([1 - related, related])
+        tasks = self._represent(self._check(X, reset=False), task_names(X))
+        return self._table(tasks, self._known)
+
+    def predict(self, X):
+        """Whether tasks are related: strengths of at least ``threshold_``.
+
+        Parameters
+        ----------
+        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
+
+        Returns
+        -------
+        related : ndarray of bool, of shape (n_new, n_tasks) or (n_pairs,)
+        """
+        strengths = self.predict_proba(X)
+        if isinstance(X, TaskPairs):
+            strengths = strengths[:, 1]
+        return strengths >= self.threshold_
+
+    def compare(self, X, y=None):
+        """True and predicted strengths of all pairs that y observes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        y : relations, default=None
+            See :meth:`BoxRelationEmbedder.compare` for the pairs that are compared.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_pairs,)
+        predicted : ndarray of shape (n_pairs,)
+        """
+        check_is_fitted(self)
+        names = task_names(X)
+        data = self._check(X, reset=False)
+        if self._beside is not None and forms.is_labelled(y):
+            ours = as_relations(TaskRelations(y), data.shape[0], names)
+            relations = ours.merge(self._beside)
+        else:
+            relations = self._read(data, y, names)
+        known = np.zeros(0, dtype=int)
+        new = relations.positions(relations.tasks)
+        if self._names_matter and (relations.named or relations.is_slice):
+            known = relations.positions(self.tasks_)
+        beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
+        at = np.concatenate([new, known[beside]])
+        strengths = relations.block(at, at)
+        strengths[len(new) :, len(new) :] = np.nan  # known before
+        np.fill_diagonal(strengths, np.nan)
+        heads, tails = np.nonzero(~np.isnan(strengths))
+        rows = np.concatenate([self._represent(data, relations.tasks), self._known[beside]])
+        return strengths[heads, tails], self._pair_strengths(rows, heads, tails)
+
+    def score(self, X, y=None):
+        """Average precision of relations, or Spearman's rho if they are graded.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        y : relations, default=None
+            See :meth:`BoxRelationEmbedder.compare` for the pairs that are scored.
+
+        Returns
+        -------
+        score : float
+            At most 1, higher is better. Spearman's rank correlation if the relations of
+            training had strengths between 0 and 1, and average precision otherwise.
+        """
+        return relation_score(*self.compare(X, y), graded=self._graded)
+
+    # -- inside ------------------------------------------------------------------------
+    def _check(self, X, **options):
+        return validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], **options
+        )
+
+    def _read(self, data, y, names):
+        y = neighbourhood_affinities(data) if y is None else y
+        return as_relations(y, data.shape[0], names)
+
+    def _pair_strengths(self, tasks, heads, tails):
+        """Strengths of pairs of rows of what is known of tasks."""
+        strengths = np.empty(len(heads))
+        for part in self._blocks(len(heads)):
+            strengths[part] = self._strengths(tasks, heads[part], tails[part])
+        return strengths
+
+    def _blocks(self, n_pairs):
+        step = max(1, _BLOCK // self._width)
+        return (slice(start, start + step) for start in range(0, n_pairs, step))
+
+    def _table(self, tasks, others):
+        """Strengths of all pairs of one of the tasks and one of the others."""
+        both = np.concatenate([tasks, others])
+        tails = np.arange(len(tasks), len(both))
+        table = np.empty((len(tasks), len(others)))
+        step = max(1, _BLOCK // (self._width * len(others)))
+        for start in range(0, len(tasks), step):
+            some = np.arange(start, min(start + step, len(tasks)))
+            heads = np.repeat(some, len(others))
+            strengths = self._strengths(both, heads, np.tile(tails, len(some)))
+            table[some] = strengths.reshape(len(some), len(others))
+        return table

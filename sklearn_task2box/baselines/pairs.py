@@ -1,0 +1,226 @@
+"""Classifiers of the features of two tasks, put side by side."""
+
+from functools import partial
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from scipy.special import expit
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+from torch.nn import functional as F
+
+from sklearn_task2box.baselines.base import _RelationBaseline, dense
+from sklearn_task2box.baselines.nets import fit_module, hidden_sizes
+from sklearn_task2box.baselines.sampling import Sampler
+
+# Found on pairs of WordNet mammals held out for validation.
+_USUAL = {
+    "mlp": {"max_iter": 800, "max_pairs": 32_768, "learning_rate": 1e-3},
+    "linear": {"max_iter": 1000, "max_pairs": 32_768, "learning_rate": 1e-2},
+    "boosted_trees": {"max_iter": 200, "max_pairs": 250_000, "learning_rate": 0.1},
+}
+# Without it, trees are worse the more pairs they see: those of few related pairs explode.
+_LEAF_PENALTY = 3.0
+
+
+class PairMLP(nn.Module):
+    """Multilayer perceptron over the features of head and tail, side by side.
+
+    The first layer is linear in both, W [x_i; x_j] = W_1 x_i + W_2 x_j: it is computed once
+    for each task, and added up for each pair.
+    """
+
+    def __init__(self, n_features, hidden_layer_sizes):
+        super().__init__()
+        sizes = [*hidden_layer_sizes, 1]
+        self.first = nn.Linear(2 * n_features, sizes[0])
+        layers = []
+        for size, following in pairwise(sizes):
+            layers += [nn.ReLU(inplace=True), nn.Linear(size, following)]
+        self.rest = nn.Sequential(*layers)
+
+    def parts(self, heads, tails):
+        """What the features of heads, and those of tails, contribute to the first layer."""
+        weight_head, weight_tail = self.first.weight.chunk(2, dim=1)
+        return F.linear(heads, weight_head, self.first.bias), F.linear(tails, weight_tail)
+
+    def forward(self, features, heads, tails):
+        """Log-odds of pairs of rows of features."""
+        head_rows, heads = heads.unique(return_inverse=True)
+        tail_rows, tails = tails.unique(return_inverse=True)
+        head, tail = self.parts(features[head_rows], features[tail_rows])
+        return self.join(head, tail, heads, tails)
+
+    def join(self, head, tail, heads, tails):
+        """Log-odds of pairs, from what their tasks contribute."""
+        return self.rest(F.embedding(heads, head) + F.embedding(tails, tail)).squeeze(1)
+
+
+class PairClassifier(_RelationBaseline):
+    """Classifier of pairs of tasks from the features of both.
+
+    The features of head and tail stand side by side, each standardised. A pair of strength
+    s counts as s of a related pair and 1 - s of an unrelated one.
+
+    Parameters
+    ----------
+    model : {"mlp", "linear", "boosted_trees"}, default="mlp"
+        A multilayer perceptron; logistic regression, which can only add up what head and
+        tail contribute; or gradient boosted trees over the principal components of head
+        and tail (scikit-learn's HistGradientBoostingClassifier, or its Regressor, clipped
+        to [0, 1], where strengths are graded).
+    hidden_layer_sizes : tuple of int, default=(1024, 256, 128)
+        Widths of the hidden layers of model="mlp".
+    n_components : int, default=32
+        Principal components of each task that model="boosted_trees" reads; all where there
+        are fewer.
+    max_iter : int, default=None
+        Steps of the optimiser, rounded up to whole epochs, or number of trees. None is
+        800 for the perceptron, 1000 for the linear model and 200 trees.
+    max_pairs : int, default=None
+        Pairs per epoch: all that are related, and unrelated ones drawn anew for each epoch,
+        weighted so that the mean loss is that of all observed pairs. None is 32,768, and
+        250,000 for the trees, which see one draw only.
+    batch_size : int, default=1024
+        Pairs per step of the optimiser.
+    learning_rate : float, default=None
+        Largest of a one-cycle schedule of Adam; None is 0.001 for the perceptron and 0.01
+        for the linear model. For the trees, their shrinkage; None is 0.1.
+    weight_decay : float, default=0.0005
+        L2 penalty of Adam.
+    random_state : int, RandomState instance or None, default=None
+        Determines weights, components and draws of pairs.
+
+    Attributes
+    ----------
+    loss_curve_ : list of float
+        Mean loss of each epoch; not with trees.
+    model_ : PairMLP or scikit-learn estimator
+        What was fitted.
+    tasks_ : ndarray of shape (n_tasks,)
+        Names or positions of the known tasks.
+    threshold_ : float
+        With the best F1 score on the relations of training.
+
+    Examples
+    --------
+    >>> from sklearn_task2box import TaskPairs
+    >>> from sklearn_task2box.baselines import PairClassifier
+    >>> from sklearn_task2box.datasets import load_digits_tasks
+    >>> X, strengths = load_digits_tasks(return_X_y=True)
+    >>> baseline = PairClassifier("linear", max_iter=100, random_state=0)
+    >>> baseline.fit(X, strengths).predict_proba(TaskPairs(X, [(0, 1)])).shape
+    (1, 2)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "model": [StrOptions({"mlp", "linear", "boosted_trees"})],
+        "hidden_layer_sizes": [tuple, list, np.ndarray],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "max_pairs": [Interval(Integral, 2, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        model="mlp",
+        *,
+        hidden_layer_sizes=(1024, 256, 128),
+        n_components=32,
+        max_iter=None,
+        max_pairs=None,
+        batch_size=1024,
+        learning_rate=None,
+        weight_decay=5e-4,
+        random_state=None,
+    ):
+        self.model = model
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.n_components = n_components
+        self.max_iter = max_iter
+        self.max_pairs = max_pairs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.random_state = random_state
+
+    def _learn(self, data, observed):
+        rng = check_random_state(self.random_state)
+        self._scaler = StandardScaler().fit(dense(data))
+        trees = self.model == "boosted_trees"
+        self._learn_trees(data, observed, rng) if trees else self._learn_net(
+            data, observed, rng
+        )
+
+    def _settings(self):
+        usual = _USUAL[self.model]
+        given = {name: getattr(self, name) for name in usual}
+        return {n: usual[n] if v is None else v for n, v in given.items()}
+
+    def _learn_net(self, data, observed, rng):
+        sizes = hidden_sizes(self.hidden_layer_sizes) if self.model == "mlp" else []
+        self._width = 4 * max([*sizes, 1])
+        features = self._scaler.transform(dense(data)).astype(np.float32)
+        self.model_, self.loss_curve_ = fit_module(
+            partial(PairMLP, features.shape[1], sizes),
+            torch.from_numpy(features),
+            observed,
+            optimizer=torch.optim.Adam,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            max_gradient_norm=None,
+            rng=rng,
+            **self._settings(),
+        )
+
+    def _learn_trees(self, data, observed, rng):
+        settings = self._settings()
+        X = self._scaler.transform(dense(data))
+        self._components = PCA(min(self.n_components, *X.shape), random_state=rng).fit(X)
+        tasks = self._represent(data, None)
+        sampler = Sampler(observed, settings.pop("max_pairs"), rng)
+        heads, tails, strengths, weights = sampler.draw()
+        kind = HistGradientBoostingClassifier
+        if observed.is_graded:
+            kind = HistGradientBoostingRegressor
+        self.model_ = kind(
+            l2_regularization=_LEAF_PENALTY,
+            early_stopping=False,
+            random_state=rng,
+            **settings,
+        )
+        self._width = 16 * tasks.shape[1]
+        pairs = np.hstack([tasks[heads], tasks[tails]])
+        self.model_.fit(pairs, strengths, sample_weight=weights / weights.mean())
+
+    def _represent(self, data, names):
+        X = self._scaler.transform(dense(data))
+        if self.model == "boosted_trees":
+            return self._components.transform(X)
+        with torch.no_grad():
+            X = torch.from_numpy(X).float()
+            return torch.cat(self.model_.parts(X, X), dim=1).numpy()
+
+    def _strengths(self, tasks, heads, tails):
+        if self.model != "boosted_trees":
+            head, tail = torch.from_numpy(tasks).chunk(2, dim=1)
+            with torch.no_grad():
+                logits = self.model_.join(
+                    head, tail, torch.from_numpy(heads), torch.from_numpy(tails)
+                )
+            return expit(logits.double().numpy())
+        pairs = np.hstack([tasks[heads], tasks[tails]])
+        if hasattr(self.model_, "predict_proba"):
+            return self.model_.predict_proba(pairs)[:, -1]
+        return np.clip(self.model_.predict(pairs), 0, 1)

@@ -1,0 +1,224 @@
+"""Similarities of features that nobody trained, as predictions of relations."""
+
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_task2box.baselines.base import _RelationBaseline, dense
+from sklearn_task2box.baselines.sampling import Sampler
+
+# Pairs that the probabilities are fitted to; of more, some are drawn.
+_MAX_PAIRS = 250_000
+# Change of the log-odds per standard deviation of the similarity.
+_MIN_SLOPE = 1e-3
+
+
+class SimilarityBaseline(_RelationBaseline):
+    r"""A similarity of features, made a probability by logistic regression.
+
+    Nothing but the two numbers of the logistic regression is learned, so the ranking is
+    that of the similarity. In all of them, i is the member and j the container.
+
+    * "gaussian_kl": :math:`-KL(N_i || N_j)` of normal distributions with diagonal
+      covariances; large where i is a narrow distribution within a broad one, j
+      (Vilnis & McCallum, ICLR 2015).
+    * "asymmetric_cosine": :math:`\langle x_i, x_j \rangle / (|x_i|^{2 \alpha}
+      |x_j|^{2 (1 - \alpha)})` (Aiolli, RecSys 2013, "Efficient top-n recommendation for
+      very large scale binary rated datasets"). For 0/1 features and :math:`\alpha = 1`, it
+      is the share of the features of i that j has too; for :math:`\alpha = 1/2`, the
+      cosine.
+    * "euclidean": :math:`-|x_i - x_j|`, which has no direction.
+    * "task2vec": :math:`-d(j \to i)`, with the asymmetric distance :math:`d(a \to b) =
+      d_{sym}(a, b) - \alpha d_{sym}(a, t_0)` from a source a to a target b, and
+      :math:`d_{sym}(a, b) = d_{cos}(a / (a + b), b / (a + b))`, divided elementwise
+      (Achille et al., ICCV 2019, "Task2Vec"). Features are diagonals of Fisher
+      information, and :math:`t_0` is a trivial task. The source, being the complex task,
+      stands for the container.
+
+    Parameters
+    ----------
+    similarity : {"gaussian_kl", "asymmetric_cosine", "euclidean", "task2vec"}, \
+            default="gaussian_kl"
+    variances : bool, default=False
+        For "gaussian_kl": whether the second half of the features are the variances of the
+        first half, the means. Otherwise all features are means, and variances are 1.
+    variance_floor : float, default=0.001
+        For "gaussian_kl": smallest variance, as a share of the mean variance of that
+        feature in training.
+    alpha : float, default=None
+        For "asymmetric_cosine", from 0 to 1; None is 1. For "task2vec", at least 0; None is
+        0.15, as in the paper.
+    trivial : array-like of shape (n_features,), default=None
+        For "task2vec": features of the trivial task; None is 1 for each.
+
+    Attributes
+    ----------
+    slope_, intercept_ : float
+        Log-odds are ``intercept_ + slope_ * similarity``. The slope is positive: where a
+        negative one fits the pairs of training better, they speak against the similarity,
+        and it gets a tiny slope (0.001 per standard deviation), so that all probabilities
+        are about the mean strength but rank as the similarity does.
+    tasks_ : ndarray of shape (n_tasks,)
+        Names or positions of the known tasks.
+    threshold_ : float
+        With the best F1 score on the relations of training.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.baselines import SimilarityBaseline
+    >>> from sklearn_task2box.datasets import load_digits_tasks
+    >>> X, strengths = load_digits_tasks(return_X_y=True)
+    >>> baseline = SimilarityBaseline("gaussian_kl", variances=True).fit(X, strengths)
+    >>> round(baseline.score(X, strengths), 2)
+    0.71
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "similarity": [
+            StrOptions({"gaussian_kl", "asymmetric_cosine", "euclidean", "task2vec"})
+        ],
+        "variances": ["boolean"],
+        "variance_floor": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, None, closed="left"), None],
+        "trivial": ["array-like", None],
+    }
+
+    def __init__(
+        self,
+        similarity="gaussian_kl",
+        *,
+        variances=False,
+        variance_floor=1e-3,
+        alpha=None,
+        trivial=None,
+    ):
+        self.similarity = similarity
+        self.variances = variances
+        self.variance_floor = variance_floor
+        self.alpha = alpha
+        self.trivial = trivial
+
+    def _learn(self, data, observed):
+        data = self._dense(data)
+        if self.similarity == "gaussian_kl" and self.variances:
+            scale = self._halves(data)[1].mean(axis=0)
+            self._floor = self.variance_floor * np.where(scale > 0, scale, 1.0)
+        elif self.similarity == "asymmetric_cosine":
+            self._alpha = 1.0 if self.alpha is None else self.alpha
+            if self._alpha > 1:
+                raise ValueError(
+                    f"alpha must be from 0 to 1 for an asymmetric cosine; got {self.alpha}."
+                )
+        elif self.similarity == "task2vec":
+            self._alpha = 0.15 if self.alpha is None else self.alpha
+            n = data.shape[1]
+            trivial = np.ones(n) if self.trivial is None else self.trivial
+            self._trivial = np.asarray(trivial, dtype=float)
+            if self._trivial.shape != (n,) or not (self._trivial >= 0).all():
+                raise ValueError(
+                    f"trivial must be {n} nonnegative numbers, one for each feature; got "
+                    f"an array of shape {self._trivial.shape}."
+                )
+        self._width = 4 * data.shape[1]
+        tasks = self._represent(data, None)
+        sampler = Sampler(observed, _MAX_PAIRS, np.random.RandomState(0))
+        heads, tails, strengths, weights = sampler.draw()
+        self.slope_, self.intercept_ = 1.0, 0.0
+        self._fit_logistic(self._scores(tasks, heads, tails), strengths, weights)
+
+    def _fit_logistic(self, scores, strengths, weights):
+        center, scale = scores.mean(), scores.std() or 1.0
+        z = (scores - center) / scale
+        # A pair of strength s is s of a related pair and 1 - s of an unrelated one.
+        labels = np.repeat([1, 0], len(z))
+        weights = np.concatenate([weights * strengths, weights * (1 - strengths)])
+        kept = weights > 0
+        mean = weights[labels == 1].sum() / weights.sum()
+        slope, intercept = _MIN_SLOPE, logit(np.clip(mean, 1e-9, 1 - 1e-9))
+        if mean < 1:
+            model = LogisticRegression().fit(
+                np.concatenate([z, z])[kept, None], labels[kept], weights[kept]
+            )
+            if model.coef_[0, 0] > _MIN_SLOPE:
+                slope, intercept = model.coef_[0, 0], model.intercept_[0]
+        self.slope_ = float(slope / scale)
+        self.intercept_ = float(intercept - slope * center / scale)
+
+    # -- similarities ------------------------------------------------------------------
+    def _dense(self, data):
+        data = dense(data)
+        if self.similarity == "task2vec":
+            self._check_nonnegative(data, "Task2Vec's distance reads Fisher information")
+        return data
+
+    def _check_nonnegative(self, values, why):
+        if (values < 0).any():
+            raise ValueError(
+                f"{why}, which is not negative; got {values.min():.3g}. Do not "
+                f"centre the features before similarity={self.similarity!r}, or choose "
+                "another similarity."
+            )
+
+    def _halves(self, data):
+        if data.shape[1] % 2:
+            raise ValueError(
+                "variances=True reads the second half of the features as the variances "
+                f"of the first half; got an odd number, {data.shape[1]}. Set "
+                "variances=False if all of them are means."
+            )
+        means, variances = np.split(data, 2, axis=1)
+        self._check_nonnegative(variances, "variances=True reads variances")
+        return means, variances
+
+    def _represent(self, data, names):
+        data = self._dense(data)
+        if self.similarity == "gaussian_kl" and self.variances:
+            means, variances = self._halves(data)
+            return np.hstack([means, np.maximum(variances, self._floor)])
+        if self.similarity == "task2vec":  # far from the trivial task: complex
+            return np.column_stack([data, _task2vec(data, self._trivial[None])])
+        return data
+
+    def _strengths(self, tasks, heads, tails):
+        similarities = self._similarity(tasks[heads], tasks[tails])
+        return expit(self.intercept_ + self.slope_ * similarities)
+
+    def _similarity(self, heads, tails):
+        if self.similarity == "gaussian_kl":
+            if not self.variances:
+                return -((heads - tails) ** 2).sum(axis=1) / 2
+            (mean, variance), (mean_j, variance_j) = (
+                np.split(end, 2, axis=1) for end in (heads, tails)
+            )
+            ratio = variance / variance_j
+            gaps = (mean - mean_j) ** 2 / variance_j
+            return -(ratio + gaps - 1 - np.log(ratio)).sum(axis=1) / 2
+        if self.similarity == "asymmetric_cosine":
+            products = np.einsum("ij,ij->i", heads, tails)
+            squares, squares_j = (np.einsum("ij,ij->i", e, e) for e in (heads, tails))
+            norms = squares**self._alpha * squares_j ** (1 - self._alpha)
+            return np.divide(products, norms, out=np.zeros(len(heads)), where=norms > 0)
+        if self.similarity == "euclidean":
+            return -np.sqrt(((heads - tails) ** 2).sum(axis=1))
+        distances = _task2vec(heads[:, :-1], tails[:, :-1])
+        return self._alpha * tails[:, -1] - distances
+
+    def _scores(self, tasks, heads, tails):
+        scores = np.empty(len(heads))
+        for part in self._blocks(len(heads)):
+            scores[part] = self._similarity(tasks[heads[part]], tasks[tails[part]])
+        return scores
+
+
+def _task2vec(a, b):
+    """Symmetric Task2Vec distance of rows: 0 where both are 0 in a feature."""
+    total = a + b
+    total = np.where(total > 0, total, 1.0)
+    a, b = a / total, b / total
+    norms = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    products = (a * b).sum(axis=1)
+    return 1 - np.divide(products, norms, out=np.zeros(len(products)), where=norms > 0)

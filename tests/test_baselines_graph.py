@@ -1,0 +1,158 @@
+"""Baselines of the graph, against what can be counted by hand."""
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
+
+from sklearn_task2box import TaskPairs
+from sklearn_task2box.baselines import (
+    AdditiveBaseline,
+    ClosureBaseline,
+    PopularityBaseline,
+    RandomBaseline,
+)
+
+X = pd.DataFrame(np.eye(4), index=list("abcd"))
+EDGES = [("a", "b", 1.0), ("b", "c", 1.0), ("d", "a", 0.5)]
+
+
+def test_popularity_is_the_mean_strength_received():
+    model = PopularityBaseline().fit(X, EDGES)
+    np.testing.assert_allclose(model.popularity_, [0.5 / 3, 1 / 3, 1 / 3, 0])
+    np.testing.assert_allclose(model.predict_proba(X[:2]), [model.popularity_] * 2)
+    proba = model.predict_proba(TaskPairs(X, [("c", "b"), ("a", "d")]))
+    np.testing.assert_allclose(proba, [[2 / 3, 1 / 3], [1, 0]])
+
+
+def test_popularity_counts_observed_pairs_only():
+    strengths = np.array([[1, 0.4, np.nan], [np.nan, 1, 0.8], [0.2, 0, 1]])
+    model = PopularityBaseline().fit(np.eye(3), strengths)
+    np.testing.assert_allclose(model.popularity_, [0.2, 0.2, 0.8])
+
+
+def test_closure_is_what_transitivity_implies():
+    model = ClosureBaseline().fit(X, EDGES)
+    implied = pd.DataFrame(model.closure_.toarray(), index=X.index, columns=X.index)
+    assert implied.loc["a", "c"] == 1
+    assert implied.loc["d", "b"] == implied.loc["d", "c"] == 0.5
+    assert implied.loc["b", "a"] == 0
+    related = model.predict_proba(TaskPairs(X, [("a", "c"), ("d", "c"), ("c", "b")]))[:, 1]
+    np.testing.assert_allclose(related, [1, 0.75, 1 / 6])
+
+
+def test_closure_lives_with_cycles():
+    model = ClosureBaseline().fit(X, [("a", "b"), ("b", "a"), ("b", "c")])
+    assert model.closure_[0, 2] == 1
+
+
+@given(st.data())
+def test_closure_against_networkx(data):
+    n = data.draw(st.integers(2, 7))
+    ends = st.integers(0, n - 1)
+    weights = st.sampled_from([0.25, 0.5, 1.0])
+    edges = data.draw(st.dictionaries(st.tuples(ends, ends), weights, min_size=1))
+    edges = {(u, v): w for (u, v), w in edges.items() if u != v} or {(0, 1): 1.0}
+    sure = nx.DiGraph([e for e, w in edges.items() if w == 1])
+    sure.add_nodes_from(range(n))
+    expected = np.zeros((n, n))
+    for (u, v), w in edges.items():
+        for x in {v} | nx.descendants(sure, v):
+            expected[u, x] = max(expected[u, x], w)
+    for u in range(n):
+        expected[u, list(nx.descendants(sure, u))] = 1
+    np.fill_diagonal(expected, 0)
+    model = ClosureBaseline().fit(np.eye(n), [(u, v, w) for (u, v), w in edges.items()])
+    np.testing.assert_array_equal(model.closure_.toarray(), expected)
+
+
+def test_a_closed_graph_is_its_own_closure():
+    graph = nx.transitive_closure(nx.balanced_tree(2, 3, nx.DiGraph).reverse())
+    n = len(graph)
+    model = ClosureBaseline().fit(np.eye(n), graph)
+    expected = nx.to_numpy_array(graph, nodelist=range(n))
+    np.testing.assert_array_equal(model.closure_.toarray(), expected)
+
+
+def test_additive_effects_by_hand():
+    strengths = np.array([[1, 0.5, 0.9], [0.2, 1, 0.6], [np.nan, 0.3, 1]])
+    model = AdditiveBaseline(shrinkage=1e-9).fit(np.eye(3), strengths)
+    # s_ij = a_i + b_j fits these five pairs but for what no sum can.
+    table = model.mean_ + np.add.outer(model.row_effects_, model.column_effects_)
+    observed = ~np.isnan(strengths) & ~np.eye(3, dtype=bool)
+    residuals = np.where(observed, strengths - table, 0)
+    np.testing.assert_allclose(residuals.sum(axis=0), 0, atol=1e-6)  # normal equations
+    np.testing.assert_allclose(residuals.sum(axis=1), 0, atol=1e-6)
+
+
+def test_additive_effects_shrink():
+    strengths = np.array([[1, 0.5, 0.9], [0.2, 1, 0.6], [0.1, 0.3, 1]])
+    sizes = [
+        np.abs(AdditiveBaseline(shrinkage=s).fit(np.eye(3), strengths).row_effects_).sum()
+        for s in (1e-6, 1, 100)
+    ]
+    assert sizes[0] > sizes[1] > 5 * sizes[2] > 0
+    with pytest.raises(ValueError, match="shrinkage"):
+        AdditiveBaseline(shrinkage=0).fit(np.eye(3), strengths)
+
+
+def test_additive_beats_popularity_where_members_differ():
+    rng = np.random.RandomState(0)
+    rows, columns = rng.uniform(0, 0.5, size=(2, 30))
+    truth = np.add.outer(rows, columns)
+    seen = np.where(rng.uniform(size=truth.shape) < 0.3, np.nan, truth)
+    np.fill_diagonal(seen, 1)
+    hidden = np.argwhere(np.isnan(seen))
+    pairs = TaskPairs(np.eye(30), hidden)
+    errors = [
+        np.abs(model.fit(np.eye(30), seen).predict_proba(pairs)[:, 1] - truth[*hidden.T])
+        for model in (AdditiveBaseline(), PopularityBaseline())
+    ]
+    assert errors[0].max() < 0.06 < errors[1].max()
+
+
+def test_unknown_tasks():
+    other = pd.DataFrame(np.eye(4)[:2], index=["a", "new"])
+    pairs = TaskPairs(other, [("new", "a"), ("a", "new")])
+    related = PopularityBaseline().fit(X, EDGES).predict_proba(pairs)[:, 1]
+    np.testing.assert_allclose(related, [0.5 / 3, 0])
+    model = AdditiveBaseline().fit(X, EDGES)
+    expected = [model.mean_ + model.column_effects_[0], model.mean_ + model.row_effects_[0]]
+    np.testing.assert_allclose(model.predict_proba(pairs)[:, 1], expected)
+    unnamed = PopularityBaseline().fit(np.eye(3), [(0, 2)]).predict_proba(np.eye(3)[:1])
+    np.testing.assert_allclose(unnamed, [[0, 0, 0.5]])
+
+
+def test_random_numbers_belong_to_pairs():
+    rng = np.random.RandomState(0)
+    features = rng.normal(size=(60, 3))
+    model = RandomBaseline(random_state=0).fit(features, [(0, 1)])
+    table = model.predict_proba(features)
+    some = model.predict_proba(TaskPairs(features[::-1], [(59, 57), (57, 59)]))[:, 1]
+    np.testing.assert_array_equal(some, [table[0, 2], table[2, 0]])
+    assert len(np.unique(table)) == table.size
+    # uniform, and no relation between a pair and the one that is turned round
+    counts = np.histogram(table, bins=10, range=(0, 1))[0]
+    assert abs(counts - 360).max() < 5 * np.sqrt(360)
+    assert abs(np.corrcoef(table.ravel(), table.T.ravel())[0, 1]) < 0.05
+    other = RandomBaseline(random_state=1).fit(features, [(0, 1)]).predict_proba(features)
+    assert abs(np.corrcoef(table.ravel(), other.ravel())[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("n", "popularity", "closure"), [(150, 0.755, 0.810), (500, 0.664, 0.790)]
+)
+def test_the_figures_that_come_with_the_splits(shared_data, n, popularity, closure):
+    data = np.load(shared_data / f"mammals{n}_split.npz")
+    seen = np.where(data["mask"] == 0, data["D"], np.nan)
+    pairs = TaskPairs(data["X"], data["test_pairs"])
+    for model, expected in (
+        (PopularityBaseline(), popularity),
+        (ClosureBaseline(), closure),
+    ):
+        related = model.fit(data["X"], seen).predict_proba(pairs)[:, 1]
+        score = average_precision_score(data["test_labels"], related)
+        assert score == pytest.approx(expected, abs=5e-4)
