@@ -17,7 +17,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from sklearn_task2box import forms
-from sklearn_task2box.encoders import MLP, BoxEncoder, Table
+from sklearn_task2box.encoders import MLP, BoxEncoder, Stack, Table
 from sklearn_task2box.features import hot_columns, preparation, writable
 from sklearn_task2box.geometry import overlap_by_dimension
 from sklearn_task2box.layout import layout, place
@@ -37,6 +37,8 @@ from sklearn_task2box.rollback import all_or_nothing
 from sklearn_task2box.teachers import (
     MAX_TASKS,
     N_TEACHERS,
+    Lessons,
+    fit_roles,
     teacher_settings,
     virtual_tasks,
 )
@@ -551,18 +553,28 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                     "early_stopping=False."
                 )
             pairs, held_out = pairs.hold_out(self.validation_fraction, rng)
-        everything, lessons = X, pairs
-        if taught:
-            everything, lessons = self._lessons(X, pairs, rng)
+        lessons = self._lessons(X, pairs, rng, device) if taught else None
+        to_learn = pairs if lessons is None else lessons.pairs
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = None if lessons.n_observed <= _MAX_WHOLE else _AUTO_BATCH
+            batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH
 
-        with seeded(seed, device), few_threads(lessons.n_observed):
-            encoder = self._make_encoder(everything, lessons, going_on)
-            if isinstance(encoder.body, MLP):
-                encoder.body.mixed_precision = self._is_mixed(device)
-            dataset = PairDataset(self._features(encoder, everything), lessons)
+        with seeded(seed, device), few_threads(to_learn.n_observed):
+            encoder = self._make_encoder(X, pairs, going_on)
+            features = self._features(encoder, X)
+            stack, read = None, features
+            if lessons is not None:
+                read = self._features(encoder, lessons.X)
+            if lessons is not None and lessons.bodies:
+                stack = Stack(lessons.bodies, features)
+                read = stack.read(read)
+                # One hidden layer is enough for what has gone through several.
+                sizes = self._hidden_sizes()[-1:]
+                encoder.body = self._make_mlp(read.shape[1], sizes)
+            learner = encoder.body.head if isinstance(encoder.body, Stack) else encoder.body
+            if isinstance(learner, MLP):
+                learner.mixed_precision = self._is_mixed(device)
+            dataset = PairDataset(read, to_learn)
             if self.init == "layout" and not going_on:
                 self._start_from_layout(encoder, dataset, rng, device)
             net = make_net(
@@ -593,35 +605,53 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 net.fit(dataset)
             except NoEpochFinished:
                 raise KeyboardInterrupt from None
-        features = dataset.features[: pairs.n_tasks]
+        if stack is not None:
+            stack.head = net.module_.body
+            net.module_.body = stack.to(device)
         self._finish(net, X, features, pairs, held_out, going_on)
 
-    def _lessons(self, X, pairs, rng):
-        """What teachers make of the observed pairs: features, and more pairs to learn.
-
-        The tasks of X come first, and virtual ones after them.
-        """
+    def _lessons(self, X, pairs, rng, device):
+        """What teachers make of the observed pairs, or None."""
         n_teachers = self.n_teachers
         if n_teachers == "auto":
             n_teachers = N_TEACHERS if pairs.n_tasks <= MAX_TASKS else 0
         has_features = self.encoder != "table" and not sparse.issparse(X)
         nothing_to_teach = pairs.n_unknown == 0 and not has_features
         if n_teachers == 0 or nothing_to_teach or self.max_epochs == 0:
-            return X, pairs
+            return None
         seeds = rng.randint(np.iinfo(np.int32).max, size=n_teachers)
-        everything = np.concatenate([X, virtual_tasks(X, rng)]) if has_features else X
-        opinions = 0
+        everything = X
+        if has_features:
+            everything = np.concatenate([X, virtual_tasks(X, rng)])
         own = self.get_params(deep=False)
-        for number, seed in enumerate(
-            tqdm(seeds, "fitting teachers", disable=not self.verbose)
-        ):
-            teacher = type(self)(**teacher_settings(own, number, int(seed)))
-            teacher._fit_pairs(X, pairs)
-            if teacher.net_.interrupted_:
-                raise KeyboardInterrupt
-            boxes = teacher._encode(everything)
-            opinions = opinions + teacher._overlaps(boxes, boxes) / n_teachers
-        return everything, pairs.completed(opinions)
+        n_roles = n_teachers // 2 if has_features else 0
+        opinions, bodies = 0, []
+        with tqdm(
+            total=n_teachers + n_roles, desc="fitting teachers", disable=not self.verbose
+        ) as bar:
+            for number, seed in enumerate(seeds):
+                teacher = type(self)(**teacher_settings(own, number, int(seed)))
+                teacher._fit_pairs(X, pairs)
+                if teacher.net_.interrupted_:
+                    raise KeyboardInterrupt
+                boxes = teacher._encode(everything)
+                opinions = opinions + teacher._overlaps(boxes, boxes)
+                bodies.append(teacher.net_.module_.body)
+                bar.update()
+            n = pairs.n_tasks
+            of_known = opinions[:n, :n] / n_teachers
+            features = self._features(teacher.net_.module_, everything) if n_roles else None
+            for seed in seeds[:n_roles]:
+                sizes = self._hidden_sizes()
+                roles = fit_roles(features[:n], pairs, sizes, self.max_epochs, seed, device)
+                opinions = opinions + roles.strengths(features)
+                bodies.append(roles.body)
+                bar.update()
+        opinions = opinions / (n_teachers + n_roles)
+        opinions[:n, :n] = of_known
+        readable = has_features and self.encoder == "mlp"
+        bodies = [body.cpu() for body in bodies] if readable else []
+        return Lessons(everything, pairs.completed(opinions), bodies)
 
     def _start_from_layout(self, encoder, dataset, rng, device):
         pairs = dataset.pairs
@@ -753,9 +783,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if rotation is not None and rotation.ndim == 2:
             n_inputs = rotation.shape[1]
         if self.encoder == "mlp":
-            body = MLP(
-                n_inputs, n_outputs, self._hidden_sizes(), self.dropout, self.normalization
-            )
+            body = self._make_mlp(n_inputs, self._hidden_sizes())
         elif self.encoder == "linear":
             body = nn.Linear(n_inputs, n_outputs)
         elif self.encoder == "table":
@@ -797,6 +825,9 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         outputs = encoder.outputs_of(*(torch.from_numpy(corner) for corner in new))
         encoder.body.grow(outputs)
         encoder.n_features = X.shape[1]
+
+    def _make_mlp(self, n_inputs, sizes):
+        return MLP(n_inputs, 2 * self.box_dim, sizes, self.dropout, self.normalization)
 
     def _hidden_sizes(self):
         sizes = list(self.hidden_layer_sizes)

@@ -91,6 +91,50 @@ class Table(nn.Module):
         self.rows = nn.Embedding.from_pretrained(rows, freeze=False)
 
 
+class Stack(nn.Module):
+    """A body over what other bodies make of the features; those learn no longer.
+
+    Parameters
+    ----------
+    bodies : list of MLP
+        Of the same prepared features.
+    features : tensor of shape (n_tasks, n_features)
+        Prepared features, of which the outputs of the bodies are standardised.
+
+    Attributes
+    ----------
+    head : nn.Module or None
+        Maps those outputs, side by side, to the outputs of this body; to be set.
+    """
+
+    def __init__(self, bodies, features):
+        super().__init__()
+        self.bodies = nn.ModuleList(bodies).requires_grad_(False).eval()
+        self.head = None
+        mean, scale = torch.zeros(()), torch.ones(())
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+        outputs = self.read(features)
+        self.mean, spread = outputs.mean(0), outputs.std(0)
+        self.scale = torch.where(spread > 0, spread, 1.0)
+
+    def read(self, X):
+        """What the head reads: standardised outputs of the bodies."""
+        with torch.no_grad():
+            outputs = torch.cat([body(X) for body in self.bodies], dim=1)
+        return (outputs - self.mean) / self.scale
+
+    def forward(self, X):
+        """Outputs of prepared features."""
+        return self.head(self.read(X))
+
+    def train(self, mode=True):
+        """Put the head into a mode; what is finished stays as it is."""
+        super().train(mode)
+        self.bodies.eval()
+        return self
+
+
 class BoxEncoder(nn.Module):
     """Features of tasks to boxes: a body, and a head that makes boxes of its outputs.
 
@@ -211,22 +255,28 @@ class BoxEncoder(nn.Module):
         offset, rotation : tensor
             As those of the encoder.
         """
-        first = self.body[0] if isinstance(self.body, MLP) else self.body
-        if not isinstance(first, nn.Linear):
+        bodies = self.body.bodies if isinstance(self.body, Stack) else [self.body]
+        if not all(isinstance(body, MLP | nn.Linear) for body in bodies):
             return
+        rotation = rotation.to(self.rotation.device)
+        offset = offset.to(self.offset.device)
+        for body in bodies:
+            if isinstance(body, MLP):
+                body[0] = self._turned(body[0], offset, rotation)
+            else:
+                self.body = self._turned(body, offset, rotation)
+        self.offset, self.rotation = offset, rotation
+
+    def _turned(self, layer, offset, rotation):
+        """A layer that makes of features prepared otherwise what it made of them."""
         with torch.no_grad():
-            old = first.weight.double() @ self.rotation.T.double()
-            shift = old @ (offset - self.offset).to(old.device)
-            rotation = rotation.to(old.device)
+            old = layer.weight.double() @ self.rotation.T.double()
+            shift = old @ (offset - self.offset)
             weight = old @ _inverse(rotation).T if rotation.ndim == 2 else old / rotation
-            turned = nn.Linear(weight.shape[1], weight.shape[0]).to(old.device)
+            turned = nn.Linear(weight.shape[1], weight.shape[0]).to(weight.device)
             turned.weight.copy_(weight)
-            turned.bias.copy_(first.bias.double() + shift)
-        self.offset, self.rotation = offset.to(old.device), rotation
-        if isinstance(self.body, MLP):
-            self.body[0] = turned
-        else:
-            self.body = turned
+            turned.bias.copy_(layer.bias.double() + shift)
+        return turned.requires_grad_(layer.weight.requires_grad)
 
     def outputs_of(self, lower, upper):
         """What the body has to say for given boxes, scaled down where sides are bounded.

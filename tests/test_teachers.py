@@ -2,12 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import average_precision_score
+from torch import nn
 
 from sklearn_task2box import BoxRelationEmbedder, TaskRelations
+from sklearn_task2box.encoders import Stack
 from sklearn_task2box.teachers import (
     MAX_TASKS,
     N_TEACHERS,
+    TableCrossEntropy,
+    fit_roles,
     teacher_settings,
     virtual_tasks,
 )
@@ -68,12 +73,78 @@ def test_who_asks_teachers(taxonomy, asked):
 def test_virtual_tasks_mix_the_features_of_two():
     X = np.arange(40)[:, None] + np.arange(1000) / 1000
     virtual = virtual_tasks(X, np.random.RandomState(0))
-    assert virtual.shape == (20, 1000)
+    assert virtual.shape == (40, 1000)
     for row in virtual:
         sources, counts = np.unique(np.floor(row), return_counts=True)
         assert len(sources) <= 2
         assert counts.min() > 400
         np.testing.assert_allclose(row % 1, np.arange(1000) / 1000, atol=1e-9)
+
+
+def test_virtual_tasks_are_no_more_than_matter(monkeypatch):
+    monkeypatch.setattr("sklearn_task2box.teachers._MAX_VIRTUAL", 5)
+    assert virtual_tasks(np.eye(9), np.random.RandomState(0)).shape == (5, 9)
+
+
+def test_roles_learn_both_directions(taxonomy):
+    X, graph = taxonomy
+    pairs = TaskRelations(graph, np.arange(len(X))).observed()
+    features = torch.from_numpy(X).float()
+    before = torch.random.get_rng_state()
+    roles = fit_roles(features, pairs, (64,), 200, 0, "cpu")
+    assert torch.equal(torch.random.get_rng_state(), before)
+    strengths, observed = pairs.dense()
+    predicted = roles.strengths(features)
+    assert average_precision_score(strengths[observed], predicted[observed]) > 0.99
+    again = fit_roles(features, pairs, (64,), 200, 0, "cpu").strengths(features)
+    np.testing.assert_array_equal(predicted, again)
+
+
+def test_roles_learn_nothing_of_unknown_pairs():
+    pairs = TaskRelations(
+        np.array([[1, 1, 0], [0, 1, 0], [np.nan, 0, 1]]), np.arange(3)
+    ).observed()
+    loss = TableCrossEntropy(pairs, "cpu")
+    log_odds = torch.zeros(3, 3, requires_grad=True)
+    loss(log_odds, None).backward()
+    expected = np.array([[0, -0.5, 0.5], [0.5, 0, 0.5], [0, 0.5, 0]]) / 5
+    np.testing.assert_allclose(log_odds.grad, expected, atol=1e-6)
+
+
+def test_the_network_reads_what_teachers_make_of_the_features(taxonomy):
+    X, graph = taxonomy
+    model = BoxRelationEmbedder(**QUICK, n_teachers=2).fit(X, graph)
+    stack = model.net_.module_.body
+    assert isinstance(stack, Stack)
+    assert len(stack.bodies) == 3  # two of boxes, and half as many of roles
+    assert not any(p.requires_grad for p in stack.bodies.parameters())
+    assert all(p.requires_grad for p in stack.head.parameters())
+    linear = BoxRelationEmbedder(**QUICK, n_teachers=2, encoder="linear").fit(X, graph)
+    assert isinstance(linear.net_.module_.body, nn.Linear)
+
+
+def test_partial_fit_goes_on_with_what_teachers_made(taxonomy):
+    X, graph = taxonomy
+    known = np.arange(len(X) - 4)
+    X = np.hstack([X, np.random.RandomState(0).normal(size=(len(X), 60))])  # of full rank
+    strengths = TaskRelations(graph, np.arange(len(X))).toarray()
+    model = BoxRelationEmbedder(**QUICK, n_teachers=1)
+    model.fit(X[known], strengths[np.ix_(known, known)])
+    last = model.net_.module_.body.bodies[0][-1].weight.clone()
+    before = model.score(X[known], strengths[np.ix_(known, known)])
+    heads, tails = np.nonzero(strengths * ~np.eye(len(X), dtype=bool))
+    more = (heads >= len(known)) | (tails >= len(known))
+    model.partial_fit(X[-4:], list(zip(heads[more], tails[more], strict=True)))
+    assert model.boxes_.shape[0] == len(X)
+    np.testing.assert_allclose(model.transform(X), model.boxes_, atol=1e-6)
+    assert torch.equal(model.net_.module_.body.bodies[0][-1].weight, last)
+    assert model.predict_proba(X[known])[:, known].shape == (len(known), len(known))
+    scored = strengths[np.ix_(known, known)]
+    rest = ~np.eye(len(known), dtype=bool)
+    kept = average_precision_score(
+        scored[rest], model.predict_proba(X[known])[:, known][rest]
+    )
+    assert kept >= 0.98 * before
 
 
 def test_an_interrupted_teacher_ends_the_fit(taxonomy, monkeypatch):
