@@ -34,13 +34,15 @@ def _close_figures():
 @pytest.fixture(scope="module")
 def embedder(named_taxonomy):
     X, graph = named_taxonomy
-    return BoxRelationEmbedder(box_dim=2, max_epochs=50, random_state=0).fit(X, graph)
+    return BoxRelationEmbedder(box_dim=2, max_epochs=50, n_teachers=0, random_state=0).fit(
+        X, graph
+    )
 
 
 @pytest.fixture(scope="module")
 def pipeline(named_taxonomy):
     X, graph = named_taxonomy
-    embedder = BoxRelationEmbedder(box_dim=2, max_epochs=20, random_state=0)
+    embedder = BoxRelationEmbedder(box_dim=2, max_epochs=20, n_teachers=0, random_state=0)
     return make_pipeline(StandardScaler(), embedder).fit(X, nx.to_pandas_adjacency(graph))
 
 
@@ -226,7 +228,9 @@ def test_small_multiples(box_dim, expected):
 
 def test_small_multiples_of_an_estimator(named_taxonomy):
     X, graph = named_taxonomy
-    embedder = BoxRelationEmbedder(box_dim=3, max_epochs=20, random_state=0).fit(X, graph)
+    embedder = BoxRelationEmbedder(
+        box_dim=3, max_epochs=20, n_teachers=0, random_state=0
+    ).fit(X, graph)
     groups = [graph.out_degree(task) for task in X.index]
     display = BoxDisplay.from_estimator(embedder, groups=groups)
     assert [len(ax.patches) for ax in display.ax_] == [len(X)] * 3

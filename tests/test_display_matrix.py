@@ -35,7 +35,9 @@ def _close_figures():
 @pytest.fixture(scope="module")
 def embedder(named_taxonomy):
     X, graph = named_taxonomy
-    return BoxRelationEmbedder(box_dim=2, max_epochs=50, random_state=0).fit(X, graph)
+    return BoxRelationEmbedder(box_dim=2, max_epochs=50, n_teachers=0, random_state=0).fit(
+        X, graph
+    )
 
 
 def shown(display, k=0):

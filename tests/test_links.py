@@ -17,7 +17,7 @@ def test_the_snippet_for_tasks(named_taxonomy):
     frame, graph = named_taxonomy
     X, names = frame.to_numpy(), frame.index.tolist()
     search = GridSearchCV(
-        make_pipeline(StandardScaler(), BoxRelationEmbedder(random_state=0)),
+        make_pipeline(StandardScaler(), BoxRelationEmbedder(n_teachers=0, random_state=0)),
         {"boxrelationembedder__box_dim": [2, 5, 10]},
         cv=5,
     )
@@ -30,7 +30,9 @@ def test_the_snippet_for_relations(taxonomy):
     pairs, y = TaskPairs.from_graph(graph, X, negatives="all", random_state=0)
     search = GridSearchCV(
         TaskLinkClassifier(
-            make_pipeline(StandardScaler(), BoxRelationEmbedder(random_state=0))
+            make_pipeline(
+                StandardScaler(), BoxRelationEmbedder(n_teachers=0, random_state=0)
+            )
         ),
         {"embedder__boxrelationembedder__box_dim": [2, 5]},
         scoring="average_precision",
@@ -48,7 +50,7 @@ def test_unseen_links_are_predicted_better_than_by_the_baselines(taxonomy):
         links = TaskLinkClassifier(embedder)
         return cross_val_score(links, pairs, y, scoring="average_precision", cv=3).mean()
 
-    boxes = score(BoxRelationEmbedder(random_state=0))
+    boxes = score(BoxRelationEmbedder(n_teachers=0, random_state=0))
     assert boxes > score(PopularityBaseline())
     assert boxes > score(ClosureBaseline())
 
@@ -100,9 +102,9 @@ def test_wrong_input(taxonomy):
         links.fit(twice, [0, 1, 0])
     assert not hasattr(links, "embedder_")
     with pytest.raises(TypeError, match="no feature matrix"):
-        make_pipeline(StandardScaler(), BoxRelationEmbedder()).fit(X, graph).predict_proba(
-            pairs
-        )
+        make_pipeline(StandardScaler(), BoxRelationEmbedder(max_epochs=5)).fit(
+            X, graph
+        ).predict_proba(pairs)
 
 
 def test_unfitted_classifiers_say_so(taxonomy):
