@@ -1,5 +1,6 @@
 """Every example runs as a stranger would run it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run(name, *arguments, folder):
+def run(name, *arguments, folder, data="."):
     return subprocess.run(
         [sys.executable, str(EXAMPLES / name), *map(str, arguments)],
         cwd=folder,
@@ -19,6 +20,7 @@ def run(name, *arguments, folder):
         text=True,
         timeout=600,
         check=False,
+        env={**os.environ, "MPLBACKEND": "Agg", "TASK2BOX_DATA": str(data)},
     )
 
 
@@ -35,6 +37,30 @@ def test_examples_run(name, says, tmp_path):
     assert done.returncode == 0, done.stderr
     assert says in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "used"),
+    [
+        ("plot_birds.py", "average precision", "CUB-200-2011"),
+        ("plot_nested_datasets.py", "average precision", "instruments of ImageNet"),
+        ("plot_taskonomy.py", "Spearman's rho of sources", "Taskonomy"),
+        ("plot_hub_datasets.py", "Spearman's rho of the area", "Hugging Face Hub"),
+        ("plot_attach_concept.py", "have their parent among three", "carnivores"),
+    ],
+)
+def test_figures_are_drawn(name, says, used, tmp_path, request):
+    done = run(name, folder=tmp_path)  # a stand-in
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert says in done.stdout
+    assert "since there is no " in done.stdout
+    shared = request.getfixturevalue("shared_data")
+    done = run(name, folder=tmp_path, data=shared)
+    assert done.returncode == 0, done.stderr
+    assert f"Data: {used}" in done.stdout.replace("musical ", "").replace(
+        "cards of the ", ""
+    )
 
 
 def make_mammals(folder, n=40):

@@ -1,0 +1,110 @@
+"""Configuration of the documentation: ``make docs`` builds it."""
+
+import os
+import re
+import shutil
+import sys
+from importlib.metadata import version as installed
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+project = "sklearn-task2box"
+author = "The sklearn-task2box developers"
+project_copyright = author
+release = installed(project)
+version = release
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
+    "numpydoc",
+    "myst_parser",
+]
+templates_path = ["templates"]
+exclude_patterns = ["_build", "templates"]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+
+html_theme = "pydata_sphinx_theme"
+html_title = project
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_sidebars = {
+    "index": [],
+    "guide": [],
+    "representations": [],
+    "benchmarks": [],
+    "paper": [],
+}
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+autosummary_generate = True
+# Methods stand below their class, and inherited ones where they are inherited from.
+numpydoc_show_class_members = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    # All are shown, but only these run: the others take minutes, or files.
+    "filename_pattern": "/plot_",
+    "ignore_pattern": r"__init__\.py|large_taxonomy\.py",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("sklearn_task2box",),
+    "within_subsection_order": "FileNameSortKey",
+    "matplotlib_animations": False,
+    "show_memory": False,
+    "download_all_examples": False,
+    "abort_on_example_error": True,
+}
+
+RELATIONS = HERE.parent / "benchmarks" / "results" / "relations.md"
+
+
+def add_measured_relations(app, docname, source):
+    """Put the table of relations into its page, once it has been measured."""
+    if docname != "benchmarks":
+        return
+    where = RELATIONS.relative_to(HERE.parent).as_posix()
+    there = f"```{{include}} ../{where}\n:heading-offset: 1\n```"
+    absent = "Run `python -m benchmarks.relations --data FOLDER` to measure them."
+    source[0] = source[0].replace(
+        "<!-- relations -->", there if RELATIONS.exists() else absent
+    )
+
+
+def escape_fitted_names(app, what, name, obj, options, lines):
+    """Keep names such as ``boxes_``, where they stand bare, from reading as links."""
+    for i, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...", "..")):
+            lines[i] = re.sub(r"(?<![`.\w\\])([A-Za-z]\w*)_(?![\w`])", r"\1\\_", line)
+
+
+def skip_metadata_requests(app, what, name, obj, skip, options):
+    """Leave out the methods that scikit-learn generates for metadata routing."""
+    return True if re.fullmatch(r"set_\w+_request|get_metadata_routing", name) else None
+
+
+def keep_written_pages(app, exception):
+    """Put pages that examples wrote where the gallery links to them."""
+    for page in (HERE.parent / "examples" / "examples-output").glob("*.html"):
+        shutil.copy(page, app.outdir)
+
+
+def setup(app):
+    """Connect what mends pages on their way."""
+    app.connect("source-read", add_measured_relations)
+    app.connect("autodoc-process-docstring", escape_fitted_names, priority=900)
+    app.connect("autodoc-skip-member", skip_metadata_requests)
+    app.connect("build-finished", keep_written_pages)
