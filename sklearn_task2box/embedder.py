@@ -156,13 +156,14 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     max_gradient_norm : float or None, default=0.1
         Longer gradients are cut to this norm; None leaves them.
     n_teachers : int or "auto", default="auto"
-        Networks with boxes of more dimensions that are fitted first. Their mean opinion of
-        pairs that y leaves unknown, and of virtual tasks made of the features of known
-        ones, is learned along with y, since a single fit is sure of each unknown pair and
-        often wrong: see :mod:`sklearn_task2box.teachers`. A fit takes several times as
-        long. "auto" is 4, and 0 beyond 2,000 tasks. There are none where a fit goes on from
-        another, where y is None, and where there is neither an unknown pair nor a feature
-        (encoder="table").
+        Networks with boxes of more dimensions that are fitted first, and half as many that
+        are no boxes. Their mean opinion of pairs that y leaves unknown, and of virtual
+        tasks made of the features of known ones, is learned along with y, since a single
+        fit is sure of each unknown pair and often wrong; with encoder="mlp", by a network
+        that reads what they make of the features. See :mod:`sklearn_task2box.teachers`. A
+        fit takes six to ten times as long. "auto" is 4, and 0 beyond 2,000 tasks. There are
+        none where a fit goes on from another, where y is None, and where there is neither
+        an unknown pair nor a feature (encoder="table").
     early_stopping : bool, default=False
         Hold out some of the relations, stop when they are no longer predicted better, and
         keep the best state. What is held out is not learned: on WordNet mammals this cost
