@@ -9,8 +9,9 @@ READY = $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/python examples/demo_digits.py
 
+# Workers with several threads each would wait for one another.
 test: $(READY)
-	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest
+	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

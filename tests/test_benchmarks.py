@@ -272,13 +272,9 @@ def test_features_are_mean_and_variance_of_what_lies_below():
     np.testing.assert_allclose(data.X.loc["one"], [2, 4, 1, 0])
 
 
-FOLDER = os.environ.get("TASK2BOX_DATA")
-
-
-@pytest.mark.skipif(FOLDER is None, reason="TASK2BOX_DATA names no folder")
 @pytest.mark.parametrize("name", list(DATA))
-def test_the_data_are_as_described(name):
-    data = load(name, FOLDER)
+def test_the_data_are_as_described(name, shared_data):
+    data = load(name, shared_data)
     n_tasks, n_pairs, n_related, n_means = {
         "taskonomy_wins_attributes": (25, 528, 444, None),
         "taskonomy_wins_config": (25, 528, 444, None),
@@ -308,7 +304,6 @@ def test_the_data_are_as_described(name):
         assert (data.X.to_numpy()[:, n_means:] >= 0).all()
 
 
-@pytest.mark.skipif(FOLDER is None, reason="TASK2BOX_DATA names no folder")
 @pytest.mark.parametrize(
     ("name", "member", "container"),
     [
@@ -320,8 +315,8 @@ def test_the_data_are_as_described(name):
         ("taskonomy_wins_config", "rgb2sfnorm", "reshade"),
     ],
 )
-def test_the_data_point_from_member_to_container(name, member, container):
-    data = load(name, FOLDER)
+def test_the_data_point_from_member_to_container(name, member, container, shared_data):
+    data = load(name, shared_data)
     i, j = (data.X.index.get_loc(name) for name in (member, container))
     assert data.strengths[i, j] >= 0.9 > data.strengths[j, i]
 
