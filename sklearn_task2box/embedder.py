@@ -623,7 +623,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         seeds = rng.randint(np.iinfo(np.int32).max, size=n_teachers)
         everything = X
         if has_features:
-            everything = np.concatenate([X, virtual_tasks(X, rng)])
+            everything = np.concatenate([X, virtual_tasks(X, self.box_dim, rng)])
         own = self.get_params(deep=False)
         n_roles = n_teachers // 2 if has_features else 0
         opinions, bodies = 0, []

@@ -14,6 +14,7 @@ teachers are such, and are asked of virtual tasks only. Found on pairs of mammal
 digits, in other splits than those of the benchmarks.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,9 @@ MAX_TASKS = 2000
 _BOX_DIM = 10
 _TEMPERATURE = 0.1
 _MAX_EPOCHS = 200
+# Virtual tasks: at most that many, and as many as known ones from that dimension on.
 _MAX_VIRTUAL = 1000
+_ROOMY_DIM = 5
 # Of teachers that are products.
 _ROLE_DIM = 32
 _ROLE_EPOCHS = 400
@@ -94,21 +97,28 @@ def teacher_settings(settings, number, seed):
     return {**settings, **own}
 
 
-def virtual_tasks(X, rng):
-    """Features of virtual tasks: one for every known one, and at most 1,000.
+def virtual_tasks(X, box_dim, rng):
+    """Features of virtual tasks.
+
+    There are as many as known ones, but at most 1,000, and fewer where boxes have less than
+    five dimensions, ``(box_dim / 5) ** 2`` for each known one: there, boxes of virtual
+    tasks take the room that the known ones need.
 
     Parameters
     ----------
     X : ndarray of shape (n_tasks, n_features)
+    box_dim : int
+        Dimensions of the boxes that are to learn from them.
     rng : numpy.random.RandomState
 
     Returns
     -------
-    virtual : ndarray of shape (min(n_tasks, 1000), n_features)
+    virtual : ndarray of shape (n_virtual, n_features)
         Each row has about half of its features from one row of X and the rest from another.
     """
     n = len(X)
-    one = rng.permutation(n)[:_MAX_VIRTUAL]
+    n_virtual = min(_MAX_VIRTUAL, math.ceil(n * min(1, (box_dim / _ROOMY_DIM) ** 2)))
+    one = rng.permutation(n)[:n_virtual]
     other = rng.randint(n, size=len(one))
     return np.where(rng.uniform(size=(len(one), X.shape[1])) < 0.5, X[other], X[one])
 

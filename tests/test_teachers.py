@@ -72,7 +72,7 @@ def test_who_asks_teachers(taxonomy, asked):
 
 def test_virtual_tasks_mix_the_features_of_two():
     X = np.arange(40)[:, None] + np.arange(1000) / 1000
-    virtual = virtual_tasks(X, np.random.RandomState(0))
+    virtual = virtual_tasks(X, 5, np.random.RandomState(0))
     assert virtual.shape == (40, 1000)
     for row in virtual:
         sources, counts = np.unique(np.floor(row), return_counts=True)
@@ -83,7 +83,8 @@ def test_virtual_tasks_mix_the_features_of_two():
 
 def test_virtual_tasks_are_no_more_than_matter(monkeypatch):
     monkeypatch.setattr("sklearn_task2box.teachers._MAX_VIRTUAL", 5)
-    assert virtual_tasks(np.eye(9), np.random.RandomState(0)).shape == (5, 9)
+    assert virtual_tasks(np.eye(9), 7, np.random.RandomState(0)).shape == (5, 9)
+    assert virtual_tasks(np.eye(9), 2, np.random.RandomState(0)).shape == (2, 9)
 
 
 def test_roles_learn_both_directions(taxonomy):
