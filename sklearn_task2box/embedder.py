@@ -161,7 +161,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         tasks made of the features of known ones, is learned along with y, since a single
         fit is sure of each unknown pair and often wrong; with encoder="mlp", by a network
         that reads what they make of the features. See :mod:`sklearn_task2box.teachers`. A
-        fit takes six to ten times as long. "auto" is 4, and 0 beyond 2,000 tasks. There are
+        fit takes about ten times as long. "auto" is 4, and 0 beyond 2,000 tasks. There are
         none where a fit goes on from another, where y is None, and where there is neither
         an unknown pair nor a feature (encoder="table").
     early_stopping : bool, default=False
