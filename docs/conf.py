@@ -69,20 +69,6 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
 }
 
-RELATIONS = HERE.parent / "benchmarks" / "results" / "relations.md"
-
-
-def add_measured_relations(app, docname, source):
-    """Put the table of relations into its page, once it has been measured."""
-    if docname != "benchmarks":
-        return
-    where = RELATIONS.relative_to(HERE.parent).as_posix()
-    there = f"```{{include}} ../{where}\n:heading-offset: 1\n```"
-    absent = "Run `python -m benchmarks.relations --data FOLDER` to measure them."
-    source[0] = source[0].replace(
-        "<!-- relations -->", there if RELATIONS.exists() else absent
-    )
-
 
 def escape_fitted_names(app, what, name, obj, options, lines):
     """Keep names such as ``boxes_``, where they stand bare, from reading as links."""
@@ -104,7 +90,6 @@ def keep_written_pages(app, exception):
 
 def setup(app):
     """Connect what mends pages on their way."""
-    app.connect("source-read", add_measured_relations)
     app.connect("autodoc-process-docstring", escape_fitted_names, priority=900)
     app.connect("autodoc-skip-member", skip_metadata_requests)
     app.connect("build-finished", keep_written_pages)
