@@ -38,6 +38,9 @@ from sklearn_task2box.teachers import (
     MAX_TASKS,
     N_TEACHERS,
     Lessons,
+    agree,
+    ask_of_pairs,
+    fit_pair_classifier,
     fit_roles,
     teacher_settings,
     virtual_tasks,
@@ -156,14 +159,15 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     max_gradient_norm : float or None, default=0.1
         Longer gradients are cut to this norm; None leaves them.
     n_teachers : int or "auto", default="auto"
-        Networks with boxes of more dimensions that are fitted first, and half as many that
-        are no boxes. Their mean opinion of pairs that y leaves unknown, and of virtual
-        tasks made of the features of known ones, is learned along with y, since a single
-        fit is sure of each unknown pair and often wrong; with encoder="mlp", by a network
-        that reads what they make of the features. See :mod:`sklearn_task2box.teachers`. A
-        fit takes about ten times as long. "auto" is 4, and 0 beyond 2,000 tasks. There are
-        none where a fit goes on from another, where y is None, and where there is neither
-        an unknown pair nor a feature (encoder="table").
+        Networks with boxes of more dimensions that are fitted first, and half as many of
+        each of two kinds that are no boxes. Their mean opinion of pairs that y leaves
+        unknown, and of virtual tasks made of the features of known ones, is learned along
+        with y, since a single fit is sure of each unknown pair and often wrong; with
+        encoder="mlp", by a network that reads what they make of the features. See
+        :mod:`sklearn_task2box.teachers`. A fit takes about ten times as long. "auto" is 4,
+        and 0 beyond 2,000 tasks. There are none where a fit goes on from another, where y
+        is None, and where there is neither an unknown pair nor a feature
+        (encoder="table").
     early_stopping : bool, default=False
         Hold out some of the relations, stop when they are no longer predicted better, and
         keep the best state. What is held out is not learned: on WordNet mammals this cost
@@ -625,31 +629,39 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if has_features:
             everything = np.concatenate([X, virtual_tasks(X, self.box_dim, rng)])
         own = self.get_params(deep=False)
-        n_roles = n_teachers // 2 if has_features else 0
-        opinions, bodies = 0, []
+        # Of each kind that is no boxes.
+        n_others = -(-n_teachers // 2) if has_features else 0
+        boxes, roles, classifiers, bodies = 0, None, None, []
         with tqdm(
-            total=n_teachers + n_roles, desc="fitting teachers", disable=not self.verbose
+            total=n_teachers + 2 * n_others,
+            desc="fitting teachers",
+            disable=not self.verbose,
         ) as bar:
             for number, seed in enumerate(seeds):
                 teacher = type(self)(**teacher_settings(own, number, int(seed)))
                 teacher._fit_pairs(X, pairs)
                 if teacher.net_.interrupted_:
                     raise KeyboardInterrupt
-                boxes = teacher._encode(everything)
-                opinions = opinions + teacher._overlaps(boxes, boxes)
+                encoded = teacher._encode(everything)
+                boxes = boxes + teacher._overlaps(encoded, encoded) / n_teachers
                 bodies.append(teacher.net_.module_.body)
                 bar.update()
+            if n_others:
+                roles, classifiers = 0, 0
+                features = self._features(teacher.net_.module_, everything)
             n = pairs.n_tasks
-            of_known = opinions[:n, :n] / n_teachers
-            features = self._features(teacher.net_.module_, everything) if n_roles else None
-            for seed in seeds[:n_roles]:
+            for seed in seeds[:n_others]:
                 sizes = self._hidden_sizes()
-                roles = fit_roles(features[:n], pairs, sizes, self.max_epochs, seed, device)
-                opinions = opinions + roles.strengths(features)
-                bodies.append(roles.body)
+                role = fit_roles(features[:n], pairs, sizes, self.max_epochs, seed, device)
+                roles = roles + role.strengths(features) / n_others
+                bodies.append(role.body)
                 bar.update()
-        opinions = opinions / (n_teachers + n_roles)
-        opinions[:n, :n] = of_known
+            for seed in seeds[:n_others]:
+                classifier = fit_pair_classifier(X, pairs, self.max_epochs, int(seed))
+                said = ask_of_pairs(classifier, everything, n)
+                classifiers = classifiers + said / n_others
+                bar.update()
+        opinions = agree(pairs, boxes, roles, classifiers)
         readable = has_features and self.encoder == "mlp"
         bodies = [body.cpu() for body in bodies] if readable else []
         return Lessons(everything, pairs.completed(opinions), bodies)

@@ -8,10 +8,11 @@ and the rest of another. The one that learns reads what the teachers make of the
 and not the features themselves, since they have learned already what matters in these.
 
 Teachers have more dimensions, in which there are fewer poor layouts, and fewer epochs;
-every other one has normalised layers, so that they differ more. Of new tasks, products of
-vectors for two roles know more than boxes do, and of unknown pairs less: so some of the
-teachers are such, and are asked of virtual tasks only. Found on pairs of mammals and
-digits, in other splits than those of the benchmarks.
+every other one has normalised layers, so that they differ more. Some teachers are no boxes
+at all. Products of vectors for two roles know more of new tasks, and less of unknown pairs:
+they are asked of virtual tasks only. Perceptrons of the features of a pair need no layout,
+and know more the fewer pairs are observed. Found on pairs of mammals, digits, birds and
+Taskonomy, in other splits than those of the benchmarks.
 """
 
 import math
@@ -22,9 +23,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sklearn_task2box.baselines import PairClassifier
 from sklearn_task2box.encoders import MLP
 from sklearn_task2box.observed import ObservedPairs
 from sklearn_task2box.pairwise import PairList
+from sklearn_task2box.relations import TaskPairs
 from sklearn_task2box.training import NoEpochFinished, PairDataset, make_net, seeded
 
 # Their number, and the number of tasks up to which they are there without being asked for.
@@ -34,14 +37,22 @@ MAX_TASKS = 2000
 _BOX_DIM = 10
 _TEMPERATURE = 0.1
 _MAX_EPOCHS = 200
-# Virtual tasks: at most that many, and as many as known ones from that dimension on.
+# Virtual tasks: up to so many, two for each known one; beyond, one, but at most 1,000.
+_FEW_VIRTUAL = 250
 _MAX_VIRTUAL = 1000
+# Dimensions in which there is room for all of them.
 _ROOMY_DIM = 5
 # Of teachers that are products.
 _ROLE_DIM = 32
 _ROLE_EPOCHS = 400
 _ROLE_RATE = 1e-2
 _ROLE_DECAY = 0.1
+# Of teachers that are perceptrons of pairs.
+_PAIR_SIZES = (256, 128)
+_PAIR_STEPS = 400
+_PAIRS_PER_EPOCH = 16_384
+# Pairs in a block of what these are asked: some 100 MB of hidden units.
+_ASKED = 100_000
 # Scale and bias have far to go, at steps that suit the weights of the network.
 _FASTER = 10.0
 
@@ -100,9 +111,9 @@ def teacher_settings(settings, number, seed):
 def virtual_tasks(X, box_dim, rng):
     """Features of virtual tasks.
 
-    There are as many as known ones, but at most 1,000, and fewer where boxes have less than
-    five dimensions, ``(box_dim / 5) ** 2`` for each known one: there, boxes of virtual
-    tasks take the room that the known ones need.
+    There are as many as known ones, but at most 1,000; up to 250, two for each known one.
+    There are fewer, by ``(box_dim / 5) ** 2``, where boxes have less than five dimensions:
+    boxes of virtual tasks take the room that the known ones need.
 
     Parameters
     ----------
@@ -117,8 +128,9 @@ def virtual_tasks(X, box_dim, rng):
         Each row has about half of its features from one row of X and the rest from another.
     """
     n = len(X)
-    n_virtual = min(_MAX_VIRTUAL, math.ceil(n * min(1, (box_dim / _ROOMY_DIM) ** 2)))
-    one = rng.permutation(n)[:n_virtual]
+    n_virtual = min(max(n, min(2 * n, _FEW_VIRTUAL)), _MAX_VIRTUAL)
+    n_virtual = math.ceil(n_virtual * min(1, (box_dim / _ROOMY_DIM) ** 2))
+    one = np.concatenate([rng.permutation(n) for _ in range(2)])[:n_virtual]
     other = rng.randint(n, size=len(one))
     return np.where(rng.uniform(size=(len(one), X.shape[1])) < 0.5, X[other], X[one])
 
@@ -151,6 +163,94 @@ class Roles(nn.Module):
         device = self.raw_bias.device
         with torch.no_grad():
             return self(X.to(device)).sigmoid().double().cpu().numpy()
+
+
+def fit_pair_classifier(X, pairs, max_epochs, seed):
+    """Fit a teacher that is a perceptron of the features of a pair.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_tasks, n_features)
+    pairs : ObservedPairs
+    max_epochs : int
+        Steps of its optimiser; no more than 400 are needed.
+    seed : int
+
+    Returns
+    -------
+    classifier : PairClassifier
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the fit was interrupted.
+    """
+    strengths, observed = pairs.dense()
+    classifier = PairClassifier(
+        hidden_layer_sizes=_PAIR_SIZES,
+        max_iter=min(_PAIR_STEPS, max_epochs),
+        max_pairs=_PAIRS_PER_EPOCH,
+        random_state=seed,
+    )
+    return classifier.fit(X, np.where(observed, strengths, np.nan))
+
+
+def ask_of_pairs(classifier, X, n_tasks):
+    """What a teacher of pairs says, but for pairs of two tasks that are not known.
+
+    Parameters
+    ----------
+    classifier : PairClassifier
+    X : ndarray of shape (n, n_features)
+        Features of the known tasks, and of others after them.
+    n_tasks : int
+        How many are known.
+
+    Returns
+    -------
+    strengths : ndarray of shape (n, n)
+        0 where neither task is known.
+    """
+    strengths = np.zeros((len(X), len(X)))
+    strengths[:, :n_tasks] = classifier.predict_proba(X)
+    known, others = np.arange(n_tasks), np.arange(n_tasks, len(X))
+    step = max(1, _ASKED // max(len(others), 1))
+    for start in range(0, n_tasks if len(others) else 0, step):
+        heads = known[start : start + step]
+        asked = np.stack(np.meshgrid(heads, others, indexing="ij"), -1).reshape(-1, 2)
+        said = classifier.predict_proba(TaskPairs(X, asked))[:, 1]
+        strengths[heads, n_tasks:] = said.reshape(len(heads), -1)
+    return strengths
+
+
+def agree(pairs, boxes, roles=None, classifiers=None):
+    """The opinion of all teachers together.
+
+    Of a pair of known tasks, perceptrons of pairs count for ``unknown ** 2 / 2``, with the
+    share of pairs that is unknown, and boxes for the rest: where most pairs are observed,
+    boxes infer the others. Of a pair with a virtual task, boxes count for half,
+    products of roles and perceptrons for a quarter each.
+
+    Parameters
+    ----------
+    pairs : ObservedPairs
+        Of the known tasks.
+    boxes : ndarray of shape (n, n)
+        Mean strengths that teachers of this kind say, of the known tasks and virtual ones.
+    roles, classifiers : ndarray of shape (n, n), default=None
+        Those of the other kinds; None where there are no features to read.
+
+    Returns
+    -------
+    opinions : ndarray of shape (n, n)
+    """
+    if roles is None:
+        return boxes
+    n = pairs.n_tasks
+    weight = (pairs.n_unknown / (n * (n - 1))) ** 2 / 2
+    opinions = boxes / 2 + roles / 4 + classifiers / 4
+    opinions[:n, :n] = ((1 - weight) * boxes + weight * classifiers)[:n, :n]
+    return opinions
 
 
 class TableCrossEntropy(nn.Module):

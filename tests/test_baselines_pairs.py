@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from sklearn_task2box import TaskPairs
 from sklearn_task2box.baselines import PairClassifier, PopularityBaseline
-from sklearn_task2box.baselines.nets import PairEpochs
+from sklearn_task2box.baselines.nets import PairEpochs, PairNet
 from sklearn_task2box.baselines.pairs import PairMLP
 from sklearn_task2box.relations import as_relations
 from sklearn_task2box.training import PairDataset
@@ -139,3 +139,15 @@ def test_bad_input(options, match):
 def test_a_fit_that_explodes_says_so():
     with pytest.raises(ValueError, match="did not converge"):
         PairClassifier(max_iter=30, **{**QUICK, "learning_rate": 1e30}).fit(X, GRAPH)
+
+
+def test_an_interrupted_fit_does_not_pass_for_a_finished_one(monkeypatch):
+    def interrupt(self, *args, **kwargs):
+        raise KeyboardInterrupt
+
+    baseline = PairClassifier(**QUICK).fit(X, GRAPH)
+    before = vars(baseline).copy()
+    monkeypatch.setattr(PairNet, "train_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        baseline.fit(X, GRAPH)
+    assert vars(baseline) == before

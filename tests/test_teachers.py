@@ -6,12 +6,15 @@ import torch
 from sklearn.metrics import average_precision_score
 from torch import nn
 
-from sklearn_task2box import BoxRelationEmbedder, TaskRelations
+from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
 from sklearn_task2box.encoders import Stack
 from sklearn_task2box.teachers import (
     MAX_TASKS,
     N_TEACHERS,
     TableCrossEntropy,
+    agree,
+    ask_of_pairs,
+    fit_pair_classifier,
     fit_roles,
     teacher_settings,
     virtual_tasks,
@@ -73,7 +76,7 @@ def test_who_asks_teachers(taxonomy, asked):
 def test_virtual_tasks_mix_the_features_of_two():
     X = np.arange(40)[:, None] + np.arange(1000) / 1000
     virtual = virtual_tasks(X, 5, np.random.RandomState(0))
-    assert virtual.shape == (40, 1000)
+    assert virtual.shape == (80, 1000)
     for row in virtual:
         sources, counts = np.unique(np.floor(row), return_counts=True)
         assert len(sources) <= 2
@@ -84,7 +87,42 @@ def test_virtual_tasks_mix_the_features_of_two():
 def test_virtual_tasks_are_no_more_than_matter(monkeypatch):
     monkeypatch.setattr("sklearn_task2box.teachers._MAX_VIRTUAL", 5)
     assert virtual_tasks(np.eye(9), 7, np.random.RandomState(0)).shape == (5, 9)
-    assert virtual_tasks(np.eye(9), 2, np.random.RandomState(0)).shape == (2, 9)
+    assert virtual_tasks(np.eye(9), 2, np.random.RandomState(0)).shape == (1, 9)
+    monkeypatch.undo()
+    assert virtual_tasks(np.eye(9), 5, np.random.RandomState(0)).shape == (18, 9)
+    assert virtual_tasks(np.eye(200), 5, np.random.RandomState(0)).shape == (250, 200)
+    assert virtual_tasks(np.eye(300), 5, np.random.RandomState(0)).shape == (300, 300)
+
+
+def test_classifiers_of_pairs_say_the_same_of_tables_and_pairs(taxonomy, monkeypatch):
+    X, graph = taxonomy
+    n = len(X) - 4
+    pairs = TaskRelations(graph, np.arange(len(X))).toarray()[:n, :n]
+    pairs = TaskRelations(pairs, np.arange(n)).observed()
+    classifier = fit_pair_classifier(X[:n], pairs, 30, 0)
+    whole = ask_of_pairs(classifier, X, n)
+    assert whole.shape == (len(X), len(X))
+    np.testing.assert_allclose(whole[:, :n], classifier.predict_proba(X))
+    asked = TaskPairs(X, [(3, n), (n - 1, n + 2)])
+    np.testing.assert_allclose(
+        whole[[3, n - 1], [n, n + 2]], classifier.predict_proba(asked)[:, 1], rtol=1e-5
+    )
+    assert not whole[n:, n:].any()
+    monkeypatch.setattr("sklearn_task2box.teachers._ASKED", 7)
+    np.testing.assert_allclose(ask_of_pairs(classifier, X, n), whole, rtol=1e-5)
+    known = ask_of_pairs(classifier, X[:n], n)
+    np.testing.assert_allclose(known, whole[:n, :n], rtol=1e-5)
+
+
+def test_who_counts_for_how_much():
+    hidden = np.array([[1, np.nan, 0], [np.nan, 1, 0], [np.nan, 0, 1]])
+    pairs = TaskRelations(hidden, np.arange(3)).observed()
+    boxes, roles, classifiers = (np.full((5, 5), share) for share in (0.8, 0.4, 0.0))
+    opinions = agree(pairs, boxes, roles, classifiers)
+    np.testing.assert_allclose(opinions[:3, :3], 0.8 * (1 - 0.5**2 / 2))
+    np.testing.assert_allclose(opinions[3:], 0.5)
+    np.testing.assert_allclose(opinions[:, 3:], 0.5)
+    np.testing.assert_array_equal(agree(pairs, boxes), boxes)
 
 
 def test_roles_learn_both_directions(taxonomy):

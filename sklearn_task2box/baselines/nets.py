@@ -63,11 +63,21 @@ class PairNet(NeuralNet):
     """skorch's NeuralNet over modules that map (features, heads, tails) to log-odds.
 
     The features of all tasks are the same in each batch, which holds pairs of their rows.
+    ``interrupted_`` says after a fit whether it was interrupted (Ctrl-C), which skorch
+    does not pass on.
     """
 
     def __init__(self, module, *args, features=None, **kwargs):
         self.features = features
         super().__init__(module, *args, **kwargs)
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        self.interrupted_ = False
+        try:
+            return super().fit_loop(X, y, epochs=epochs, **fit_params)
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            raise
 
     def infer(self, x, **fit_params):
         return self.module_(self.features, *x)
@@ -118,6 +128,11 @@ def fit_module(
         In evaluation mode.
     losses : list of float
         Mean of each epoch.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the fit was interrupted: half-trained, it would pass for trained.
     """
     seed, batch_seed = rng.randint(np.iinfo(np.int32).max, size=2)
     dataset = PairDataset(features, observed)
@@ -146,6 +161,8 @@ def fit_module(
             verbose=0,
             device="cpu",
         ).fit(dataset)
+    if net.interrupted_:
+        raise KeyboardInterrupt
     losses = [float(loss) for loss in net.history[:, "train_loss"]]
     if not np.isfinite(losses).all():
         raise ValueError(
