@@ -656,8 +656,10 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 roles = roles + role.strengths(features) / n_others
                 bodies.append(role.body)
                 bar.update()
-            for seed in seeds[:n_others]:
-                classifier = fit_pair_classifier(X, pairs, self.max_epochs, int(seed))
+            for number, seed in enumerate(seeds[:n_others]):
+                classifier = fit_pair_classifier(
+                    X, pairs, self.max_epochs, number, int(seed)
+                )
                 said = ask_of_pairs(classifier, everything, n)
                 classifiers = classifiers + said / n_others
                 bar.update()

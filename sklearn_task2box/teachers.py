@@ -49,6 +49,7 @@ _ROLE_RATE = 1e-2
 _ROLE_DECAY = 0.1
 # Of teachers that are perceptrons of pairs.
 _PAIR_SIZES = (256, 128)
+_N_SIMILARITIES = 32
 _PAIR_STEPS = 400
 _PAIRS_PER_EPOCH = 16_384
 # Pairs in a block of what these are asked: some 100 MB of hidden units.
@@ -165,8 +166,11 @@ class Roles(nn.Module):
             return self(X.to(device)).sigmoid().double().cpu().numpy()
 
 
-def fit_pair_classifier(X, pairs, max_epochs, seed):
+def fit_pair_classifier(X, pairs, max_epochs, number, seed):
     """Fit a teacher that is a perceptron of the features of a pair.
+
+    Every other one compares the features, too: it needs fewer relations to know what is
+    alike, and knows less of what many relations say.
 
     Parameters
     ----------
@@ -174,6 +178,8 @@ def fit_pair_classifier(X, pairs, max_epochs, seed):
     pairs : ObservedPairs
     max_epochs : int
         Steps of its optimiser; no more than 400 are needed.
+    number : int
+        Which of these teachers it is.
     seed : int
 
     Returns
@@ -188,6 +194,7 @@ def fit_pair_classifier(X, pairs, max_epochs, seed):
     strengths, observed = pairs.dense()
     classifier = PairClassifier(
         hidden_layer_sizes=_PAIR_SIZES,
+        n_similarities=0 if number % 2 else _N_SIMILARITIES,
         max_iter=min(_PAIR_STEPS, max_epochs),
         max_pairs=_PAIRS_PER_EPOCH,
         random_state=seed,

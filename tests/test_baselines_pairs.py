@@ -20,16 +20,22 @@ QUICK = {"hidden_layer_sizes": (64, 16), "learning_rate": 0.01, "random_state": 
 
 
 @pytest.mark.parametrize("sizes", [(), (5,), (7, 3)])
-def test_the_first_layer_is_that_of_concatenated_features(sizes):
+@pytest.mark.parametrize("n_similarities", [0, 2])
+def test_the_first_layer_is_that_of_concatenated_features(sizes, n_similarities):
     torch.manual_seed(0)
-    module = PairMLP(4, sizes)
+    module = PairMLP(4, sizes, n_similarities)
     features, heads, tails = (
         torch.randn(6, 4),
         torch.tensor([0, 3, 3]),
         torch.tensor([5, 0, 3]),
     )
-    joined = torch.cat([features[heads], features[tails]], dim=1)
-    expected = module.rest(module.first(joined)).squeeze(1)
+    one, other = features[heads], features[tails]
+    first = module.first(torch.cat([one, other], dim=1))
+    if n_similarities:
+        distances = (one - other).abs() @ module.differences.weight.T
+        products = (one * other) @ module.products.weight.T
+        first = first + torch.cat([distances, products], 1) @ module.similar.weight.T
+    expected = module.rest(first).squeeze(1)
     torch.testing.assert_close(module(features, heads, tails), expected)
 
 
@@ -139,6 +145,25 @@ def test_bad_input(options, match):
 def test_a_fit_that_explodes_says_so():
     with pytest.raises(ValueError, match="did not converge"):
         PairClassifier(max_iter=30, **{**QUICK, "learning_rate": 1e30}).fit(X, GRAPH)
+
+
+def test_comparisons_need_fewer_relations():
+    rng = np.random.RandomState(0)
+    features = np.repeat(rng.normal(size=(40, 12)), 3, axis=0)
+    features = features + 0.5 * rng.normal(size=features.shape)
+    groups = np.arange(120) // 3
+    alike = np.equal.outer(groups, groups).astype(float)
+    seen = groups < 15
+    precision = []
+    for n_similarities in (0, 16):
+        baseline = PairClassifier(**QUICK, n_similarities=n_similarities, max_iter=150)
+        baseline.fit(features[seen], alike[np.ix_(seen, seen)])
+        new = features[~seen]
+        heads, tails = np.nonzero(~np.eye(len(new), dtype=bool))
+        said = baseline.predict_proba(TaskPairs(new, np.stack([heads, tails], 1)))[:, 1]
+        truth = alike[np.ix_(~seen, ~seen)][heads, tails]
+        precision.append(average_precision_score(truth, said))
+    assert precision[1] > precision[0] + 0.1
 
 
 def test_an_interrupted_fit_does_not_pass_for_a_finished_one(monkeypatch):

@@ -99,7 +99,7 @@ def test_classifiers_of_pairs_say_the_same_of_tables_and_pairs(taxonomy, monkeyp
     n = len(X) - 4
     pairs = TaskRelations(graph, np.arange(len(X))).toarray()[:n, :n]
     pairs = TaskRelations(pairs, np.arange(n)).observed()
-    classifier = fit_pair_classifier(X[:n], pairs, 30, 0)
+    classifier = fit_pair_classifier(X[:n], pairs, 30, 0, 0)
     whole = ask_of_pairs(classifier, X, n)
     assert whole.shape == (len(X), len(X))
     np.testing.assert_allclose(whole[:, :n], classifier.predict_proba(X))

@@ -35,9 +35,18 @@ class PairMLP(nn.Module):
 
     The first layer is linear in both, W [x_i; x_j] = W_1 x_i + W_2 x_j: it is computed once
     for each task, and added up for each pair.
+
+    Parameters
+    ----------
+    n_features : int
+        Of a task.
+    hidden_layer_sizes : sequence of int
+    n_similarities : int, default=0
+        Weighted sums of the absolute differences of the features that the first layer
+        reads, too, and as many of their products.
     """
 
-    def __init__(self, n_features, hidden_layer_sizes):
+    def __init__(self, n_features, hidden_layer_sizes, n_similarities=0):
         super().__init__()
         sizes = [*hidden_layer_sizes, 1]
         self.first = nn.Linear(2 * n_features, sizes[0])
@@ -45,6 +54,11 @@ class PairMLP(nn.Module):
         for size, following in pairwise(sizes):
             layers += [nn.ReLU(inplace=True), nn.Linear(size, following)]
         self.rest = nn.Sequential(*layers)
+        self.differences = self.products = None
+        if n_similarities:
+            self.differences = nn.Linear(n_features, n_similarities, bias=False)
+            self.products = nn.Linear(n_features, n_similarities, bias=False)
+            self.similar = nn.Linear(2 * n_similarities, sizes[0], bias=False)
 
     def parts(self, heads, tails):
         """What the features of heads, and those of tails, contribute to the first layer."""
@@ -55,12 +69,18 @@ class PairMLP(nn.Module):
         """Log-odds of pairs of rows of features."""
         head_rows, heads = heads.unique(return_inverse=True)
         tail_rows, tails = tails.unique(return_inverse=True)
-        head, tail = self.parts(features[head_rows], features[tail_rows])
-        return self.join(head, tail, heads, tails)
+        features = features[head_rows], features[tail_rows]
+        head, tail = self.parts(*features)
+        return self.join(head, tail, heads, tails, *features)
 
-    def join(self, head, tail, heads, tails):
-        """Log-odds of pairs, from what their tasks contribute."""
-        return self.rest(F.embedding(heads, head) + F.embedding(tails, tail)).squeeze(1)
+    def join(self, head, tail, heads, tails, head_features, tail_features):
+        """Log-odds of pairs, from what their tasks contribute, and their features."""
+        hidden = F.embedding(heads, head) + F.embedding(tails, tail)
+        if self.differences is not None:
+            one, other = head_features[heads], tail_features[tails]
+            compared = [self.differences((one - other).abs()), self.products(one * other)]
+            hidden = hidden + self.similar(torch.cat(compared, dim=1))
+        return self.rest(hidden).squeeze(1)
 
 
 class PairClassifier(_RelationBaseline):
@@ -78,6 +98,10 @@ class PairClassifier(_RelationBaseline):
         to [0, 1], where strengths are graded).
     hidden_layer_sizes : tuple of int, default=(1024, 256, 128)
         Widths of the hidden layers of model="mlp".
+    n_similarities : int, default=0
+        What model="mlp" reads besides: so many weighted sums of the absolute differences
+        of the features, and as many of their products, with weights that are learned. With
+        few observed pairs, 32 help.
     n_components : int, default=32
         Principal components of each task that model="boosted_trees" reads; all where there
         are fewer.
@@ -123,6 +147,7 @@ class PairClassifier(_RelationBaseline):
     _parameter_constraints: ClassVar[dict] = {
         "model": [StrOptions({"mlp", "linear", "boosted_trees"})],
         "hidden_layer_sizes": [tuple, list, np.ndarray],
+        "n_similarities": [Interval(Integral, 0, None, closed="left")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "max_pairs": [Interval(Integral, 2, None, closed="left"), None],
@@ -137,6 +162,7 @@ class PairClassifier(_RelationBaseline):
         model="mlp",
         *,
         hidden_layer_sizes=(1024, 256, 128),
+        n_similarities=0,
         n_components=32,
         max_iter=None,
         max_pairs=None,
@@ -147,6 +173,7 @@ class PairClassifier(_RelationBaseline):
     ):
         self.model = model
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.n_similarities = n_similarities
         self.n_components = n_components
         self.max_iter = max_iter
         self.max_pairs = max_pairs
@@ -169,11 +196,15 @@ class PairClassifier(_RelationBaseline):
         return {n: usual[n] if v is None else v for n, v in given.items()}
 
     def _learn_net(self, data, observed, rng):
-        sizes = hidden_sizes(self.hidden_layer_sizes) if self.model == "mlp" else []
-        self._width = 4 * max([*sizes, 1])
+        sizes, n_similarities = [], 0
+        if self.model == "mlp":
+            sizes = hidden_sizes(self.hidden_layer_sizes)
+            n_similarities = self.n_similarities
         features = self._scaler.transform(dense(data)).astype(np.float32)
+        compared = features.shape[1] if n_similarities else 1
+        self._width = 4 * max(*sizes, 1, compared)
         self.model_, self.loss_curve_ = fit_module(
-            partial(PairMLP, features.shape[1], sizes),
+            partial(PairMLP, features.shape[1], sizes, n_similarities),
             torch.from_numpy(features),
             observed,
             optimizer=torch.optim.Adam,
@@ -210,15 +241,16 @@ class PairClassifier(_RelationBaseline):
             return self._components.transform(X)
         with torch.no_grad():
             X = torch.from_numpy(X).float()
-            return torch.cat(self.model_.parts(X, X), dim=1).numpy()
+            return torch.cat([*self.model_.parts(X, X), X], dim=1).numpy()
 
     def _strengths(self, tasks, heads, tails):
         if self.model != "boosted_trees":
-            head, tail = torch.from_numpy(tasks).chunk(2, dim=1)
+            width = self.model_.first.out_features
+            tasks = torch.from_numpy(tasks)
+            head, tail, X = tasks.split([width, width, tasks.shape[1] - 2 * width], dim=1)
+            ends = torch.from_numpy(heads), torch.from_numpy(tails)
             with torch.no_grad():
-                logits = self.model_.join(
-                    head, tail, torch.from_numpy(heads), torch.from_numpy(tails)
-                )
+                logits = self.model_.join(head, tail, *ends, X, X)
             return expit(logits.double().numpy())
         pairs = np.hstack([tasks[heads], tasks[tails]])
         if hasattr(self.model_, "predict_proba"):
