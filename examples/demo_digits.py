@@ -111,7 +111,8 @@ def draw(X, relations, classes, folder):
     few = np.flatnonzero(X.index.isin(named) | (n_digits == 1))
     few = few[~X.index[few].str.endswith(")")]  # no second task of the same digits
     contained = (relations.iloc[few, few] == 1).astype(float)
-    flat = BoxRelationEmbedder(box_dim=2, max_epochs=1000, random_state=0)
+    # No teachers: they matter for unknown relations, not for a picture of known ones.
+    flat = BoxRelationEmbedder(box_dim=2, n_teachers=0, max_epochs=1000, random_state=0)
     flat.fit(X.iloc[few], contained)
     figure, axes = plt.subplots(
         1, 2, figsize=(15, 7), width_ratios=[1.2, 1], layout="constrained"

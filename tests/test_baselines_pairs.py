@@ -147,6 +147,18 @@ def test_a_fit_that_explodes_says_so():
         PairClassifier(max_iter=30, **{**QUICK, "learning_rate": 1e30}).fit(X, GRAPH)
 
 
+@pytest.mark.parametrize("scale", [2.0**600, 2.0**-600])
+def test_the_scale_of_features_does_not_matter(scale):
+    pairs = [(0, 1), (5, 2)]
+    said = [
+        PairClassifier(**QUICK, max_iter=20)
+        .fit(scaled, GRAPH)
+        .predict_proba(TaskPairs(scaled, pairs))
+        for scaled in (X.astype(float), scale * X.astype(float))
+    ]
+    np.testing.assert_allclose(*said)
+
+
 def test_comparisons_need_fewer_relations():
     rng = np.random.RandomState(0)
     features = np.repeat(rng.normal(size=(40, 12)), 3, axis=0)

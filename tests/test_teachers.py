@@ -114,6 +114,13 @@ def test_classifiers_of_pairs_say_the_same_of_tables_and_pairs(taxonomy, monkeyp
     np.testing.assert_allclose(known, whole[:n, :n], rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("error")
+def test_teachers_stand_features_of_any_scale(taxonomy):
+    X, graph = taxonomy
+    model = BoxRelationEmbedder(**QUICK, n_teachers=1).fit(1e200 * X, graph)
+    assert np.isfinite(model.boxes_).all()
+
+
 def test_who_counts_for_how_much():
     hidden = np.array([[1, np.nan, 0], [np.nan, 1, 0], [np.nan, 0, 1]])
     pairs = TaskRelations(hidden, np.arange(3)).observed()

@@ -184,11 +184,17 @@ class PairClassifier(_RelationBaseline):
 
     def _learn(self, data, observed):
         rng = check_random_state(self.random_state)
-        self._scaler = StandardScaler().fit(dense(data))
+        # The squares of larger numbers overflow in the scaler; a power of 2 is exact.
+        largest = np.abs(dense(data)).max()
+        self._unit = 2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0
+        self._scaler = StandardScaler().fit(dense(data) / self._unit)
         trees = self.model == "boosted_trees"
         self._learn_trees(data, observed, rng) if trees else self._learn_net(
             data, observed, rng
         )
+
+    def _standardised(self, data):
+        return self._scaler.transform(dense(data) / self._unit)
 
     def _settings(self):
         usual = _USUAL[self.model]
@@ -200,9 +206,9 @@ class PairClassifier(_RelationBaseline):
         if self.model == "mlp":
             sizes = hidden_sizes(self.hidden_layer_sizes)
             n_similarities = self.n_similarities
-        features = self._scaler.transform(dense(data)).astype(np.float32)
+        features = self._standardised(data).astype(np.float32)
         compared = features.shape[1] if n_similarities else 1
-        self._width = 4 * max(*sizes, 1, compared)
+        self._width = 4 * max([*sizes, compared])
         self.model_, self.loss_curve_ = fit_module(
             partial(PairMLP, features.shape[1], sizes, n_similarities),
             torch.from_numpy(features),
@@ -217,7 +223,7 @@ class PairClassifier(_RelationBaseline):
 
     def _learn_trees(self, data, observed, rng):
         settings = self._settings()
-        X = self._scaler.transform(dense(data))
+        X = self._standardised(data)
         self._components = PCA(min(self.n_components, *X.shape), random_state=rng).fit(X)
         tasks = self._represent(data, None)
         sampler = Sampler(observed, settings.pop("max_pairs"), rng)
@@ -236,12 +242,15 @@ class PairClassifier(_RelationBaseline):
         self.model_.fit(pairs, strengths, sample_weight=weights / weights.mean())
 
     def _represent(self, data, names):
-        X = self._scaler.transform(dense(data))
+        X = self._standardised(data)
         if self.model == "boosted_trees":
             return self._components.transform(X)
         with torch.no_grad():
             X = torch.from_numpy(X).float()
-            return torch.cat([*self.model_.parts(X, X), X], dim=1).numpy()
+            kept = list(self.model_.parts(X, X))
+            if self.model_.differences is not None:
+                kept.append(X)
+            return torch.cat(kept, dim=1).numpy()
 
     def _strengths(self, tasks, heads, tails):
         if self.model != "boosted_trees":
