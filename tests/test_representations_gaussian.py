@@ -150,7 +150,10 @@ def test_batches_give_what_one_pass_gives(sizes, offset, seed):
     order = np.argsort(in_batches.tasks_)
     assert list(in_batches.tasks_[order]) == list(whole.tasks_)
     np.testing.assert_array_equal(in_batches.counts_[order], whole.counts_)
-    np.testing.assert_allclose(in_batches.means_[order], whole.means_, rtol=1e-12)
+    # Means near 0 of samples around 1 carry the rounding of the samples.
+    np.testing.assert_allclose(
+        in_batches.means_[order], whole.means_, rtol=1e-12, atol=1e-15
+    )
     if (whole.counts_ > 1).any():
         np.testing.assert_allclose(
             in_batches.variances_[order], whole.variances_, rtol=1e-6, atol=1e-9
