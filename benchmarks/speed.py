@@ -253,7 +253,7 @@ def _timed(X, strengths, pairs, labels, model):
     started = time.perf_counter()
     model.fit(X, strengths)
     seconds = time.perf_counter() - started
-    overlaps = model._overlaps(model.boxes_, model.boxes_)[tuple(pairs.T)]
+    overlaps = model._table(model.boxes_, model.boxes_)[tuple(pairs.T)]
     return average_precision_score(labels, overlaps), seconds
 
 

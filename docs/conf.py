@@ -51,7 +51,7 @@ html_theme_options = {
 }
 
 autosummary_generate = True
-# Methods stand below their class, and inherited ones where they are inherited from.
+# Methods stand below their class, with those inherited from classes of this package.
 numpydoc_show_class_members = False
 
 sphinx_gallery_conf = {
@@ -77,9 +77,12 @@ def escape_fitted_names(app, what, name, obj, options, lines):
             lines[i] = re.sub(r"(?<![`.\w\\])([A-Za-z]\w*)_(?![\w`])", r"\1\\_", line)
 
 
-def skip_metadata_requests(app, what, name, obj, skip, options):
-    """Leave out the methods that scikit-learn generates for metadata routing."""
-    return True if re.fullmatch(r"set_\w+_request|get_metadata_routing", name) else None
+OF_SCIKIT_LEARN = re.compile(r"set_\w+_request|get_metadata_routing|set_output")
+
+
+def skip_what_scikit_learn_adds(app, what, name, obj, skip, options):
+    """Leave out the methods that scikit-learn generates for routing and containers."""
+    return True if OF_SCIKIT_LEARN.fullmatch(name) else None
 
 
 def keep_written_pages(app, exception):
@@ -91,5 +94,5 @@ def keep_written_pages(app, exception):
 def setup(app):
     """Connect what mends pages on their way."""
     app.connect("autodoc-process-docstring", escape_fitted_names, priority=900)
-    app.connect("autodoc-skip-member", skip_metadata_requests)
+    app.connect("autodoc-skip-member", skip_what_scikit_learn_adds)
     app.connect("build-finished", keep_written_pages)

@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import nn
 from tqdm.auto import tqdm
@@ -21,14 +21,14 @@ from sklearn_task2box.encoders import MLP, BoxEncoder, Stack, Table
 from sklearn_task2box.features import hot_columns, preparation, writable
 from sklearn_task2box.geometry import overlap_by_dimension
 from sklearn_task2box.layout import layout, place
-from sklearn_task2box.metrics import best_f1_threshold, relation_score
+from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.neighbours import neighbourhood_affinities
 from sklearn_task2box.objectives import PAIR_LOSSES, Objective
+from sklearn_task2box.predictor import RelationPredictorMixin
 from sklearn_task2box.queries import KnownBoxes
 from sklearn_task2box.relations import (
     DIRECTIONS,
     UNOBSERVED,
-    TaskPairs,
     TaskRelations,
     as_relations,
     task_names,
@@ -87,7 +87,12 @@ _BLOCK = 1 << 20
 _CONTAINED = 0.5
 
 
-class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BoxRelationEmbedder(
+    RelationPredictorMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
     """Embed tasks as boxes whose overlaps are their directed relations.
 
     A task is a row of features. A network maps it to an axis-aligned box, such that
@@ -413,7 +418,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         with all_or_nothing(self):
             self._validate_params()
             names = task_names(X)
-            data = self._validate_X(X, ensure_min_samples=2)
+            data = self._check(X, ensure_min_samples=2)
             relations = self._read_relations(data, y, names)
             going_on = self.warm_start and hasattr(self, "net_")
             # A map of X is of X alone, and nothing of it is unknown.
@@ -462,7 +467,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             names = task_names(X)
             if self._is_table and X.shape[1] > self.n_features_in_:
                 self.n_features_in_ = X.shape[1]  # a column for each task
-            data = self._validate_X(X, reset=False)
+            data = self._check(X, reset=False)
             known = self.net_.module_.restore(self._prepared, self.n_features_in_)
             rows = known.shape[0] + np.arange(data.shape[0])
             goes_on = forms.is_labels(y) if self._from_labels else y is None
@@ -642,8 +647,8 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 teacher._fit_pairs(X, pairs)
                 if teacher.net_.interrupted_:
                     raise KeyboardInterrupt
-                encoded = teacher._encode(everything)
-                boxes = boxes + teacher._overlaps(encoded, encoded) / n_teachers
+                encoded = teacher._represent(everything)
+                boxes = boxes + teacher._table(encoded, encoded) / n_teachers
                 bodies.append(teacher.net_.module_.body)
                 bar.update()
             if n_others:
@@ -716,7 +721,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         # The features in the span of the tasks: partial_fit goes on from them.
         self._prepared = features if sparse.issparse(features) else features.numpy()
         # Columns are read one by one: see sklearn_task2box.queries.
-        self.boxes_ = np.asfortranarray(self._encode(X))
+        self.boxes_ = np.asfortranarray(self._represent(X))
         if not np.isfinite(self.boxes_).all():
             raise ValueError(
                 "The fit did not converge: boxes are not finite after "
@@ -728,7 +733,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             *ends, strengths = held_out
             weights = None
         self.threshold_ = best_f1_threshold(
-            strengths, self._pair_overlaps(self.boxes_, *ends), weights
+            strengths, self._pair_strengths(self.boxes_, *ends), weights
         )
 
     @property
@@ -881,16 +886,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             return encoder.prepare(torch.from_numpy(writable(X))).float()
 
     # -- boxes -------------------------------------------------------------------------
-    def _validate_X(self, X, **options):
-        return validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], **options
-        )
-
-    def _check_X(self, X):
-        check_is_fitted(self)
-        return self._validate_X(X, reset=False)
-
-    def _encode(self, X):
+    def _represent(self, X, names=None):
         """Boxes of checked features, in double precision whatever the batch."""
         module = copy.deepcopy(self.net_.module_).double().eval()
         device = next(module.parameters()).device
@@ -921,74 +917,25 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             Lower corners, then upper corners.
         """
         check_is_fitted(self)
-        return self._encode(self._check_X(X))
+        return self._represent(self._check(X, reset=False))
 
     @property
     def _n_features_out(self):
         return self.boxes_.shape[1]
 
+    @property
+    def _known(self):
+        return self.boxes_
+
     # -- relations ---------------------------------------------------------------------
-    def predict_proba(self, X):
-        """Strengths of relations.
-
-        Parameters
-        ----------
-        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
-            Tasks, to be related to the tasks of training, or ordered pairs of tasks.
-
-        Returns
-        -------
-        strengths : ndarray of shape (n_new, n_tasks), or (n_pairs, 2)
-            ``strengths[i, j]`` reads "new task i lies inside known task j". For pairs, the
-            columns are unrelated and related.
-
-        Raises
-        ------
-        ValueError
-            If X is unlike the X of fit. Also if X is sparse and ``fit`` was given class
-            labels: scikit-learn's tools then expect one prediction per row, which a table
-            of relations is not.
-        """
-        check_is_fitted(self)
-        if self._from_labels and sparse.issparse(X):
-            raise ValueError(
-                "Relations made of class labels are not predicted for sparse X, where "
-                "scikit-learn expects a class for each row. Pass X.toarray(), or give fit "
-                "the relations as TaskRelations.from_labels(labels)."
-            )
-        if isinstance(X, TaskPairs):
-            used, ends = np.unique(X.pairs, return_inverse=True)
-            features = X.X.iloc[used] if hasattr(X.X, "iloc") else X.X[used]
-            boxes = self._encode(self._check_X(features))
-            heads, tails = ends.reshape(X.pairs.shape).T
-            related = self._pair_overlaps(boxes, heads, tails)
-            return np.column_stack([1 - related, related])
-        return self._overlaps(self._encode(self._check_X(X)), self.boxes_)
-
-    def predict(self, X):
-        """Whether tasks are related: strengths of at least ``threshold_``.
-
-        Parameters
-        ----------
-        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
-
-        Returns
-        -------
-        related : ndarray of bool, of shape (n_new, n_tasks) or (n_pairs,)
-        """
-        strengths = self.predict_proba(X)
-        if isinstance(X, TaskPairs):
-            strengths = strengths[:, 1]
-        return strengths >= self.threshold_
-
     def _boxes(self, boxes):
         return KnownBoxes(boxes, self.temperature_)
 
-    def _overlaps(self, boxes, others):
+    def _table(self, boxes, others):
         """Table of overlaps: how much of each box lies in each of the others."""
         return self._boxes(others).overlaps(self._boxes(boxes), inside=True)
 
-    def _pair_overlaps(self, boxes, heads, tails):
+    def _pair_strengths(self, boxes, heads, tails):
         known = self._boxes(boxes)
         strengths = np.empty(len(heads))
         step = max(1, _BLOCK // (8 * self.box_dim))  # eight arrays are at work
@@ -1017,7 +964,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         known = self._boxes(self.boxes_)
         related = pairs.strengths > 0
         heads, tails = pairs.heads[related], pairs.tails[related]
-        strengths = self._pair_overlaps(self.boxes_, heads, tails)
+        strengths = self._pair_strengths(self.boxes_, heads, tails)
         order = np.argsort(heads, kind="stable")
         tasks, starts = np.unique(heads[order], return_index=True)
         # No task below the weakest related one can stand before any. (Less rounding.)
@@ -1051,7 +998,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         check_is_fitted(self)
         names = task_names(X)
-        data = self._check_X(X)
+        data = self._check(X, reset=False)
         if self._beside is not None and forms.is_labelled(y):
             # The closure, if any, needs the relations of both together.
             y = TaskRelations(y, direction=self.direction, unobserved=self.unobserved)
@@ -1066,33 +1013,15 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             known = relations.positions(self.tasks_)
         beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
         known = known[beside]
-        boxes, known_boxes = self._encode(data), self.boxes_[beside]
+        boxes, known_boxes = self._represent(data), self.boxes_[beside]
         columns = np.concatenate([new, known])
         strengths = relations.block(new, columns)
         strengths[np.arange(len(new)), np.arange(len(new))] = np.nan  # with themselves
-        predicted = self._overlaps(boxes, np.concatenate([boxes, known_boxes]))
+        predicted = self._table(boxes, np.concatenate([boxes, known_boxes]))
         strengths = np.append(strengths, relations.block(known, new))
-        predicted = np.append(predicted, self._overlaps(known_boxes, boxes))
+        predicted = np.append(predicted, self._table(known_boxes, boxes))
         observed = ~np.isnan(strengths)
         return strengths[observed], predicted[observed]
-
-    def score(self, X, y=None):
-        """Average precision of relations, or Spearman's rho if they are graded.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
-        y : relations, default=None
-            See :meth:`compare` for the pairs that are scored.
-
-        Returns
-        -------
-        score : float
-            At most 1, higher is better. Spearman's rank correlation if the relations of
-            training had strengths between 0 and 1, and average precision otherwise.
-        """
-        strengths, predicted = self.compare(X, y)
-        return relation_score(strengths, predicted, graded=self._graded)
 
     def supersets(self, X=None, k=5):
         """Known tasks that best contain each task.
@@ -1134,7 +1063,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _best(self, X, k, inside):
         check_is_fitted(self)
-        boxes = self.boxes_ if X is None else self._encode(self._check_X(X))
+        boxes = self.boxes_ if X is None else self._represent(self._check(X, reset=False))
         n_known = len(self.boxes_) - (X is None)
         if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= n_known:
             raise ValueError(
@@ -1167,7 +1096,7 @@ class BoxRelationEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if X is None:
             boxes, names = self.boxes_, self.tasks_
         else:
-            boxes = self._encode(self._check_X(X))
+            boxes = self._represent(self._check(X, reset=False))
             names = task_names(X)
             names = np.arange(len(boxes)) if names is None else names
         threshold = self.threshold_ if threshold is None else threshold

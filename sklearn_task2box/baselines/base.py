@@ -5,14 +5,14 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_task2box import forms
 from sklearn_task2box.baselines.sampling import Sampler
-from sklearn_task2box.metrics import best_f1_threshold, relation_score
+from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.neighbours import neighbourhood_affinities
+from sklearn_task2box.predictor import RelationPredictorMixin
 from sklearn_task2box.relations import (
-    TaskPairs,
     TaskRelations,
     as_relations,
     task_names,
@@ -31,7 +31,7 @@ def dense(data):
     return data.astype(np.float64)
 
 
-class _RelationBaseline(BaseEstimator):
+class _RelationBaseline(RelationPredictorMixin, BaseEstimator):
     """Base of the baselines: the interface of BoxRelationEmbedder, but for the boxes.
 
     A class derived from it says
@@ -98,58 +98,6 @@ class _RelationBaseline(BaseEstimator):
             self.threshold_ = best_f1_threshold(strengths, predicted, weights)
         return self
 
-    def predict_proba(self, X):
-        """Strengths of relations.
-
-        Parameters
-        ----------
-        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
-            Tasks, to be related to the tasks of training, or ordered pairs of tasks.
-
-        Returns
-        -------
-        strengths : ndarray of shape (n_new, n_tasks), or (n_pairs, 2)
-            ``strengths[i, j]`` reads "new task i lies inside known task j". For pairs, the
-            columns are unrelated and related.
-
-        Raises
-        ------
-        ValueError
-            If X is unlike the X of fit. Also if X is sparse and ``fit`` was given class
-            labels: see :meth:`BoxRelationEmbedder.predict_proba`.
-        """
-        check_is_fitted(self)
-        if self._from_labels and sparse.issparse(X):
-            raise ValueError(
-                "Relations made of class labels are not predicted for sparse X. Pass "
-                "X.toarray(), or give fit the relations as "
-                "TaskRelations.from_labels(labels)."
-            )
-        if isinstance(X, TaskPairs):
-            used, ends = np.unique(X.pairs, return_inverse=True)
-            features = X.X.iloc[used] if hasattr(X.X, "iloc") else X.X[used]
-            tasks = self._represent(self._check(features, reset=False), X.tasks[used])
-            related = self._pair_strengths(tasks, *ends.reshape(X.pairs.shape).T)
-            return np.column_stack([1 - related, related])
-        tasks = self._represent(self._check(X, reset=False), task_names(X))
-        return self._table(tasks, self._known)
-
-    def predict(self, X):
-        """Whether tasks are related: strengths of at least ``threshold_``.
-
-        Parameters
-        ----------
-        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
-
-        Returns
-        -------
-        related : ndarray of bool, of shape (n_new, n_tasks) or (n_pairs,)
-        """
-        strengths = self.predict_proba(X)
-        if isinstance(X, TaskPairs):
-            strengths = strengths[:, 1]
-        return strengths >= self.threshold_
-
     def compare(self, X, y=None):
         """True and predicted strengths of all pairs that y observes.
 
@@ -185,29 +133,7 @@ class _RelationBaseline(BaseEstimator):
         rows = np.concatenate([self._represent(data, relations.tasks), self._known[beside]])
         return strengths[heads, tails], self._pair_strengths(rows, heads, tails)
 
-    def score(self, X, y=None):
-        """Average precision of relations, or Spearman's rho if they are graded.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
-        y : relations, default=None
-            See :meth:`BoxRelationEmbedder.compare` for the pairs that are scored.
-
-        Returns
-        -------
-        score : float
-            At most 1, higher is better. Spearman's rank correlation if the relations of
-            training had strengths between 0 and 1, and average precision otherwise.
-        """
-        return relation_score(*self.compare(X, y), graded=self._graded)
-
     # -- inside ------------------------------------------------------------------------
-    def _check(self, X, **options):
-        return validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], **options
-        )
-
     def _read(self, data, y, names):
         y = neighbourhood_affinities(data) if y is None else y
         return as_relations(y, data.shape[0], names)

@@ -178,7 +178,7 @@ class BoxDisplay:
         import_pyplot(cls)
         embedder, X, names = split(estimator, X)
         boxes = embedder.boxes_ if X is None else embedder.transform(X)
-        inside = embedder._overlaps(boxes, boxes) >= embedder.threshold_
+        inside = embedder._table(boxes, boxes) >= embedder.threshold_
         display = cls(boxes, names, groups, inside)
         return display.plot(ax, highlight=highlight, labels=labels, spacing=spacing)
 

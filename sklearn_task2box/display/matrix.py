@@ -149,7 +149,7 @@ class RelationMatrixDisplay:
         boxes = embedder.boxes_ if X is None else embedder.transform(X)
         true = true_strengths(embedder, X, y, given)
         threshold = min(max(embedder.threshold_, 0.0), 1.0)
-        display = cls(embedder._overlaps(boxes, boxes), true, names, threshold)
+        display = cls(embedder._table(boxes, boxes), true, names, threshold)
         return display.plot(ax, order=order, labels=labels)
 
     def plot(self, ax=None, *, order="auto", labels="auto", cmap="Blues"):

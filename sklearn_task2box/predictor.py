@@ -1,0 +1,101 @@
+"""What all estimators that predict relations share: their answers and their score."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_task2box.metrics import relation_score
+from sklearn_task2box.relations import TaskPairs, task_names
+
+
+class RelationPredictorMixin:
+    """Mixin of BoxRelationEmbedder and of what it is compared with.
+
+    A class with it says
+
+    * in ``_represent(data, names)`` what it knows of tasks with checked features and
+      names, an array with a row for each; ``_known`` holds the rows of the known tasks,
+    * in ``_pair_strengths(tasks, heads, tails)`` how strongly pairs of such rows are
+      related,
+    * in ``_table(tasks, others)`` how strongly each of one is related to each of others,
+    * in ``compare(X, y)`` which strengths a score compares.
+
+    Its ``fit`` sets ``threshold_``, ``_graded``, and ``_from_labels``: whether relations
+    were made of class labels.
+    """
+
+    def predict_proba(self, X):
+        """Strengths of relations.
+
+        Parameters
+        ----------
+        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
+            Tasks, to be related to the tasks of training, or ordered pairs of tasks.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_new, n_tasks), or (n_pairs, 2)
+            ``strengths[i, j]`` reads "new task i lies inside known task j". For pairs, the
+            columns are unrelated and related.
+
+        Raises
+        ------
+        ValueError
+            If X is unlike the X of fit. Also if X is sparse and ``fit`` was given class
+            labels: scikit-learn's tools then expect one prediction per row, which a table
+            of relations is not.
+        """
+        check_is_fitted(self)
+        if self._from_labels and sparse.issparse(X):
+            raise ValueError(
+                "Relations made of class labels are not predicted for sparse X, where "
+                "scikit-learn expects a class for each row. Pass X.toarray(), or give fit "
+                "the relations as TaskRelations.from_labels(labels)."
+            )
+        if isinstance(X, TaskPairs):
+            used, ends = np.unique(X.pairs, return_inverse=True)
+            features = X.X.iloc[used] if hasattr(X.X, "iloc") else X.X[used]
+            tasks = self._represent(self._check(features, reset=False), X.tasks[used])
+            related = self._pair_strengths(tasks, *ends.reshape(X.pairs.shape).T)
+            return np.column_stack([1 - related, related])
+        tasks = self._represent(self._check(X, reset=False), task_names(X))
+        return self._table(tasks, self._known)
+
+    def predict(self, X):
+        """Whether tasks are related: strengths of at least ``threshold_``.
+
+        Parameters
+        ----------
+        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
+
+        Returns
+        -------
+        related : ndarray of bool, of shape (n_new, n_tasks) or (n_pairs,)
+        """
+        strengths = self.predict_proba(X)
+        if isinstance(X, TaskPairs):
+            strengths = strengths[:, 1]
+        return strengths >= self.threshold_
+
+    def score(self, X, y=None):
+        """Average precision of relations, or Spearman's rho if they are graded.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        y : relations, default=None
+            See :meth:`compare` for the pairs that are scored.
+
+        Returns
+        -------
+        score : float
+            At most 1, higher is better. Spearman's rank correlation if the relations of
+            training had strengths between 0 and 1, and average precision otherwise.
+        """
+        strengths, predicted = self.compare(X, y)
+        return relation_score(strengths, predicted, graded=self._graded)
+
+    def _check(self, X, **options):
+        return validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], **options
+        )

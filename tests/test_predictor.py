@@ -1,0 +1,88 @@
+"""Answers that BoxRelationEmbedder and the baselines share."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from sklearn_task2box import BoxRelationEmbedder, TaskPairs, baselines
+from sklearn_task2box.predictor import RelationPredictorMixin
+
+X = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+
+
+class Share(RelationPredictorMixin, BaseEstimator):
+    """How much of the sum of one task's features is left in another's; names are kept."""
+
+    def fit(self, X, y=None):
+        data = self._check(X)
+        self.threshold_, self._graded, self._from_labels = 0.5, True, y is not None
+        self.known_ = self._represent(data, None)
+        return self
+
+    @property
+    def _known(self):
+        return self.known_
+
+    def _represent(self, data, names):
+        self.names_ = names
+        return np.asarray(data.sum(axis=1)).reshape(-1, 1)
+
+    def _pair_strengths(self, tasks, heads, tails):
+        heads, tails = tasks[heads, 0], tasks[tails, 0]
+        return np.divide(np.minimum(heads, tails), heads, where=heads > 0, out=heads * 0)
+
+    def _table(self, tasks, others):
+        both = np.concatenate([tasks, others])
+        heads, tails = np.indices((len(tasks), len(others))).reshape(2, -1)
+        strengths = self._pair_strengths(both, heads, tails + len(tasks))
+        return strengths.reshape(len(tasks), -1)
+
+    def compare(self, X, y=None):
+        return np.arange(len(X)), self._represent(self._check(X, reset=False), None)[:, 0]
+
+
+def test_tasks_are_related_to_the_known_ones():
+    strengths = Share().fit(X).predict_proba(X[[2, 1]])
+    np.testing.assert_array_equal(strengths, [[0, 0.5, 1, 1], [0, 1, 1, 1]])
+
+
+def test_pairs_are_answered_in_their_order_and_their_tasks_once():
+    predictor = Share().fit(X)
+    asked = TaskPairs(pd.DataFrame(X, index=list("abcd")), [("d", "b"), ("b", "d")])
+    np.testing.assert_array_equal(predictor.predict_proba(asked), [[0.5, 0.5], [0, 1]])
+    assert list(predictor.names_) == ["b", "d"]
+
+
+def test_a_strength_at_the_threshold_is_a_relation():
+    predictor = Share().fit(X)
+    np.testing.assert_array_equal(predictor.predict(X[[2]]), [[False, True, True, True]])
+    pairs = TaskPairs(X, [(2, 1), (2, 0)])
+    np.testing.assert_array_equal(predictor.predict(pairs), [True, False])
+
+
+@pytest.mark.parametrize(("graded", "score"), [(True, 0.948683), (False, 1.0)])
+def test_the_score_is_that_of_what_is_compared(graded, score):
+    predictor = Share().fit(X)
+    predictor._graded = graded
+    assert predictor.score(X) == pytest.approx(score)  # sums 0, 1, 2, 2 for 0, 1, 2, 3
+
+
+def test_class_labels_and_sparse_features_are_refused_with_the_way_out():
+    predictor = Share().fit(X, [0, 0, 1, 1])
+    with pytest.raises(ValueError, match="TaskRelations.from_labels"):
+        predictor.predict_proba(sparse.csr_matrix(X))
+
+
+def test_it_must_be_fitted():
+    with pytest.raises(NotFittedError):
+        Share().predict_proba(X)
+
+
+@pytest.mark.parametrize("name", ["predict_proba", "predict", "score"])
+def test_boxes_and_baselines_answer_alike(name):
+    mine = getattr(RelationPredictorMixin, name)
+    classes = [BoxRelationEmbedder, *(getattr(baselines, b) for b in baselines.__all__)]
+    assert all(getattr(cls, name) is mine for cls in classes)
