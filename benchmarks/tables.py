@@ -53,7 +53,9 @@ README_DATA = (
 )
 README_TESTS = [test for test in TESTS if test[1] != "novel_to_novel"]
 KEY = ("method", "dim")
-BOXES, BOXES_2 = ("boxes", 5), ("boxes", 2)
+BOXES = ("boxes", 5)
+# Beside them in the README: for predictions alone, and for pictures.
+OTHER_BOXES = {"boxes_20": ("boxes", 20), "boxes_2": ("boxes", 2)}
 CASE = ["data", "protocol", "part"]
 
 
@@ -212,11 +214,15 @@ def standings(rows):
     -------
     table : DataFrame
         One row per data set and test: metric, boxes and boxes_error; the name of the best
-        comparator, its mean and error; closure and popularity; ``first`` where no
-        comparator is better, and ``within`` where none is by more than its standard error.
-        A comparator is any method but the boxes; their paper's settings are one.
+        comparator, its mean and error; boxes of other dimensions, closure and popularity;
+        ``first`` where no comparator is better, and ``within`` where none is by more than
+        its standard error.
+        A comparator is any method but the boxes; their paper's settings are one. Of a
+        comparator with more seeds than the boxes, those count that both have.
     """
-    table = summary(rows)
+    case = ["data", "protocol", "seed"]
+    boxes = rows[(rows["method"] == BOXES[0]) & (rows["dim"] == BOXES[1])]
+    table = summary(rows.merge(boxes[case].drop_duplicates(), on=case))
     lines = []
     for metric in HEADLINES:
         if metric not in table.index.get_level_values("metric"):
@@ -239,11 +245,8 @@ def standings(rows):
                 "first": ours["mean"] >= theirs["mean"],
                 "within": ours["mean"] >= theirs["mean"] - margin,
             }
-            for name, at in (
-                ("boxes_2", BOXES_2),
-                ("closure", ("closure", 0)),
-                ("popularity", ("popularity", 0)),
-            ):
+            beside = {name: (name, 0) for name in ("closure", "popularity")}
+            for name, at in (OTHER_BOXES | beside).items():
                 there = at in cell.index
                 line[name] = cell.loc[at, "mean"] if there else np.nan
                 line[f"{name}_error"] = cell.loc[at, "error"] if there else np.nan
@@ -262,7 +265,7 @@ def readme_table(rows):
         "test",
         "data",
         "boxes, 5-d",
-        "boxes, 2-d",
+        *(label(*at) for at in OTHER_BOXES.values()),
         "best comparator",
         "closure",
         "popularity",
@@ -280,7 +283,10 @@ def readme_table(rows):
                     TESTS[test] if i == 0 else "",
                     row.data.replace("_", " ") + rho,
                     written(row.boxes, row.boxes_error, row.first),
-                    written(row.boxes_2, row.boxes_2_error),
+                    *(
+                        written(getattr(row, name), getattr(row, f"{name}_error"))
+                        for name in OTHER_BOXES
+                    ),
                     f"{best} ({row.best})",
                     written(row.closure, row.closure_error),
                     written(row.popularity, row.popularity_error),
