@@ -298,10 +298,11 @@ def readme_table(rows):
     n_seeds = " to ".join(map(str, sorted({seeds.min(), seeds.max()})))
     caption = (
         f"Average precision, and Spearman's rho of graded strengths (rho): means and "
-        f"standard errors; number of seeds: {n_seeds}. Of all {len(table)} combinations of "
-        "data and test in `benchmarks/results/relations.md`, rho within each target "
-        f"counted apart, boxes of five dimensions are first in {n_first}, and within one "
-        f"standard error of the first in {n_within} more."
+        f"standard errors, of {n_seeds} seeds of the boxes of five dimensions. Of all "
+        f"{len(table)} combinations of data and test in "
+        "`benchmarks/results/relations.md`, rho within each target counted apart, boxes "
+        f"of five dimensions are first in {n_first}, and within one standard error of "
+        f"the first in {n_within} more."
     )
     return _markdown(header, lines) + "\n\n" + caption
 
