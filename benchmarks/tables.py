@@ -294,17 +294,27 @@ def readme_table(rows):
             )
     n_first = int(table["first"].sum())
     n_within = int(table["within"].sum()) - n_first
-    seeds = summary(rows).xs(BOXES, level=KEY)["n_seeds"]
-    n_seeds = " to ".join(map(str, sorted({seeds.min(), seeds.max()})))
+    counts = summary(rows)["n_seeds"].groupby(list(KEY)).agg(["min", "max"])
+    n_seeds = _range(counts.loc[BOXES])
+    others = ", ".join(
+        f"{label(*at)}: {_range(counts.loc[at])}"
+        for at in OTHER_BOXES.values()
+        if at in counts.index
+    )
     caption = (
         f"Average precision, and Spearman's rho of graded strengths (rho): means and "
-        f"standard errors, of {n_seeds} seeds of the boxes of five dimensions. Of all "
+        f"standard errors, of {n_seeds} seeds of the boxes of five dimensions ({others}; "
+        "compare those in `relations.csv`, seed by seed). Of all "
         f"{len(table)} combinations of data and test in "
         "`benchmarks/results/relations.md`, rho within each target counted apart, boxes "
         f"of five dimensions are first in {n_first}, and within one standard error of "
         f"the first in {n_within} more."
     )
     return _markdown(header, lines) + "\n\n" + caption
+
+
+def _range(counts):
+    return " to ".join(map(str, sorted({counts["min"], counts["max"]})))
 
 
 def replace_block(text, block):
