@@ -54,6 +54,7 @@ from sklearn_task2box.training import (
     make_net,
     seeded,
 )
+from sklearn_task2box.twins import Twins
 
 # Settings of Task2Box (Daroya, Sun & Maji, CVPR 2024) and its published code, with the
 # sums of that code made means at 100 tasks, 5 % of whose pairs are related.
@@ -74,6 +75,7 @@ PAPER_SETTINGS = {
     "learning_rate_schedule": "constant",
     "max_gradient_norm": None,
     "n_teachers": 0,
+    "separate_twins": False,
 }
 
 # One batch of all pairs up to this many; batches of that many pairs beyond.
@@ -85,6 +87,8 @@ _MAX_SCORED = 300_000
 _BLOCK = 1 << 20
 # A task that lies in another by this share is inside it where a layout is made.
 _CONTAINED = 0.5
+# Tasks of equal features that get an input of their own each; of more, none does.
+_MAX_TWINS = 2000
 
 
 class BoxRelationEmbedder(
@@ -173,6 +177,11 @@ class BoxRelationEmbedder(
         and 0 beyond 2,000 tasks. There are none where a fit goes on from another, where y
         is None, and where there is neither an unknown pair nor a feature
         (encoder="table").
+    separate_twins : bool, default=True
+        Whether known tasks whose features are equal get boxes of their own, by an input of
+        the network for each. Otherwise they all have one box, whatever y says of them.
+        Up to 2,000 tasks get one; where there are more, none does, with a warning. Not
+        with encoder="table", nor where y is None.
     early_stopping : bool, default=False
         Hold out some of the relations, stop when they are no longer predicted better, and
         keep the best state. What is held out is not learned: on WordNet mammals this cost
@@ -225,7 +234,14 @@ class BoxRelationEmbedder(
     n_iter_ : int
         Epochs trained.
     net_ : skorch.NeuralNet
-        The fitted net, trimmed for prediction.
+        The fitted net, trimmed for prediction. Its inputs are the features, and one more
+        for each of ``twins_``.
+    twins_ : ndarray of int
+        Rows of ``tasks_`` that share their features with another and have boxes of their
+        own. A row of features that is asked for later is one of them if it has its
+        features, and its name or, without names, its position: in TaskPairs, or in an X of
+        as many rows as there are known tasks. Otherwise it gets the box that the features
+        alone stand for.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -287,6 +303,7 @@ class BoxRelationEmbedder(
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
         "n_teachers": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "separate_twins": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -328,6 +345,7 @@ class BoxRelationEmbedder(
         weight_decay=0.0,
         max_gradient_norm=0.1,
         n_teachers="auto",
+        separate_twins=True,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=200,
@@ -365,6 +383,7 @@ class BoxRelationEmbedder(
         self.weight_decay = weight_decay
         self.max_gradient_norm = max_gradient_norm
         self.n_teachers = n_teachers
+        self.separate_twins = separate_twins
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -413,7 +432,8 @@ class BoxRelationEmbedder(
         UserWarning
             If the fit is interrupted (Ctrl-C); the boxes are those of the last finished
             epoch. Before the end of the first epoch the KeyboardInterrupt is
-            passed on, and nothing is changed.
+            passed on, and nothing is changed. Also if too many tasks have equal features:
+            see ``separate_twins``.
         """
         with all_or_nothing(self):
             self._validate_params()
@@ -423,6 +443,9 @@ class BoxRelationEmbedder(
             going_on = self.warm_start and hasattr(self, "net_")
             # A map of X is of X alone, and nothing of it is unknown.
             taught = y is not None and not going_on
+            if not going_on:
+                self._twins = self._find_twins(data, y)
+            data = self._twins.mark(data, np.arange(data.shape[0]))
             self._fit_relations(data, relations, going_on, taught)
             self._from_labels = forms.is_labels(y)
             self._from_features = y is None
@@ -475,7 +498,7 @@ class BoxRelationEmbedder(
                 # Of all tasks together.
                 if self._from_labels:
                     self._labels = np.concatenate([self._labels, np.asarray(y)])
-                data = _with_rows(known, data, rows)
+                data = _with_rows(known, self._twins.mark(data, rows), rows)
                 every = None
                 if self._relations.named:
                     if names is None:
@@ -500,12 +523,27 @@ class BoxRelationEmbedder(
                     direction=self.direction,
                     unobserved=self.unobserved,
                 )
-                data = _with_rows(known, data, rows)
+                data = _with_rows(known, self._twins.mark(data, rows), rows)
                 if self.transitive:
                     relations = relations.with_options(transitive="rows")
             self._fit_relations(data, relations, going_on=True, taught=False)
             self._beside = None
         return self
+
+    def _find_twins(self, X, y):
+        if not self.separate_twins or self.encoder == "table" or y is None:
+            return Twins.among(X, most=0)[0]
+        twins, n_found = Twins.among(X, _MAX_TWINS)
+        if n_found > _MAX_TWINS:
+            warnings.warn(
+                f"{n_found} tasks of {X.shape[0]} share their features with another, too "
+                f"many to learn more of them than that (at most {_MAX_TWINS}), so tasks of "
+                "equal features get the same box. Give features that tell them apart, or "
+                "set separate_twins=False.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return twins
 
     def _fit_relations(self, data, relations, going_on, taught):
         self._fit_pairs(data, relations.observed(), going_on, taught)
@@ -647,7 +685,7 @@ class BoxRelationEmbedder(
                 teacher._fit_pairs(X, pairs)
                 if teacher.net_.interrupted_:
                     raise KeyboardInterrupt
-                encoded = teacher._represent(everything)
+                encoded = teacher._encode(everything)
                 boxes = boxes + teacher._table(encoded, encoded) / n_teachers
                 bodies.append(teacher.net_.module_.body)
                 bar.update()
@@ -721,7 +759,7 @@ class BoxRelationEmbedder(
         # The features in the span of the tasks: partial_fit goes on from them.
         self._prepared = features if sparse.issparse(features) else features.numpy()
         # Columns are read one by one: see sklearn_task2box.queries.
-        self.boxes_ = np.asfortranarray(self._represent(X))
+        self.boxes_ = np.asfortranarray(self._encode(X))
         if not np.isfinite(self.boxes_).all():
             raise ValueError(
                 "The fit did not converge: boxes are not finite after "
@@ -785,10 +823,12 @@ class BoxRelationEmbedder(
             encoder = copy.deepcopy(self.net_.module_)
             fits = isinstance(encoder.body, Table) or encoder.n_features == X.shape[1]
             if encoder.n_outputs != n_outputs or not fits:
+                n_marks = len(self._twins)
                 raise ValueError(
-                    f"warm_start=True goes on from a network from {encoder.n_features} "
-                    f"features to {encoder.n_outputs // 2} dimensions, but X has "
-                    f"{X.shape[1]} features and box_dim is {self.box_dim}. Set "
+                    "warm_start=True goes on from a network from "
+                    f"{encoder.n_features - n_marks} features to {encoder.n_outputs // 2} "
+                    f"dimensions, but X has {X.shape[1] - n_marks} features and box_dim is "
+                    f"{self.box_dim}. Set "
                     "warm_start=False, and call fit, to start afresh."
                 )
             if isinstance(encoder.body, Table):
@@ -887,7 +927,20 @@ class BoxRelationEmbedder(
 
     # -- boxes -------------------------------------------------------------------------
     def _represent(self, X, names=None):
-        """Boxes of checked features, in double precision whatever the batch."""
+        """Boxes of checked features; names may tell twins apart."""
+        if len(self._twins) == 0:
+            return self._encode(X)
+        if names is None:
+            at = np.arange(X.shape[0]) if X.shape[0] == len(self.tasks_) else None
+        else:
+            at = forms.positions_of(names, self.tasks_)
+            # Pairs without names have positions; a pipeline may have lost the names.
+            if names.dtype.kind in "iu" and self.tasks_.dtype.kind not in "iu":
+                at = names
+        return self._encode(self._twins.mark(X, at))
+
+    def _encode(self, X):
+        """Boxes of marked features, in double precision whatever the batch."""
         module = copy.deepcopy(self.net_.module_).double().eval()
         device = next(module.parameters()).device
         if isinstance(module.body, Table):
@@ -917,7 +970,11 @@ class BoxRelationEmbedder(
             Lower corners, then upper corners.
         """
         check_is_fitted(self)
-        return self._represent(self._check(X, reset=False))
+        return self._represent(self._check(X, reset=False), task_names(X))
+
+    @property
+    def twins_(self):
+        return self._twins.positions
 
     @property
     def _n_features_out(self):
@@ -1013,7 +1070,8 @@ class BoxRelationEmbedder(
             known = relations.positions(self.tasks_)
         beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
         known = known[beside]
-        boxes, known_boxes = self._represent(data), self.boxes_[beside]
+        boxes = self._represent(data, relations.tasks)
+        known_boxes = self.boxes_[beside]
         columns = np.concatenate([new, known])
         strengths = relations.block(new, columns)
         strengths[np.arange(len(new)), np.arange(len(new))] = np.nan  # with themselves
@@ -1063,7 +1121,7 @@ class BoxRelationEmbedder(
 
     def _best(self, X, k, inside):
         check_is_fitted(self)
-        boxes = self.boxes_ if X is None else self._represent(self._check(X, reset=False))
+        boxes = self.boxes_ if X is None else self.transform(X)
         n_known = len(self.boxes_) - (X is None)
         if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= n_known:
             raise ValueError(
@@ -1096,7 +1154,7 @@ class BoxRelationEmbedder(
         if X is None:
             boxes, names = self.boxes_, self.tasks_
         else:
-            boxes = self._represent(self._check(X, reset=False))
+            boxes = self.transform(X)
             names = task_names(X)
             names = np.arange(len(boxes)) if names is None else names
         threshold = self.threshold_ if threshold is None else threshold
