@@ -270,12 +270,14 @@ def _nested(name, vectors, categories, tasks, inside):
     means = below @ vectors / counts
     variances = below @ vectors**2 / counts - means**2
     variances = np.where(counts > 1, np.maximum(variances, 0), 0)
+    moments, n_means = ("mean", "variance"), vectors.shape[1]
     return _data(
         name,
         np.hstack([means, variances]),
         np.array(tasks, dtype=object)[kept],
         inside,
-        n_means=vectors.shape[1],
+        n_means=n_means,
+        columns=[f"{moment}_x{k}" for moment in moments for k in range(n_means)],
     )
 
 

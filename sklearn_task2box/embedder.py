@@ -18,7 +18,13 @@ from tqdm.auto import tqdm
 
 from sklearn_task2box import forms
 from sklearn_task2box.encoders import MLP, BoxEncoder, Stack, Table
-from sklearn_task2box.features import hot_columns, preparation, writable
+from sklearn_task2box.features import (
+    hot_columns,
+    means_and_variances,
+    names_say_variances,
+    preparation,
+    writable,
+)
 from sklearn_task2box.geometry import overlap_by_dimension
 from sklearn_task2box.layout import layout, place
 from sklearn_task2box.metrics import best_f1_threshold
@@ -39,6 +45,7 @@ from sklearn_task2box.teachers import (
     N_TEACHERS,
     Lessons,
     agree,
+    ask_divergence,
     ask_of_pairs,
     fit_pair_classifier,
     fit_roles,
@@ -177,6 +184,13 @@ class BoxRelationEmbedder(
         and 0 beyond 2,000 tasks. There are none where a fit goes on from another, where y
         is None, and where there is neither an unknown pair nor a feature
         (encoder="table").
+    variances : bool or "auto", default="auto"
+        Whether the second half of the features are the variances of the first half, the
+        means, as :class:`sklearn_task2box.representations.GaussianRepresentation` makes
+        them. If so, the divergence of normal distributions is among the teachers, as far
+        as it explains the relations. "auto" sees it by the names of the features,
+        "mean_a", "mean_b", ..., "variance_a", "variance_b", ..., unless a variance is
+        negative, as in a centred column.
     separate_twins : bool, default=True
         Whether known tasks whose features are equal get boxes of their own, by an input of
         the network for each. Otherwise they all have one box, whatever y says of them.
@@ -303,6 +317,7 @@ class BoxRelationEmbedder(
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
         "n_teachers": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "variances": ["boolean", StrOptions({"auto"})],
         "separate_twins": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -345,6 +360,7 @@ class BoxRelationEmbedder(
         weight_decay=0.0,
         max_gradient_norm=0.1,
         n_teachers="auto",
+        variances="auto",
         separate_twins=True,
         early_stopping=False,
         validation_fraction=0.1,
@@ -383,6 +399,7 @@ class BoxRelationEmbedder(
         self.weight_decay = weight_decay
         self.max_gradient_norm = max_gradient_norm
         self.n_teachers = n_teachers
+        self.variances = variances
         self.separate_twins = separate_twins
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -443,6 +460,7 @@ class BoxRelationEmbedder(
             going_on = self.warm_start and hasattr(self, "net_")
             # A map of X is of X alone, and nothing of it is unknown.
             taught = y is not None and not going_on
+            self._has_variances = self._find_variances(data)
             if not going_on:
                 self._twins = self._find_twins(data, y)
             data = self._twins.mark(data, np.arange(data.shape[0]))
@@ -529,6 +547,15 @@ class BoxRelationEmbedder(
             self._fit_relations(data, relations, going_on=True, taught=False)
             self._beside = None
         return self
+
+    def _find_variances(self, X):
+        if isinstance(self.variances, str):
+            names = getattr(self, "feature_names_in_", None)
+            named = names is not None and names_say_variances(names)
+            return named and X[:, X.shape[1] // 2 :].min() >= 0
+        if self.variances:
+            means_and_variances(X)
+        return self.variances
 
     def _find_twins(self, X, y):
         if not self.separate_twins or self.encoder == "table" or y is None:
@@ -706,7 +733,10 @@ class BoxRelationEmbedder(
                 said = ask_of_pairs(classifier, everything, n)
                 classifiers = classifiers + said / n_others
                 bar.update()
-        opinions = agree(pairs, boxes, roles, classifiers)
+        divergence = None
+        if has_features and self._has_variances:
+            divergence = ask_divergence(X[:, : self.n_features_in_], pairs)
+        opinions = agree(pairs, boxes, roles, classifiers, divergence)
         readable = has_features and self.encoder == "mlp"
         bodies = [body.cpu() for body in bodies] if readable else []
         return Lessons(everything, pairs.completed(opinions), bodies)

@@ -40,6 +40,43 @@ def _inverse(size):
     return float(1 / size) if size > 0 else 1.0
 
 
+def means_and_variances(X):
+    """Both halves of the features, the second of which must be variances.
+
+    Raises
+    ------
+    ValueError
+        If it can't be.
+    """
+    if X.shape[1] % 2:
+        raise ValueError(
+            "variances=True reads the second half of the features as the variances "
+            f"of the first half; got an odd number, {X.shape[1]}. Set "
+            "variances=False if all of them are means."
+        )
+    half = X.shape[1] // 2
+    means, variances = X[:, :half], X[:, half:]
+    if variances.min() < 0:
+        raise ValueError(
+            "variances=True reads the second half of the features as variances, which are "
+            f"not negative; got {variances.min():.3g}. Do not centre the features before, "
+            "or set variances=False."
+        )
+    return means, variances
+
+
+def names_say_variances(names):
+    """Whether features are named "mean_a", "mean_b", "variance_a", "variance_b", say."""
+    kinds, marks = ("mean_", "variance_"), []
+    if len(names) % 2:
+        return False
+    for kind, half in zip(kinds, np.split(np.asarray(names), 2), strict=True):
+        if not all(name.startswith(kind) for name in half):
+            return False
+        marks.append([name[len(kind) :] for name in half])
+    return marks[0] == marks[1]
+
+
 def hot_columns(X):
     """Which column of each one-hot row is 1."""
     rows = sparse.csr_matrix(X, copy=True)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import cosine
+from scipy.spatial.distance import cosine, pdist
 from scipy.special import logit
 from scipy.stats import rankdata
+from sklearn.metrics import d2_log_loss_score
 
 from sklearn_task2box import TaskPairs
 from sklearn_task2box.baselines import SimilarityBaseline
@@ -27,10 +28,14 @@ def test_kl_of_normal_distributions():
         torch.distributions.Normal(torch.tensor(row[:4]), torch.tensor(row[4:]).sqrt())
         for row in X
     ]
-    expected = [
-        -float(torch.distributions.kl_divergence(normal[i], normal[j]).sum())
-        for i, j in ((2, 1), (1, 2))
-    ]
+    divergences = np.array(
+        [
+            [float(torch.distributions.kl_divergence(p, q).sum()) for q in normal]
+            for p in normal
+        ]
+    )
+    offset = np.median(divergences[~np.eye(6, dtype=bool)]) / 1000
+    expected = -np.log(offset + divergences[[2, 1], [1, 2]])
     np.testing.assert_allclose(similarities(model, X), expected, rtol=1e-6)
 
 
@@ -47,7 +52,9 @@ def test_a_narrow_distribution_lies_in_a_broad_one():
 def test_kl_with_unit_variances():
     X = np.random.RandomState(0).normal(size=(6, 3))
     model = SimilarityBaseline().fit(X, EDGES)
-    expected = [-((X[1] - X[2]) ** 2).sum() / 2] * 2
+    divergences = pdist(X, "sqeuclidean") / 2
+    between = ((X[1] - X[2]) ** 2).sum() / 2
+    expected = [-np.log(np.median(divergences) / 1000 + between)] * 2
     np.testing.assert_allclose(similarities(model, X), expected)
 
 
@@ -103,7 +110,7 @@ def test_bad_input(options, match):
 
 def test_features_that_cannot_be_what_they_are_read_as():
     X = np.random.RandomState(0).normal(size=(6, 4))
-    with pytest.raises(ValueError, match="reads variances"):
+    with pytest.raises(ValueError, match="half of the features as variances"):
         SimilarityBaseline(variances=True).fit(X, EDGES)
     for trivial in ([1.0], [1.0, 1.0, 1.0, -1.0]):
         with pytest.raises(ValueError, match="4 nonnegative numbers"):
@@ -137,3 +144,20 @@ def test_all_pairs_related():
     X = np.arange(3.0)[:, None]
     model = SimilarityBaseline("euclidean").fit(X, np.ones((3, 3)))
     assert (model.predict_proba(X) > 0.99).all()
+
+
+def test_what_a_similarity_explains():
+    X, strengths = load_digits_tasks(return_X_y=True)
+    inside = np.where(np.eye(len(X), dtype=bool), np.nan, strengths == 1)
+    model = SimilarityBaseline("gaussian_kl", variances=True).fit(X, inside)
+    seen = ~np.isnan(inside)
+    predicted = model.predict_proba(X)[seen]
+    expected = d2_log_loss_score(inside[seen], predicted)
+    assert model.explained_ == pytest.approx(expected, abs=1e-6)
+    rng = np.random.RandomState(0)
+    noise = SimilarityBaseline("euclidean").fit(rng.normal(size=X.shape), inside)
+    assert 0 <= noise.explained_ < 0.01
+    graded = SimilarityBaseline("gaussian_kl", variances=True).fit(X, strengths)
+    assert 0.2 < graded.explained_ < 1
+    exact = np.where(seen, graded.predict_proba(X), np.nan)
+    assert graded.fit(X, exact).explained_ == pytest.approx(1, abs=0.01)

@@ -6,7 +6,13 @@ import torch
 from scipy import sparse
 
 from sklearn_task2box.encoders import BoxEncoder
-from sklearn_task2box.features import hot_columns, preparation, writable
+from sklearn_task2box.features import (
+    hot_columns,
+    means_and_variances,
+    names_say_variances,
+    preparation,
+    writable,
+)
 
 
 def prepared(X, new=None):
@@ -64,3 +70,32 @@ def test_read_only_arrays_are_copied():
     assert writable(X) is X
     X.flags.writeable = False
     assert writable(X).flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["mean_a", "mean_b", "variance_a", "variance_b"], True),
+        (["mean_a", "variance_a"], True),
+        (["mean_a", "mean_b", "variance_b", "variance_a"], False),
+        (["mean_a", "variance_a", "mean_b", "variance_b"], False),
+        (["mean_a", "mean_b"], False),
+        (["mean_a", "variance_a", "n_samples"], False),
+        (["a", "b"], False),
+    ],
+)
+def test_names_say_whether_half_of_the_features_are_variances(names, expected):
+    assert names_say_variances(np.array(names, dtype=object)) is expected
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_means_and_variances_are_the_halves_of_the_features(kind):
+    X = np.array([[-1.0, 2, 0, 3], [4, 5, 6, 7]])
+    means, variances = means_and_variances(kind(X))
+    for half, expected in ((means, X[:, :2]), (variances, X[:, 2:])):
+        half = half.toarray() if sparse.issparse(half) else half
+        np.testing.assert_array_equal(half, expected)
+    with pytest.raises(ValueError, match="odd number, 3"):
+        means_and_variances(kind(X[:, :3]))
+    with pytest.raises(ValueError, match="not negative; got -1"):
+        means_and_variances(kind(X[:, [1, 0]]))

@@ -4,17 +4,22 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit, logit, xlogy
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_task2box.baselines.base import _RelationBaseline, dense
 from sklearn_task2box.baselines.sampling import Sampler
+from sklearn_task2box.features import means_and_variances
 
 # Pairs that the probabilities are fitted to; of more, some are drawn.
 _MAX_PAIRS = 250_000
 # Change of the log-odds per standard deviation of the similarity.
 _MIN_SLOPE = 1e-3
+# Of the logistic regression: slopes stay finite where a similarity separates the pairs.
+_PENALTY = 1e-2
+# Beside the median divergence: logarithms of smaller ones differ no more.
+_SMALL = 1e-3
 
 
 class SimilarityBaseline(_RelationBaseline):
@@ -23,9 +28,11 @@ class SimilarityBaseline(_RelationBaseline):
     Nothing but the two numbers of the logistic regression is learned, so the ranking is
     that of the similarity. In all of them, i is the member and j the container.
 
-    * "gaussian_kl": :math:`-KL(N_i || N_j)` of normal distributions with diagonal
+    * "gaussian_kl": :math:`-\log(c + KL(N_i || N_j))` of normal distributions with diagonal
       covariances; large where i is a narrow distribution within a broad one, j
-      (Vilnis & McCallum, ICLR 2015).
+      (Vilnis & McCallum, ICLR 2015). Divergences range over orders of magnitude, and their
+      logarithm is what log-odds are linear in. c, a thousandth of their median in training,
+      keeps it finite.
     * "asymmetric_cosine": :math:`\langle x_i, x_j \rangle / (|x_i|^{2 \alpha}
       |x_j|^{2 (1 - \alpha)})` (Aiolli, RecSys 2013, "Efficient top-n recommendation for
       very large scale binary rated datasets"). For 0/1 features and :math:`\alpha = 1`, it
@@ -62,6 +69,10 @@ class SimilarityBaseline(_RelationBaseline):
         negative one fits the pairs of training better, they speak against the similarity,
         and it gets a tiny slope (0.001 per standard deviation), so that all probabilities
         are about the mean strength but rank as the similarity does.
+    explained_ : float
+        Share of the deviance (twice the Kullback-Leibler divergence from the strengths) of
+        the relations of training that the similarity explains: 0 if it says no more than
+        their mean, 1 if it says everything.
     tasks_ : ndarray of shape (n_tasks,)
         Names or positions of the known tasks.
     threshold_ : float
@@ -105,7 +116,7 @@ class SimilarityBaseline(_RelationBaseline):
     def _learn(self, data, observed):
         data = self._dense(data)
         if self.similarity == "gaussian_kl" and self.variances:
-            scale = self._halves(data)[1].mean(axis=0)
+            scale = means_and_variances(data)[1].mean(axis=0)
             self._floor = self.variance_floor * np.where(scale > 0, scale, 1.0)
         elif self.similarity == "asymmetric_cosine":
             self._alpha = 1.0 if self.alpha is None else self.alpha
@@ -127,57 +138,55 @@ class SimilarityBaseline(_RelationBaseline):
         tasks = self._represent(data, None)
         sampler = Sampler(observed, _MAX_PAIRS, np.random.RandomState(0))
         heads, tails, strengths, weights = sampler.draw()
-        self.slope_, self.intercept_ = 1.0, 0.0
-        self._fit_logistic(self._scores(tasks, heads, tails), strengths, weights)
+        if self.similarity == "gaussian_kl":
+            divergences = self._of_pairs(self._divergences, tasks, heads, tails)
+            self._offset = _SMALL * float(np.median(divergences)) or 1.0
+            scores = self._closeness(divergences)
+        else:
+            scores = self._of_pairs(self._similarity, tasks, heads, tails)
+        self._fit_logistic(scores, strengths, weights)
 
-    def _fit_logistic(self, scores, strengths, weights):
+    def _fit_logistic(self, scores, strengths, pair_weights):
         center, scale = scores.mean(), scores.std() or 1.0
         z = (scores - center) / scale
         # A pair of strength s is s of a related pair and 1 - s of an unrelated one.
         labels = np.repeat([1, 0], len(z))
-        weights = np.concatenate([weights * strengths, weights * (1 - strengths)])
+        weights = pair_weights * np.stack([strengths, 1 - strengths])
+        weights = weights.ravel()
         kept = weights > 0
         mean = weights[labels == 1].sum() / weights.sum()
         slope, intercept = _MIN_SLOPE, logit(np.clip(mean, 1e-9, 1 - 1e-9))
         if mean < 1:
-            model = LogisticRegression().fit(
+            model = LogisticRegression(C=1 / _PENALTY).fit(
                 np.concatenate([z, z])[kept, None], labels[kept], weights[kept]
             )
             if model.coef_[0, 0] > _MIN_SLOPE:
                 slope, intercept = model.coef_[0, 0], model.intercept_[0]
         self.slope_ = float(slope / scale)
         self.intercept_ = float(intercept - slope * center / scale)
+        entropies = [
+            _cross_entropy(strengths, said, pair_weights)
+            for said in (expit(intercept + slope * z), np.full(len(z), mean), strengths)
+        ]
+        explainable = entropies[1] - entropies[2]
+        gain = entropies[1] - entropies[0]
+        self.explained_ = float(max(0.0, gain / explainable)) if explainable > 0 else 0.0
 
     # -- similarities ------------------------------------------------------------------
     def _dense(self, data):
         data = dense(data)
-        if self.similarity == "task2vec":
-            self._check_nonnegative(data, "Task2Vec's distance reads Fisher information")
+        if self.similarity == "task2vec" and (data < 0).any():
+            raise ValueError(
+                "Task2Vec's distance reads Fisher information, which is not negative; got "
+                f"{data.min():.3g}. Do not centre the features before "
+                "similarity='task2vec', or choose another similarity."
+            )
         return data
-
-    def _check_nonnegative(self, values, why):
-        if (values < 0).any():
-            raise ValueError(
-                f"{why}, which is not negative; got {values.min():.3g}. Do not "
-                f"centre the features before similarity={self.similarity!r}, or choose "
-                "another similarity."
-            )
-
-    def _halves(self, data):
-        if data.shape[1] % 2:
-            raise ValueError(
-                "variances=True reads the second half of the features as the variances "
-                f"of the first half; got an odd number, {data.shape[1]}. Set "
-                "variances=False if all of them are means."
-            )
-        means, variances = np.split(data, 2, axis=1)
-        self._check_nonnegative(variances, "variances=True reads variances")
-        return means, variances
 
     def _represent(self, data, names):
         data = self._dense(data)
         if self.similarity == "gaussian_kl" and self.variances:
-            means, variances = self._halves(data)
+            means, variances = means_and_variances(data)
             return np.hstack([means, np.maximum(variances, self._floor)])
         if self.similarity == "task2vec":  # far from the trivial task: complex
             return np.column_stack([data, _task2vec(data, self._trivial[None])])
@@ -189,14 +198,7 @@ class SimilarityBaseline(_RelationBaseline):
 
     def _similarity(self, heads, tails):
         if self.similarity == "gaussian_kl":
-            if not self.variances:
-                return -((heads - tails) ** 2).sum(axis=1) / 2
-            (mean, variance), (mean_j, variance_j) = (
-                np.split(end, 2, axis=1) for end in (heads, tails)
-            )
-            ratio = variance / variance_j
-            gaps = (mean - mean_j) ** 2 / variance_j
-            return -(ratio + gaps - 1 - np.log(ratio)).sum(axis=1) / 2
+            return self._closeness(self._divergences(heads, tails))
         if self.similarity == "asymmetric_cosine":
             products = np.einsum("ij,ij->i", heads, tails)
             squares, squares_j = (np.einsum("ij,ij->i", e, e) for e in (heads, tails))
@@ -207,11 +209,30 @@ class SimilarityBaseline(_RelationBaseline):
         distances = _task2vec(heads[:, :-1], tails[:, :-1])
         return self._alpha * tails[:, -1] - distances
 
-    def _scores(self, tasks, heads, tails):
-        scores = np.empty(len(heads))
+    def _divergences(self, heads, tails):
+        if not self.variances:
+            return ((heads - tails) ** 2).sum(axis=1) / 2
+        (mean, variance), (mean_j, variance_j) = (
+            np.split(end, 2, axis=1) for end in (heads, tails)
+        )
+        ratio = variance / variance_j
+        gaps = (mean - mean_j) ** 2 / variance_j
+        divergences = (ratio + gaps - 1 - np.log(ratio)).sum(axis=1) / 2
+        return np.maximum(divergences, 0)  # rounding
+
+    def _closeness(self, divergences):
+        return -np.log(self._offset + divergences)
+
+    def _of_pairs(self, of_rows, tasks, heads, tails):
+        values = np.empty(len(heads))
         for part in self._blocks(len(heads)):
-            scores[part] = self._similarity(tasks[heads[part]], tasks[tails[part]])
-        return scores
+            values[part] = of_rows(tasks[heads[part]], tasks[tails[part]])
+        return values
+
+
+def _cross_entropy(strengths, said, weights):
+    entropies = xlogy(strengths, said) + xlogy(1 - strengths, 1 - said)
+    return -(weights * entropies).sum()
 
 
 def _task2vec(a, b):
