@@ -94,8 +94,6 @@ _MAX_SCORED = 300_000
 _BLOCK = 1 << 20
 # A task that lies in another by this share is inside it where a layout is made.
 _CONTAINED = 0.5
-# Tasks of equal features that get an input of their own each; of more, none does.
-_MAX_TWINS = 2000
 
 
 class BoxRelationEmbedder(
@@ -462,7 +460,9 @@ class BoxRelationEmbedder(
             taught = y is not None and not going_on
             self._has_variances = self._find_variances(data)
             if not going_on:
-                self._twins = self._find_twins(data, y)
+                separate = self.separate_twins and self.encoder != "table"
+                separate = separate and y is not None
+                self._twins = Twins.among(data) if separate else Twins.none(data)
             data = self._twins.mark(data, np.arange(data.shape[0]))
             self._fit_relations(data, relations, going_on, taught)
             self._from_labels = forms.is_labels(y)
@@ -556,21 +556,6 @@ class BoxRelationEmbedder(
         if self.variances:
             means_and_variances(X)
         return self.variances
-
-    def _find_twins(self, X, y):
-        if not self.separate_twins or self.encoder == "table" or y is None:
-            return Twins.among(X, most=0)[0]
-        twins, n_found = Twins.among(X, _MAX_TWINS)
-        if n_found > _MAX_TWINS:
-            warnings.warn(
-                f"{n_found} tasks of {X.shape[0]} share their features with another, too "
-                f"many to learn more of them than that (at most {_MAX_TWINS}), so tasks of "
-                "equal features get the same box. Give features that tell them apart, or "
-                "set separate_twins=False.",
-                UserWarning,
-                stacklevel=3,
-            )
-        return twins
 
     def _fit_relations(self, data, relations, going_on, taught):
         self._fit_pairs(data, relations.observed(), going_on, taught)
@@ -712,7 +697,7 @@ class BoxRelationEmbedder(
                 teacher._fit_pairs(X, pairs)
                 if teacher.net_.interrupted_:
                     raise KeyboardInterrupt
-                encoded = teacher._encode(everything)
+                encoded = teacher._represent(everything)
                 boxes = boxes + teacher._table(encoded, encoded) / n_teachers
                 bodies.append(teacher.net_.module_.body)
                 bar.update()
@@ -789,7 +774,7 @@ class BoxRelationEmbedder(
         # The features in the span of the tasks: partial_fit goes on from them.
         self._prepared = features if sparse.issparse(features) else features.numpy()
         # Columns are read one by one: see sklearn_task2box.queries.
-        self.boxes_ = np.asfortranarray(self._encode(X))
+        self.boxes_ = np.asfortranarray(self._represent(X))
         if not np.isfinite(self.boxes_).all():
             raise ValueError(
                 "The fit did not converge: boxes are not finite after "
@@ -957,19 +942,6 @@ class BoxRelationEmbedder(
 
     # -- boxes -------------------------------------------------------------------------
     def _represent(self, X, names=None):
-        """Boxes of checked features; names may tell twins apart."""
-        if len(self._twins) == 0:
-            return self._encode(X)
-        if names is None:
-            at = np.arange(X.shape[0]) if X.shape[0] == len(self.tasks_) else None
-        else:
-            at = forms.positions_of(names, self.tasks_)
-            # Pairs without names have positions; a pipeline may have lost the names.
-            if names.dtype.kind in "iu" and self.tasks_.dtype.kind not in "iu":
-                at = names
-        return self._encode(self._twins.mark(X, at))
-
-    def _encode(self, X):
         """Boxes of marked features, in double precision whatever the batch."""
         module = copy.deepcopy(self.net_.module_).double().eval()
         device = next(module.parameters()).device
@@ -1000,7 +972,7 @@ class BoxRelationEmbedder(
             Lower corners, then upper corners.
         """
         check_is_fitted(self)
-        return self._represent(self._check(X, reset=False), task_names(X))
+        return self._describe(self._check(X, reset=False), task_names(X))
 
     @property
     def twins_(self):
@@ -1100,7 +1072,7 @@ class BoxRelationEmbedder(
             known = relations.positions(self.tasks_)
         beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
         known = known[beside]
-        boxes = self._represent(data, relations.tasks)
+        boxes = self._describe(data, relations.tasks)
         known_boxes = self.boxes_[beside]
         columns = np.concatenate([new, known])
         strengths = relations.block(new, columns)

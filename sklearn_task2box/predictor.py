@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_task2box import forms
 from sklearn_task2box.metrics import relation_score
 from sklearn_task2box.relations import TaskPairs, task_names
 
@@ -14,14 +15,15 @@ class RelationPredictorMixin:
     A class with it says
 
     * in ``_represent(data, names)`` what it knows of tasks with checked features and
-      names, an array with a row for each; ``_known`` holds the rows of the known tasks,
+      names, an array with a row for each; ``_known`` holds the rows of the known tasks.
+      Features have a mark for each of ``_twins``,
     * in ``_pair_strengths(tasks, heads, tails)`` how strongly pairs of such rows are
       related,
     * in ``_table(tasks, others)`` how strongly each of one is related to each of others,
     * in ``compare(X, y)`` which strengths a score compares.
 
-    Its ``fit`` sets ``threshold_``, ``_graded``, and ``_from_labels``: whether relations
-    were made of class labels.
+    Its ``fit`` sets ``tasks_``, ``threshold_``, ``_twins``, ``_graded``, and
+    ``_from_labels``: whether relations were made of class labels.
     """
 
     def predict_proba(self, X):
@@ -55,10 +57,10 @@ class RelationPredictorMixin:
         if isinstance(X, TaskPairs):
             used, ends = np.unique(X.pairs, return_inverse=True)
             features = X.X.iloc[used] if hasattr(X.X, "iloc") else X.X[used]
-            tasks = self._represent(self._check(features, reset=False), X.tasks[used])
+            tasks = self._describe(self._check(features, reset=False), X.tasks[used])
             related = self._pair_strengths(tasks, *ends.reshape(X.pairs.shape).T)
             return np.column_stack([1 - related, related])
-        tasks = self._represent(self._check(X, reset=False), task_names(X))
+        tasks = self._describe(self._check(X, reset=False), task_names(X))
         return self._table(tasks, self._known)
 
     def predict(self, X):
@@ -94,6 +96,19 @@ class RelationPredictorMixin:
         """
         strengths, predicted = self.compare(X, y)
         return relation_score(strengths, predicted, graded=self._graded)
+
+    def _describe(self, X, names=None):
+        """What is known of tasks; of twins, their names say which is which."""
+        if len(self._twins) == 0:
+            return self._represent(X, names)
+        if names is None:
+            at = np.arange(X.shape[0]) if X.shape[0] == len(self.tasks_) else None
+        else:
+            at = forms.positions_of(names, self.tasks_)
+            # Pairs without names have positions; a pipeline may have lost the names.
+            if names.dtype.kind in "iu" and self.tasks_.dtype.kind not in "iu":
+                at = names
+        return self._represent(self._twins.mark(X, at), names)
 
     def _check(self, X, **options):
         return validate_data(

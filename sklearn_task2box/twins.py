@@ -1,6 +1,7 @@
 """Tasks whose features are equal: nothing in these tells one from another."""
 
 import hashlib
+import warnings
 
 import numpy as np
 from scipy import sparse
@@ -8,6 +9,8 @@ from scipy import sparse
 # Length of a mark beside the typical distance of a task from the mean of all: short
 # enough to be learned only where features do not explain the relations.
 _LENGTH = 0.1
+# Each mark is a column, of zeros but for one.
+_MOST = 2000
 # Features may come back from a pipeline with the rounding of another batch.
 _ROUNDING = 1e-6
 
@@ -41,27 +44,42 @@ class Twins:
         return len(self.positions)
 
     @classmethod
-    def among(cls, X, most=np.inf):
+    def none(cls, X):
+        """No twins, of features like X."""
+        return cls(np.zeros(0, dtype=int), X[:0], 1.0)
+
+    @classmethod
+    def among(cls, X, most=_MOST):
         """Find the tasks that share their features with another.
 
         Parameters
         ----------
         X : array or CSR matrix of shape (n_tasks, n_features)
-        most : int, default=inf
+        most : int, default=2000
             With more of them, none gets a mark.
 
         Returns
         -------
         twins : Twins
-        n_found : int
-            How many there are.
+
+        Warns
+        -----
+        UserWarning
+            If there are more.
         """
         _, group, sizes = np.unique(_digests(X), return_inverse=True, return_counts=True)
         positions = np.flatnonzero(sizes[group] > 1)
-        n_found = len(positions)
-        if n_found > most:
-            positions = positions[:0]
-        return cls(positions, X[positions], _LENGTH * _spread(X)), n_found
+        if len(positions) > most:
+            warnings.warn(
+                f"{len(positions)} tasks of {X.shape[0]} share their features with "
+                f"another, too many to tell them apart (at most {most}): whatever the "
+                "relations say, tasks of equal features are treated alike. Give features "
+                "in which they differ.",
+                UserWarning,
+                stacklevel=4,
+            )
+            return cls.none(X)
+        return cls(positions, X[positions], _LENGTH * _spread(X))
 
     def mark(self, X, at=None):
         """Features with a column more for each twin, which marks it.

@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, baselines
 from sklearn_task2box.predictor import RelationPredictorMixin
+from sklearn_task2box.twins import Twins
 
 X = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
 
@@ -19,6 +20,7 @@ class Share(RelationPredictorMixin, BaseEstimator):
     def fit(self, X, y=None):
         data = self._check(X)
         self.threshold_, self._graded, self._from_labels = 0.5, True, y is not None
+        self._twins = Twins.none(data)
         self.known_ = self._represent(data, None)
         return self
 

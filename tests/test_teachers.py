@@ -1,6 +1,7 @@
 """What teachers say of unknown pairs, and who is asked."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
@@ -13,6 +14,7 @@ from sklearn_task2box.teachers import (
     N_TEACHERS,
     TableCrossEntropy,
     agree,
+    ask_divergence,
     ask_of_pairs,
     fit_pair_classifier,
     fit_roles,
@@ -247,3 +249,85 @@ def test_what_they_teach_is_learned(taxonomy):
             predicted = model.predict_proba(X)[hidden]
             scores[n_teachers].append(average_precision_score(strengths[hidden], predicted))
     assert np.mean(scores[4]) > np.mean(scores[0]) + 0.02
+
+
+@pytest.fixture(scope="module")
+def kinds():
+    """Groups of groups of points, by mean and variance, and which lies in which."""
+    rng = np.random.RandomState(0)
+    n_points = 36
+    centers = np.repeat(rng.normal(size=(4, 30)), 9, axis=0)
+    centers += 0.5 * np.repeat(rng.normal(size=(12, 30)), 3, axis=0)
+    points = centers + 0.3 * rng.normal(size=centers.shape)
+    sets = [np.array([i]) for i in range(n_points)]
+    sets += np.array_split(np.arange(n_points), 12) + np.array_split(np.arange(n_points), 4)
+    X = [np.concatenate([points[s].mean(axis=0), points[s].var(axis=0)]) for s in sets]
+    names = [f"{moment}_{k}" for moment in ("mean", "variance") for k in range(30)]
+    strengths = [[float(set(s) < set(t)) for t in sets] for s in sets]
+    return pd.DataFrame(X, columns=names), np.array(strengths)
+
+
+def few_of(strengths, share, seed=0):
+    """NaN but for a share of the related pairs and of the others."""
+    rng = np.random.RandomState(seed)
+    seen = rng.uniform(size=strengths.shape) < share
+    np.fill_diagonal(seen, False)
+    return np.where(seen, strengths, np.nan)
+
+
+def test_a_divergence_is_asked_of_unknown_pairs(kinds):
+    X, strengths = kinds
+    some = few_of(strengths, 0.3)
+    pairs = TaskRelations(some).observed()
+    said, explained = ask_divergence(X.to_numpy(), pairs)
+    unknown = np.isnan(some) & ~np.eye(len(X), dtype=bool)
+    assert (said[~unknown] == 0).all()
+    assert average_precision_score(strengths[unknown], said[unknown]) > 0.5
+    assert 0.3 < explained < 1
+    noise = np.abs(np.random.RandomState(0).normal(size=X.shape))
+    assert ask_divergence(noise, pairs)[1] < 0.05
+    whole = TaskRelations(strengths).observed()
+    assert (ask_divergence(X.to_numpy(), whole)[0] == 0).all()
+
+
+def test_a_divergence_counts_for_what_it_explains(kinds):
+    _, strengths = kinds
+    pairs = TaskRelations(few_of(strengths, 0.3)).observed()
+    n = pairs.n_tasks
+    unknown = pairs.n_unknown / (n * (n - 1))
+    low, high = np.full((n + 2, n + 2), 0.25), np.full((n, n), 1.0)
+    for explained in (0.0, 0.5):
+        opinions = agree(pairs, low, low, low, (high, explained))
+        expected = 0.25 + 0.75 * explained * unknown
+        np.testing.assert_allclose(opinions[:n, :n], expected)
+        np.testing.assert_allclose(opinions[n:], 0.25)
+
+
+def test_variances_are_seen_by_their_names_and_help_where_relations_are_few(kinds):
+    X, strengths = kinds
+
+    def score(X, variances, seed):
+        some = few_of(strengths, 0.15, seed)
+        hidden = np.isnan(some) & ~np.eye(len(X), dtype=bool)
+        settings = {**QUICK, "n_teachers": 1, "variances": variances, "random_state": seed}
+        predicted = BoxRelationEmbedder(**settings).fit(X, some).predict_proba(X)
+        return average_precision_score(strengths[hidden], predicted[hidden])
+
+    named, without = (
+        [score(X, variances, seed) for seed in range(2)] for variances in ("auto", False)
+    )
+    assert np.mean(named) > np.mean(without) + 0.05
+    assert score(X.to_numpy(), True, 0) == named[0]
+    assert score(X.to_numpy(), "auto", 0) == without[0]
+
+
+def test_features_that_are_no_variances(kinds, taxonomy):
+    X, strengths = kinds
+    centred = X - X.mean()
+    auto = BoxRelationEmbedder(**QUICK, n_teachers=1).fit(centred, strengths)
+    without = BoxRelationEmbedder(**QUICK, n_teachers=1, variances=False)
+    np.testing.assert_array_equal(auto.boxes_, without.fit(centred, strengths).boxes_)
+    with pytest.raises(ValueError, match="which are not negative; got -.* variances=False"):
+        BoxRelationEmbedder(**QUICK, variances=True).fit(centred, strengths)
+    with pytest.raises(ValueError, match="odd number, 59"):
+        BoxRelationEmbedder(**QUICK, variances=True).fit(X.iloc[:, 1:], strengths)

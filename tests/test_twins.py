@@ -11,13 +11,17 @@ from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import sklearn_task2box.embedder
 from sklearn_task2box import (
     PAPER_SETTINGS,
     BoxRelationEmbedder,
     TaskLinkClassifier,
     TaskPairs,
     TaskRelations,
+)
+from sklearn_task2box.baselines import (
+    GeometryBaseline,
+    PairClassifier,
+    SimilarityBaseline,
 )
 from sklearn_task2box.twins import Twins
 
@@ -48,8 +52,8 @@ def boxes_equal(boxes, others):
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
 def test_twins_are_found_and_marked(kind):
     X = kind(np.array([[1.0, 0], [0, 2], [1, -0.0], [3, 3], [0, 2], [0, 0]]))
-    twins, n_found = Twins.among(X)
-    assert n_found == len(twins) == 4
+    twins = Twins.among(X)
+    assert len(twins) == 4
     assert twins.positions.tolist() == [0, 1, 2, 4]
     marked = twins.mark(X, np.arange(6))
     assert sparse.issparse(marked) == sparse.issparse(X)
@@ -59,14 +63,15 @@ def test_twins_are_found_and_marked(kind):
     assert (marks[[0, 1, 2, 4]] == twins.length * np.eye(4)).all()
     assert (marks[[3, 5]] == 0).all()
     assert abs(twins.mark(X)[:, 2:]).max() == 0
-    none, n_found = Twins.among(X, most=3)
-    assert (len(none), n_found) == (0, 4)
+    with pytest.warns(UserWarning, match=r"4 tasks of 6 share .* \(at most 3\)"):
+        none = Twins.among(X, most=3)
+    assert len(none) == 0
     assert none.mark(X, np.arange(6)) is X
 
 
 def test_a_mark_is_for_the_features_it_was_made_of():
     X = np.array([[1.0, 0], [1, 0], [3, 3]])
-    twins, _ = Twins.among(X)
+    twins = Twins.among(X)
 
     def has_mark(rows, at):
         rows = np.array(rows, dtype=float)
@@ -80,10 +85,10 @@ def test_a_mark_is_for_the_features_it_was_made_of():
 @pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
 def test_marks_are_short_beside_the_features_whatever_their_unit(scale):
     X = scale * np.array([[1.0, 0], [1, 0], [0, 1]])
-    twins, _ = Twins.among(X)
+    twins = Twins.among(X)
     distance = np.sqrt(((X / scale - X.mean(axis=0) / scale) ** 2).sum(axis=1).mean())
     assert twins.length / scale == pytest.approx(0.1 * distance)
-    assert Twins.among(np.zeros((3, 2)))[0].length > 0
+    assert Twins.among(np.zeros((3, 2))).length > 0
 
 
 def test_relations_of_twins_are_learned(alike):
@@ -217,10 +222,28 @@ def test_twins_stay_when_a_fit_goes_on(alike, going_on):
         model.fit(frame.iloc[:, 1:], named)
 
 
-def test_too_many_twins_are_not_told_apart(alike, monkeypatch):
-    X, graph, *_ = alike
-    monkeypatch.setattr(sklearn_task2box.embedder, "_MAX_TWINS", 3)
-    with pytest.warns(UserWarning, match="4 tasks of 30 share .* separate_twins=False"):
-        model = BoxRelationEmbedder(**QUICK).fit(X, graph)
-    assert len(model.twins_) == 0
-    assert boxes_equal(model.boxes_[SAME], model.boxes_[SAME[:1]]).all()
+@pytest.mark.parametrize(
+    "baseline",
+    [
+        PairClassifier(hidden_layer_sizes=(256, 128), random_state=0),
+        PairClassifier("boosted_trees", random_state=0),
+        GeometryBaseline(hidden_layer_sizes=(32,), max_epochs=300, random_state=0),
+    ],
+    ids=["mlp", "boosted_trees", "order"],
+)
+def test_baselines_that_learn_of_features_tell_twins_apart(alike, baseline):
+    X, graph, frame, named = alike
+    baseline.fit(frame, named)
+    assert baseline.score(frame, named) > 0.95
+    table = baseline.predict_proba(frame)
+    pairs = all_pairs()
+    predicted = baseline.predict_proba(TaskPairs(frame, pairs))[:, 1]
+    np.testing.assert_allclose(predicted, table[tuple(pairs.T)], atol=1e-6)
+    others = np.setdiff1d(np.arange(N), SAME)
+    assert np.ptp(table[np.ix_(SAME, others)], axis=0).max() > 0.5
+
+
+def test_similarities_do_not(alike):
+    *_, frame, named = alike
+    table = SimilarityBaseline("euclidean").fit(frame, named).predict_proba(frame)
+    np.testing.assert_allclose(np.ptp(table[SAME], axis=0), 0, atol=1e-12)

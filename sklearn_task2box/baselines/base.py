@@ -18,6 +18,7 @@ from sklearn_task2box.relations import (
     task_names,
 )
 from sklearn_task2box.rollback import all_or_nothing
+from sklearn_task2box.twins import Twins
 
 # Pairs that a threshold is chosen on; of more, some are drawn.
 _MAX_SCORED = 250_000
@@ -42,6 +43,8 @@ class _RelationBaseline(RelationPredictorMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {}
+    # Whether features are marked where tasks are twins: see sklearn_task2box.twins.
+    _separates_twins = False
     # Numbers at work for each pair in ``_strengths``.
     _width = 8
 
@@ -89,6 +92,9 @@ class _RelationBaseline(RelationPredictorMixin, BaseEstimator):
             self._from_labels = forms.is_labels(y)
             cut = forms.is_labelled(y) and relations.is_slice
             self._beside = relations if cut else None
+            separate = self._separates_twins and y is not None
+            self._twins = Twins.among(data) if separate else Twins.none(data)
+            data = self._twins.mark(data, np.arange(data.shape[0]))
             self._learn(data, observed)
             self._known = self._represent(data, self.tasks_)
             heads, tails, strengths, weights = Sampler(
@@ -130,7 +136,7 @@ class _RelationBaseline(RelationPredictorMixin, BaseEstimator):
         strengths[len(new) :, len(new) :] = np.nan  # known before
         np.fill_diagonal(strengths, np.nan)
         heads, tails = np.nonzero(~np.isnan(strengths))
-        rows = np.concatenate([self._represent(data, relations.tasks), self._known[beside]])
+        rows = np.concatenate([self._describe(data, relations.tasks), self._known[beside]])
         return strengths[heads, tails], self._pair_strengths(rows, heads, tails)
 
     # -- inside ------------------------------------------------------------------------

@@ -268,6 +268,7 @@ class GeometryBaseline(_RelationBaseline):
     (120, 10)
     """
 
+    _separates_twins = True
     _parameter_constraints: ClassVar[dict] = {
         "geometry": [StrOptions(set(GEOMETRIES))],
         "n_components": [Interval(Integral, 1, None, closed="left")],

@@ -144,6 +144,7 @@ class PairClassifier(_RelationBaseline):
     (1, 2)
     """
 
+    _separates_twins = True
     _parameter_constraints: ClassVar[dict] = {
         "model": [StrOptions({"mlp", "linear", "boosted_trees"})],
         "hidden_layer_sizes": [tuple, list, np.ndarray],
