@@ -203,9 +203,10 @@ class GeometryNet(nn.Module):
 class GeometryBaseline(_RelationBaseline):
     r"""Tasks embedded by the network of BoxRelationEmbedder, but not as boxes.
 
-    Features are prepared as there, and the cross-entropy of the observed pairs is minimised
-    as there; log-odds are ``scale * score + bias``, both learned. In the scores, i is the
-    member, j the container, and each task has ``n_components`` numbers:
+    Features are prepared as there, with a mark for each of its ``twins_``, and the
+    cross-entropy of the observed pairs is minimised as there; log-odds are
+    ``scale * score + bias``, both learned. In the scores, i is the member, j the
+    container, and each task has ``n_components`` numbers:
 
     * "order": :math:`-|\max(0, y_j - x_i)|^2` of points of the nonnegative orthant, the
       container being nearer to the origin (Vendrov et al., ICLR 2016).

@@ -87,7 +87,8 @@ class PairClassifier(_RelationBaseline):
     """Classifier of pairs of tasks from the features of both.
 
     The features of head and tail stand side by side, each standardised. A pair of strength
-    s counts as s of a related pair and 1 - s of an unrelated one.
+    s counts as s of a related pair and 1 - s of an unrelated one. Known tasks of equal
+    features are told apart as by BoxRelationEmbedder (its ``twins_``).
 
     Parameters
     ----------
