@@ -151,8 +151,7 @@ class SimilarityBaseline(_RelationBaseline):
         z = (scores - center) / scale
         # A pair of strength s is s of a related pair and 1 - s of an unrelated one.
         labels = np.repeat([1, 0], len(z))
-        weights = pair_weights * np.stack([strengths, 1 - strengths])
-        weights = weights.ravel()
+        weights = np.concatenate([strengths, 1 - strengths]) * np.tile(pair_weights, 2)
         kept = weights > 0
         mean = weights[labels == 1].sum() / weights.sum()
         slope, intercept = _MIN_SLOPE, logit(np.clip(mean, 1e-9, 1 - 1e-9))
@@ -164,12 +163,11 @@ class SimilarityBaseline(_RelationBaseline):
                 slope, intercept = model.coef_[0, 0], model.intercept_[0]
         self.slope_ = float(slope / scale)
         self.intercept_ = float(intercept - slope * center / scale)
-        entropies = [
+        by_similarity, by_mean, by_truth = (
             _cross_entropy(strengths, said, pair_weights)
             for said in (expit(intercept + slope * z), np.full(len(z), mean), strengths)
-        ]
-        explainable = entropies[1] - entropies[2]
-        gain = entropies[1] - entropies[0]
+        )
+        explainable, gain = by_mean - by_truth, by_mean - by_similarity
         self.explained_ = float(max(0.0, gain / explainable)) if explainable > 0 else 0.0
 
     # -- similarities ------------------------------------------------------------------
