@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -30,6 +31,7 @@ from sklearn_task2box.layout import layout, place
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.neighbours import neighbourhood_affinities
 from sklearn_task2box.objectives import PAIR_LOSSES, Objective
+from sklearn_task2box.placement import placed
 from sklearn_task2box.predictor import RelationPredictorMixin
 from sklearn_task2box.queries import KnownBoxes
 from sklearn_task2box.relations import (
@@ -39,16 +41,18 @@ from sklearn_task2box.relations import (
     as_relations,
     task_names,
 )
+from sklearn_task2box.roles import fit_roles
 from sklearn_task2box.rollback import all_or_nothing
 from sklearn_task2box.teachers import (
     MAX_TASKS,
     N_TEACHERS,
     Lessons,
+    Teachers,
     agree,
     ask_divergence,
     ask_of_pairs,
+    fit_divergence,
     fit_pair_classifier,
-    fit_roles,
     teacher_settings,
     virtual_tasks,
 )
@@ -82,6 +86,7 @@ PAPER_SETTINGS = {
     "learning_rate_schedule": "constant",
     "max_gradient_norm": None,
     "n_teachers": 0,
+    "placement_steps": 0,
     "separate_twins": False,
 }
 
@@ -92,6 +97,8 @@ _AUTO_BATCH = 65_536
 _MAX_SCORED = 300_000
 # Numbers read at a time outside of training.
 _BLOCK = 1 << 20
+# Distance, beside the typical length of the features of a task, that is rounding.
+_ROUNDING = 1e-5
 # A task that lies in another by this share is inside it where a layout is made.
 _CONTAINED = 0.5
 
@@ -182,6 +189,12 @@ class BoxRelationEmbedder(
         and 0 beyond 2,000 tasks. There are none where a fit goes on from another, where y
         is None, and where there is neither an unknown pair nor a feature
         (encoder="table").
+    placement_steps : int, default=100
+        Steps in which the box of a new task moves from where the network puts it to where
+        its overlaps with the known boxes agree best with what the teachers expect of it;
+        0 leaves it where it is. Known tasks, recognised by their features, keep their
+        boxes. Where there are teachers and encoder="mlp": see
+        :mod:`sklearn_task2box.placement`.
     variances : bool or "auto", default="auto"
         Whether the second half of the features are the variances of the first half, the
         means, as :class:`sklearn_task2box.representations.GaussianRepresentation` makes
@@ -315,6 +328,7 @@ class BoxRelationEmbedder(
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
         "n_teachers": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "placement_steps": [Interval(Integral, 0, None, closed="left")],
         "variances": ["boolean", StrOptions({"auto"})],
         "separate_twins": ["boolean"],
         "early_stopping": ["boolean"],
@@ -358,6 +372,7 @@ class BoxRelationEmbedder(
         weight_decay=0.0,
         max_gradient_norm=0.1,
         n_teachers="auto",
+        placement_steps=100,
         variances="auto",
         separate_twins=True,
         early_stopping=False,
@@ -397,6 +412,7 @@ class BoxRelationEmbedder(
         self.weight_decay = weight_decay
         self.max_gradient_norm = max_gradient_norm
         self.n_teachers = n_teachers
+        self.placement_steps = placement_steps
         self.variances = variances
         self.separate_twins = separate_twins
         self.early_stopping = early_stopping
@@ -464,6 +480,10 @@ class BoxRelationEmbedder(
                 separate = separate and y is not None
                 self._twins = Twins.among(data) if separate else Twins.none(data)
             data = self._twins.mark(data, np.arange(data.shape[0]))
+            if going_on and self._teachers is not None:
+                known = np.arange(self._teachers.n_known)
+                if not np.array_equal(self._recognised(data), known):
+                    self._teachers = None  # they know other tasks
             self._fit_relations(data, relations, going_on, taught)
             self._from_labels = forms.is_labels(y)
             self._from_features = y is None
@@ -668,6 +688,8 @@ class BoxRelationEmbedder(
         if stack is not None:
             stack.head = net.module_.body
             net.module_.body = stack.to(device)
+        if not going_on:
+            self._teachers = None if lessons is None else lessons.teachers
         self._finish(net, X, features, pairs, held_out, going_on)
 
     def _lessons(self, X, pairs, rng, device):
@@ -686,7 +708,9 @@ class BoxRelationEmbedder(
         own = self.get_params(deep=False)
         # Of each kind that is no boxes.
         n_others = -(-n_teachers // 2) if has_features else 0
+        n = pairs.n_tasks
         boxes, roles, classifiers, bodies = 0, None, None, []
+        known_boxes, known_roles, fitted = [], [], []
         with tqdm(
             total=n_teachers + 2 * n_others,
             desc="fitting teachers",
@@ -697,18 +721,19 @@ class BoxRelationEmbedder(
                 teacher._fit_pairs(X, pairs)
                 if teacher.net_.interrupted_:
                     raise KeyboardInterrupt
-                encoded = teacher._represent(everything)
+                encoded = teacher._encode(everything)
                 boxes = boxes + teacher._table(encoded, encoded) / n_teachers
+                known_boxes.append(teacher._boxes(teacher.boxes_))
                 bodies.append(teacher.net_.module_.body)
                 bar.update()
             if n_others:
                 roles, classifiers = 0, 0
                 features = self._features(teacher.net_.module_, everything)
-            n = pairs.n_tasks
             for seed in seeds[:n_others]:
                 sizes = self._hidden_sizes()
                 role = fit_roles(features[:n], pairs, sizes, self.max_epochs, seed, device)
                 roles = roles + role.strengths(features) / n_others
+                known_roles.append(role.known(features[:n]))
                 bodies.append(role.body)
                 bar.update()
             for number, seed in enumerate(seeds[:n_others]):
@@ -717,14 +742,22 @@ class BoxRelationEmbedder(
                 )
                 said = ask_of_pairs(classifier, everything, n)
                 classifiers = classifiers + said / n_others
+                fitted.append(classifier)
                 bar.update()
-        divergence = None
+        divergence, said = None, None
         if has_features and self._has_variances:
-            divergence = ask_divergence(X[:, : self.n_features_in_], pairs)
-        opinions = agree(pairs, boxes, roles, classifiers, divergence)
-        readable = has_features and self.encoder == "mlp"
-        bodies = [body.cpu() for body in bodies] if readable else []
-        return Lessons(everything, pairs.completed(opinions), bodies)
+            read = X[:, : self.n_features_in_]
+            divergence = fit_divergence(read, pairs)
+            said = ask_divergence(divergence, read, pairs), divergence.explained_
+        opinions = pairs.completed(agree(pairs, boxes, roles, classifiers, said))
+        if not has_features or self.encoder != "mlp":
+            return Lessons(everything, opinions, [], None)
+        teachers = None
+        if self.placement_steps:
+            teachers = Teachers(
+                known_boxes, known_roles, fitted, divergence, self.n_features_in_
+            )
+        return Lessons(everything, opinions, [body.cpu() for body in bodies], teachers)
 
     def _start_from_layout(self, encoder, dataset, rng, device):
         pairs = dataset.pairs
@@ -762,6 +795,7 @@ class BoxRelationEmbedder(
             for i, row in enumerate(rows)
         ]
         self.n_iter_ = len(self.history_)
+        pair_loss = net.criterion_.pair_loss
         net.trim_for_prediction()  # drops callbacks and optimiser, and with them X
         for name in [n for n in vars(net) if n.startswith("iterator_train__")]:
             delattr(net, name)
@@ -769,12 +803,13 @@ class BoxRelationEmbedder(
         # that is missing where it is opened.
         net.module = type(net.module_)
         self.net_ = net
+        self._pair_loss, self._positive_weight = pair_loss, self.positive_weight
         self._graded = pairs.is_graded
         self.temperature_ = self._volume_temperature()
         # The features in the span of the tasks: partial_fit goes on from them.
         self._prepared = features if sparse.issparse(features) else features.numpy()
         # Columns are read one by one: see sklearn_task2box.queries.
-        self.boxes_ = np.asfortranarray(self._represent(X))
+        self.boxes_ = np.asfortranarray(self._encode(X))
         if not np.isfinite(self.boxes_).all():
             raise ValueError(
                 "The fit did not converge: boxes are not finite after "
@@ -942,8 +977,62 @@ class BoxRelationEmbedder(
 
     # -- boxes -------------------------------------------------------------------------
     def _represent(self, X, names=None):
-        """Boxes of marked features, in double precision whatever the batch."""
-        module = copy.deepcopy(self.net_.module_).double().eval()
+        """Boxes of marked features: known tasks have theirs, new ones are placed."""
+        if self._teachers is None:
+            return self._encode(X)
+        known = self._recognised(X)
+        boxes = self.boxes_[known]
+        new = np.flatnonzero(known < 0)
+        if len(new):
+            boxes[new] = self._place(X[new])
+        return boxes
+
+    def _recognised(self, X):
+        """Which known task each row has the features of, -1 for none."""
+        module = self._double()
+        with torch.no_grad():
+            X = torch.from_numpy(writable(X)).double().to(module.offset.device)
+            X = module.prepare(X).cpu().numpy()
+        known = self._prepared.astype(np.float64)
+        spread = np.sqrt((known**2).sum(axis=1).mean())
+        nearest, gaps = pairwise_distances_argmin_min(X, known)
+        return np.where(gaps <= _ROUNDING * spread, nearest, -1)
+
+    def _place(self, X):
+        module = self._double()
+        pair_loss = copy.deepcopy(self._pair_loss).double().cpu()
+        n_known = self._teachers.n_known
+        known = torch.from_numpy(np.ascontiguousarray(self.boxes_[:n_known]))
+        boxes = np.empty((len(X), module.n_outputs))
+        step = max(1, _BLOCK // n_known)
+        for start in range(0, len(X), step):
+            rows = slice(start, start + step)
+            with torch.no_grad():
+                prepared = torch.from_numpy(X[rows]).double().to(module.offset.device)
+                outputs = module.body.ask(module.prepare(prepared))
+                first = module.body.head(module.body.join(outputs)).cpu()
+            outputs = [output.cpu() for output in outputs]
+            expected = self._teachers.ask(X[rows], outputs, module.boxes_of)
+            with few_threads(expected[0].size):
+                boxes[rows] = placed(
+                    first,
+                    module.boxes_of,
+                    known,
+                    *map(torch.from_numpy, expected),
+                    pair_loss,
+                    self._positive_weight,
+                    self.temperature_,
+                    self.placement_steps,
+                )
+        return boxes
+
+    def _double(self):
+        """The network in double precision: what it says does not depend on the batch."""
+        return copy.deepcopy(self.net_.module_).double().eval()
+
+    def _encode(self, X):
+        """Boxes that the network makes of marked features."""
+        module = self._double()
         device = next(module.parameters()).device
         if isinstance(module.body, Table):
             X = hot_columns(X)

@@ -114,15 +114,22 @@ class Stack(nn.Module):
         mean, scale = torch.zeros(()), torch.ones(())
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
-        outputs = self.read(features)
+        outputs = self.join(self.ask(features))
         self.mean, spread = outputs.mean(0), outputs.std(0)
         self.scale = torch.where(spread > 0, spread, 1.0)
 
-    def read(self, X):
-        """What the head reads: standardised outputs of the bodies."""
+    def ask(self, X):
+        """Outputs of each body."""
         with torch.no_grad():
-            outputs = torch.cat([body(X) for body in self.bodies], dim=1)
-        return (outputs - self.mean) / self.scale
+            return [body(X) for body in self.bodies]
+
+    def join(self, outputs):
+        """What the head reads: outputs of the bodies, standardised."""
+        return (torch.cat(outputs, dim=1) - self.mean) / self.scale
+
+    def read(self, X):
+        """What the head reads of prepared features."""
+        return self.join(self.ask(X))
 
     def forward(self, X):
         """Outputs of prepared features."""
@@ -233,6 +240,19 @@ class BoxEncoder(nn.Module):
                 "2 * box_dim: positions, then what the sides are made of; it returned the "
                 f"shape {tuple(outputs.shape)}."
             )
+        return self.boxes_of(outputs)
+
+    def boxes_of(self, outputs):
+        """Boxes that outputs of a body stand for.
+
+        Parameters
+        ----------
+        outputs : tensor of shape (n_tasks, 2 * box_dim)
+
+        Returns
+        -------
+        lower, upper : tensor of shape (n_tasks, box_dim)
+        """
         position, raw = outputs.chunk(2, dim=1)
         if self.side == "exp":
             side = (_MAX_LOG_SIDE * torch.tanh(raw / _MAX_LOG_SIDE)).exp()

@@ -17,20 +17,17 @@ it explains of the observed relations. Found on pairs of mammals, digits, birds 
 Taskonomy, in other splits than those of the benchmarks.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional as F
 
 from sklearn_task2box.baselines import PairClassifier, SimilarityBaseline
-from sklearn_task2box.encoders import MLP
 from sklearn_task2box.observed import ObservedPairs
-from sklearn_task2box.pairwise import PairList
+from sklearn_task2box.queries import KnownBoxes
 from sklearn_task2box.relations import TaskPairs
-from sklearn_task2box.training import NoEpochFinished, PairDataset, make_net, seeded
 
 # Their number, and the number of tasks up to which they are there without being asked for.
 N_TEACHERS = 4
@@ -44,11 +41,6 @@ _FEW_VIRTUAL = 250
 _MAX_VIRTUAL = 1000
 # Dimensions in which there is room for all of them.
 _ROOMY_DIM = 5
-# Of teachers that are products.
-_ROLE_DIM = 32
-_ROLE_EPOCHS = 400
-_ROLE_RATE = 1e-2
-_ROLE_DECAY = 0.1
 # Of teachers that are perceptrons of pairs.
 _PAIR_SIZES = (256, 128)
 _N_SIMILARITIES = 32
@@ -56,8 +48,9 @@ _PAIR_STEPS = 400
 _PAIRS_PER_EPOCH = 16_384
 # Pairs in a block of what these are asked: some 100 MB of hidden units.
 _ASKED = 100_000
-# Scale and bias have far to go, at steps that suit the weights of the network.
-_FASTER = 10.0
+# How much boxes, roles and perceptrons of pairs count for in what is thought of a new task:
+# the last of these compare features, and no layout of known tasks stands in their way.
+_OF_NEW_TASKS = (0.25, 0.25, 0.5)
 
 
 @dataclass(frozen=True)
@@ -72,11 +65,100 @@ class Lessons:
         Of all of these: those observed, and opinions of the others.
     bodies : list of MLP
         Networks of the teachers, of prepared features; none where there are no features.
+    teachers : Teachers or None
+        To be asked of new tasks; None where there are no features.
     """
 
     X: np.ndarray
     pairs: ObservedPairs
     bodies: list
+    teachers: "Teachers | None"
+
+
+class Teachers:
+    """Teachers that remember the known tasks, and are asked of new ones.
+
+    Their networks are not here: see :class:`sklearn_task2box.encoders.Stack`.
+
+    Parameters
+    ----------
+    boxes : list of KnownBoxes
+        Of the known tasks, those of each teacher of this kind.
+    roles : list of KnownRoles
+    classifiers : list of PairClassifier
+    divergence : SimilarityBaseline or None
+    n_features : int
+        That it reads; further ones are marks of twins.
+
+    Attributes
+    ----------
+    n_known : int
+    """
+
+    def __init__(self, boxes, roles, classifiers, divergence, n_features):
+        self.boxes = boxes
+        self.roles = roles
+        self.classifiers = classifiers
+        self.divergence = divergence
+        self.n_features = n_features
+
+    @property
+    def n_known(self):
+        return len(self.boxes[0])
+
+    def ask(self, X, outputs, boxes_of):
+        """What they think of new tasks and known ones.
+
+        Boxes and roles count for a quarter each, perceptrons of pairs for half; a
+        divergence counts for the share of the relations that it explains, and the others
+        for the rest.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_new, n_features)
+        outputs : list of float64 tensors of shape (n_new, ...)
+            Of the networks of those that are boxes, then of the roles.
+        boxes_of : callable
+            See :meth:`sklearn_task2box.encoders.BoxEncoder.boxes_of`.
+
+        Returns
+        -------
+        inside, around : ndarray of shape (n_new, n_known)
+            How much of each new task lies in each known one, and of each known one in each
+            new task.
+        """
+        boxes = []
+        for known, own in zip(self.boxes, outputs, strict=False):
+            asked = torch.cat(boxes_of(own), dim=1).numpy()
+            asked = KnownBoxes(asked, known.temperature)
+            boxes.append([known.overlaps(asked, inside=way) for way in (True, False)])
+        roles = [
+            known.both_ways(own)
+            for known, own in zip(self.roles, outputs[len(boxes) :], strict=True)
+        ]
+        classifiers = [_both_ways(_in_double(one), X) for one in self.classifiers]
+        opinions = sum(
+            share * np.mean(said, axis=0)
+            for share, said in zip(_OF_NEW_TASKS, (boxes, roles, classifiers), strict=True)
+        )
+        if self.divergence is not None:
+            said = np.stack(_both_ways(self.divergence, X[:, : self.n_features]))
+            weight = self.divergence.explained_
+            opinions = (1 - weight) * opinions + weight * said
+        return tuple(opinions)
+
+
+def _both_ways(baseline, X):
+    tasks, known = baseline._represent(X, None), baseline._known
+    return baseline._table(tasks, known), baseline._table(known, tasks).T
+
+
+def _in_double(classifier):
+    """The same, but what it says of a task does not depend on others asked with it."""
+    own = copy.copy(classifier)
+    own.model_ = copy.deepcopy(classifier.model_).double()
+    own._known = classifier._known.astype(np.float64)
+    return own
 
 
 def teacher_settings(settings, number, seed):
@@ -136,36 +218,6 @@ def virtual_tasks(X, box_dim, rng):
     one = np.concatenate([rng.permutation(n) for _ in range(2)])[:n_virtual]
     other = rng.randint(n, size=len(one))
     return np.where(rng.uniform(size=(len(one), X.shape[1])) < 0.5, X[other], X[one])
-
-
-class Roles(nn.Module):
-    """Two vectors for each task, as a member and as a container.
-
-    The log-odds of i inside j are ``scale * member_i^T container_j + bias``.
-
-    Parameters
-    ----------
-    body : MLP
-        Maps prepared features to both vectors, side by side.
-    """
-
-    def __init__(self, body):
-        super().__init__()
-        self.body = body
-        self.raw_scale = nn.Parameter(torch.zeros(()))
-        self.raw_bias = nn.Parameter(torch.zeros(()))
-
-    def forward(self, X, prepared=True):
-        """Log-odds of all pairs of tasks, from prepared features."""
-        members, containers = self.body(X).chunk(2, dim=1)
-        scale = (_FASTER * self.raw_scale).exp()
-        return scale * members @ containers.T + _FASTER * self.raw_bias
-
-    def strengths(self, X):
-        """Of all pairs of tasks, from prepared features: an array."""
-        device = self.raw_bias.device
-        with torch.no_grad():
-            return self(X.to(device)).sigmoid().double().cpu().numpy()
 
 
 def fit_pair_classifier(X, pairs, max_epochs, number, seed):
@@ -232,8 +284,8 @@ def ask_of_pairs(classifier, X, n_tasks):
     return strengths
 
 
-def ask_divergence(X, pairs):
-    """What the divergence of normal distributions says of the pairs that are not observed.
+def fit_divergence(X, pairs):
+    """Fit the probabilities of a divergence of normal distributions.
 
     Parameters
     ----------
@@ -243,20 +295,37 @@ def ask_divergence(X, pairs):
 
     Returns
     -------
+    model : SimilarityBaseline
+        Its ``explained_`` is the share of the deviance of the observed relations that it
+        explains, from 0 to 1.
+    """
+    strengths, observed = pairs.dense()
+    model = SimilarityBaseline("gaussian_kl", variances=True)
+    return model.fit(X, np.where(observed, strengths, np.nan))
+
+
+def ask_divergence(model, X, pairs):
+    """What a divergence says of the pairs that are not observed.
+
+    Parameters
+    ----------
+    model : SimilarityBaseline
+    X : ndarray of shape (n_tasks, n_features)
+        Means, then variances.
+    pairs : ObservedPairs
+
+    Returns
+    -------
     strengths : ndarray of shape (n_tasks, n_tasks)
         0 where a pair is observed.
-    explained : float
-        Share of the deviance of the observed relations that it explains, from 0 to 1.
     """
-    observed_strengths, observed = pairs.dense()
-    model = SimilarityBaseline("gaussian_kl", variances=True)
-    model.fit(X, np.where(observed, observed_strengths, np.nan))
+    _, observed = pairs.dense()
     np.fill_diagonal(observed, True)
     unknown = np.argwhere(~observed)
     strengths = np.zeros(observed.shape)
     if len(unknown):
         strengths[tuple(unknown.T)] = model.predict_proba(TaskPairs(X, unknown))[:, 1]
-    return strengths, model.explained_
+    return strengths
 
 
 def agree(pairs, boxes, roles=None, classifiers=None, divergence=None):
@@ -279,7 +348,7 @@ def agree(pairs, boxes, roles=None, classifiers=None, divergence=None):
     roles, classifiers : ndarray of shape (n, n), default=None
         Those of the other kinds; None where there are no features to read.
     divergence : (ndarray of shape (n_tasks, n_tasks), float), default=None
-        See :func:`ask_divergence`.
+        What it says, and how much it explains.
 
     Returns
     -------
@@ -298,85 +367,3 @@ def agree(pairs, boxes, roles=None, classifiers=None, divergence=None):
         known = (1 - weight) * known + weight * said
     opinions[:n, :n] = known
     return opinions
-
-
-class TableCrossEntropy(nn.Module):
-    """Mean cross-entropy of a table of log-odds, over its observed pairs.
-
-    Parameters
-    ----------
-    pairs : ObservedPairs
-        Of all tasks; a batch that lists its pairs is enough by itself.
-    device : str
-    """
-
-    def __init__(self, pairs, device):
-        super().__init__()
-        self.strengths, self.observed = (
-            torch.from_numpy(table).float().to(device) for table in pairs.dense()
-        )
-
-    def forward(self, log_odds, batch):
-        if isinstance(batch, PairList):
-            listed = log_odds[batch.heads, batch.tails]
-            return F.binary_cross_entropy_with_logits(listed, batch.strengths)
-        total = F.binary_cross_entropy_with_logits(
-            log_odds, self.strengths, weight=self.observed, reduction="sum"
-        )
-        return total / self.observed.sum()
-
-
-def fit_roles(features, pairs, hidden_layer_sizes, max_epochs, seed, device):
-    """Fit a teacher that is a product.
-
-    Parameters
-    ----------
-    features : float32 tensor of shape (n_tasks, n_features)
-        Prepared.
-    pairs : ObservedPairs
-    hidden_layer_sizes : sequence of int
-    max_epochs : int
-        No more than 400 are needed.
-    seed : int
-    device : str
-
-    Returns
-    -------
-    roles : Roles
-        In evaluation mode.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the fit was interrupted.
-    """
-    dataset = PairDataset(features, pairs)
-    batches = {
-        "batch_size": None,
-        "n_negatives": 0,
-        "negatives": "uniform",
-        "positive_weight": 1.0,
-        "seed": seed,
-        "device": device,
-    }
-    with seeded(seed, device):
-        net = make_net(
-            Roles(MLP(features.shape[1], 2 * _ROLE_DIM, hidden_layer_sizes)),
-            TableCrossEntropy(pairs, device),
-            dataset,
-            temperature=None,
-            max_epochs=min(_ROLE_EPOCHS, max_epochs),
-            learning_rate=_ROLE_RATE,
-            learning_rate_schedule="one_cycle",
-            weight_decay=_ROLE_DECAY,
-            max_gradient_norm=0.1,
-            batches=batches,
-            device=device,
-        )
-        try:
-            net.fit(dataset)
-        except NoEpochFinished:
-            raise KeyboardInterrupt from None
-    if net.interrupted_:
-        raise KeyboardInterrupt
-    return net.module_.eval()

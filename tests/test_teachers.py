@@ -12,12 +12,11 @@ from sklearn_task2box.encoders import Stack
 from sklearn_task2box.teachers import (
     MAX_TASKS,
     N_TEACHERS,
-    TableCrossEntropy,
     agree,
     ask_divergence,
     ask_of_pairs,
+    fit_divergence,
     fit_pair_classifier,
-    fit_roles,
     teacher_settings,
     virtual_tasks,
 )
@@ -132,31 +131,6 @@ def test_who_counts_for_how_much():
     np.testing.assert_allclose(opinions[3:], 0.5)
     np.testing.assert_allclose(opinions[:, 3:], 0.5)
     np.testing.assert_array_equal(agree(pairs, boxes), boxes)
-
-
-def test_roles_learn_both_directions(taxonomy):
-    X, graph = taxonomy
-    pairs = TaskRelations(graph, np.arange(len(X))).observed()
-    features = torch.from_numpy(X).float()
-    before = torch.random.get_rng_state()
-    roles = fit_roles(features, pairs, (64,), 200, 0, "cpu")
-    assert torch.equal(torch.random.get_rng_state(), before)
-    strengths, observed = pairs.dense()
-    predicted = roles.strengths(features)
-    assert average_precision_score(strengths[observed], predicted[observed]) > 0.99
-    again = fit_roles(features, pairs, (64,), 200, 0, "cpu").strengths(features)
-    np.testing.assert_array_equal(predicted, again)
-
-
-def test_roles_learn_nothing_of_unknown_pairs():
-    pairs = TaskRelations(
-        np.array([[1, 1, 0], [0, 1, 0], [np.nan, 0, 1]]), np.arange(3)
-    ).observed()
-    loss = TableCrossEntropy(pairs, "cpu")
-    log_odds = torch.zeros(3, 3, requires_grad=True)
-    loss(log_odds, None).backward()
-    expected = np.array([[0, -0.5, 0.5], [0.5, 0, 0.5], [0, 0.5, 0]]) / 5
-    np.testing.assert_allclose(log_odds.grad, expected, atol=1e-6)
 
 
 def test_the_network_reads_what_teachers_make_of_the_features(taxonomy):
@@ -279,15 +253,16 @@ def test_a_divergence_is_asked_of_unknown_pairs(kinds):
     X, strengths = kinds
     some = few_of(strengths, 0.3)
     pairs = TaskRelations(some).observed()
-    said, explained = ask_divergence(X.to_numpy(), pairs)
+    model = fit_divergence(X.to_numpy(), pairs)
+    said = ask_divergence(model, X.to_numpy(), pairs)
     unknown = np.isnan(some) & ~np.eye(len(X), dtype=bool)
     assert (said[~unknown] == 0).all()
     assert average_precision_score(strengths[unknown], said[unknown]) > 0.5
-    assert 0.3 < explained < 1
+    assert 0.3 < model.explained_ < 1
     noise = np.abs(np.random.RandomState(0).normal(size=X.shape))
-    assert ask_divergence(noise, pairs)[1] < 0.05
+    assert fit_divergence(noise, pairs).explained_ < 0.05
     whole = TaskRelations(strengths).observed()
-    assert (ask_divergence(X.to_numpy(), whole)[0] == 0).all()
+    assert (ask_divergence(model, X.to_numpy(), whole) == 0).all()
 
 
 def test_a_divergence_counts_for_what_it_explains(kinds):

@@ -248,7 +248,7 @@ class PairClassifier(_RelationBaseline):
         if self.model == "boosted_trees":
             return self._components.transform(X)
         with torch.no_grad():
-            X = torch.from_numpy(X).float()
+            X = torch.from_numpy(X).to(self.model_.first.weight.dtype)
             kept = list(self.model_.parts(X, X))
             if self.model_.differences is not None:
                 kept.append(X)

@@ -1,0 +1,123 @@
+"""Where the box of a new task belongs among boxes that stay where they are.
+
+A network generalises from the known tasks to a new one in a single pass, and the corners it
+says need not make the overlaps that are expected of the task. So its answer is where a
+search starts: for the box whose overlaps with the known ones fit best what is expected, as
+UMAP and other maps transform new points. Each task is placed by itself: what comes with it
+does not matter.
+"""
+
+import torch
+
+from sklearn_task2box.geometry import log_softplus, sum_log_softplus
+
+# Largest step of the optimiser, in units of the outputs of a network; it falls to 0.
+_RATE = 0.1
+# Numbers at work for each array of (box_dim, new tasks, known tasks).
+_BLOCK = 1 << 20
+
+
+class _SharedVolumes(torch.autograd.Function):
+    """Logarithms of the soft volumes that boxes share with known ones, in units of 1.
+
+    Corners of the boxes are of shape (n, box_dim), those of the known ones of shape
+    (box_dim, n_known).
+    """
+
+    @staticmethod
+    def forward(ctx, lower, upper, known_lower, known_upper):
+        lower, upper = lower.T[:, :, None], upper.T[:, :, None]
+        known_lower, known_upper = known_lower[:, None], known_upper[:, None]
+        z = torch.minimum(upper, known_upper)
+        shared, slopes = sum_log_softplus(z.sub_(torch.maximum(lower, known_lower)))
+        ctx.save_for_backward(
+            slopes * (lower > known_lower), slopes * (upper < known_upper)
+        )
+        return shared
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        by_lower, by_upper = ((slopes * grad).sum(2).T for slopes in ctx.saved_tensors)
+        return -by_lower, by_upper, None, None
+
+
+def placed(
+    outputs,
+    boxes_of,
+    known,
+    inside,
+    around,
+    pair_loss,
+    positive_weight,
+    temperature,
+    n_steps,
+):
+    """Boxes of new tasks whose overlaps with known boxes fit given strengths.
+
+    Minimises, by Adam, what a fit minimises of the pairs of one new task and each known
+    one, in both directions, and nothing else.
+
+    Parameters
+    ----------
+    outputs : float64 tensor of shape (n_new, 2 * box_dim)
+        Of a network: where to start.
+    boxes_of : callable
+        Makes boxes of outputs: see :meth:`sklearn_task2box.encoders.BoxEncoder.boxes_of`.
+    known : float64 tensor of shape (n_known, 2 * box_dim)
+        Lower corners, then upper corners.
+    inside, around : float64 tensor of shape (n_new, n_known)
+        How much of each new task shall lie in each known one, and of each known one in
+        each new task.
+    pair_loss : nn.Module
+        Maps (log_overlap, strengths) to losses, elementwise.
+    positive_weight : float
+        How much a pair of strength 1 counts beside a pair of strength 0.
+    temperature : float
+        Of the soft volume, see :mod:`sklearn_task2box.geometry`.
+    n_steps : int
+
+    Returns
+    -------
+    boxes : float64 tensor of shape (n_new, 2 * box_dim)
+    """
+    step = max(1, _BLOCK // known.numel())
+    # Rounding, which depends on what comes with a task, is rounded away: it would grow.
+    parts = (t.float().double().split(step) for t in (outputs, inside, around))
+    return torch.cat(
+        [
+            _place(*part, boxes_of, known, pair_loss, positive_weight, temperature, n_steps)
+            for part in zip(*parts, strict=True)
+        ]
+    )
+
+
+def _place(
+    outputs,
+    inside,
+    around,
+    boxes_of,
+    known,
+    pair_loss,
+    positive_weight,
+    temperature,
+    n_steps,
+):
+    known_lower, known_upper = (known / temperature).T.chunk(2)
+    known_volumes, _ = sum_log_softplus(known_upper - known_lower, slopes=False)
+    strengths = torch.stack([inside, around])
+    weights = 1 + (positive_weight - 1) * strengths
+    outputs = outputs.clone().requires_grad_()
+    optimizer = torch.optim.Adam([outputs], lr=_RATE)
+    for i in range(n_steps):
+        optimizer.param_groups[0]["lr"] = _RATE * (1 - i / n_steps)
+        lower, upper = (corner / temperature for corner in boxes_of(outputs))
+        volumes = log_softplus(upper - lower).sum(1)
+        shared = _SharedVolumes.apply(lower, upper, known_lower, known_upper)
+        overlaps = torch.stack([shared - volumes[:, None], shared - known_volumes])
+        losses = pair_loss(overlaps.clamp(max=0), strengths)
+        optimizer.zero_grad()
+        (weights * losses).sum().backward()
+        optimizer.step()
+    with torch.no_grad():
+        return torch.cat(boxes_of(outputs), dim=1)
