@@ -99,6 +99,9 @@ _MAX_SCORED = 300_000
 _BLOCK = 1 << 20
 # Distance, beside the typical length of the features of a task, that is rounding.
 _ROUNDING = 1e-5
+# What a virtual task counts for, beside a known one, where a new one is placed: they keep
+# new tasks apart, which else end up in the same gaps between known ones.
+_VIRTUAL = 0.1
 # A task that lies in another by this share is inside it where a layout is made.
 _CONTAINED = 0.5
 
@@ -189,11 +192,12 @@ class BoxRelationEmbedder(
         and 0 beyond 2,000 tasks. There are none where a fit goes on from another, where y
         is None, and where there is neither an unknown pair nor a feature
         (encoder="table").
-    placement_steps : int, default=100
+    placement_steps : int, default=200
         Steps in which the box of a new task moves from where the network puts it to where
         its overlaps with the known boxes agree best with what the teachers expect of it;
         0 leaves it where it is. Known tasks, recognised by their features, keep their
-        boxes. Where there are teachers and encoder="mlp": see
+        boxes. After :meth:`partial_fit`, the teachers still know the tasks of :meth:`fit`
+        alone. Only where there are teachers and encoder="mlp": see
         :mod:`sklearn_task2box.placement`.
     variances : bool or "auto", default="auto"
         Whether the second half of the features are the variances of the first half, the
@@ -260,7 +264,8 @@ class BoxRelationEmbedder(
         Epochs trained.
     net_ : skorch.NeuralNet
         The fitted net, trimmed for prediction. Its inputs are the features, and one more
-        for each of ``twins_``.
+        for each of ``twins_``. The boxes of new tasks start at its outputs: see
+        ``placement_steps``.
     twins_ : ndarray of int
         Rows of ``tasks_`` that share their features with another and have boxes of their
         own. A row of features that is asked for later is one of them if it has its
@@ -276,7 +281,9 @@ class BoxRelationEmbedder(
     -----
     A fitted estimator keeps the relations of its tasks and their features (float32 and,
     with fewer tasks than features, in the span of the tasks): :meth:`partial_fit` goes
-    through them again. ``boxes_`` is stored by columns, which :meth:`supersets` reads.
+    through them again. Where new tasks are placed, it keeps its teachers, too, some
+    kilobytes for each feature. ``boxes_`` is stored by columns, which :meth:`supersets`
+    reads.
 
     See Also
     --------
@@ -372,7 +379,7 @@ class BoxRelationEmbedder(
         weight_decay=0.0,
         max_gradient_norm=0.1,
         n_teachers="auto",
-        placement_steps=100,
+        placement_steps=200,
         variances="auto",
         separate_twins=True,
         early_stopping=False,
@@ -688,9 +695,12 @@ class BoxRelationEmbedder(
         if stack is not None:
             stack.head = net.module_.body
             net.module_.body = stack.to(device)
+        self._finish(net, X, features, pairs, held_out, going_on)
+        self._virtual_boxes = None
         if not going_on:
             self._teachers = None if lessons is None else lessons.teachers
-        self._finish(net, X, features, pairs, held_out, going_on)
+            if self._teachers is not None:
+                self._virtual_boxes = self._encode(lessons.X[len(X) :])
 
     def _lessons(self, X, pairs, rng, device):
         """What teachers make of the observed pairs, or None."""
@@ -723,7 +733,7 @@ class BoxRelationEmbedder(
                     raise KeyboardInterrupt
                 encoded = teacher._encode(everything)
                 boxes = boxes + teacher._table(encoded, encoded) / n_teachers
-                known_boxes.append(teacher._boxes(teacher.boxes_))
+                known_boxes.append(teacher._boxes(encoded))
                 bodies.append(teacher.net_.module_.body)
                 bar.update()
             if n_others:
@@ -733,7 +743,7 @@ class BoxRelationEmbedder(
                 sizes = self._hidden_sizes()
                 role = fit_roles(features[:n], pairs, sizes, self.max_epochs, seed, device)
                 roles = roles + role.strengths(features) / n_others
-                known_roles.append(role.known(features[:n]))
+                known_roles.append(role.remember(features))
                 bodies.append(role.body)
                 bar.update()
             for number, seed in enumerate(seeds[:n_others]):
@@ -1002,9 +1012,14 @@ class BoxRelationEmbedder(
         module = self._double()
         pair_loss = copy.deepcopy(self._pair_loss).double().cpu()
         n_known = self._teachers.n_known
-        known = torch.from_numpy(np.ascontiguousarray(self.boxes_[:n_known]))
+        others, counts = self.boxes_[:n_known], np.ones(n_known)
+        # After a partial fit, virtual tasks are no longer where they were.
+        if self._virtual_boxes is not None:
+            others = np.concatenate([others, self._virtual_boxes])
+            counts = np.append(counts, np.full(len(self._virtual_boxes), _VIRTUAL))
+        others = torch.from_numpy(np.ascontiguousarray(others))
         boxes = np.empty((len(X), module.n_outputs))
-        step = max(1, _BLOCK // n_known)
+        step = max(1, _BLOCK // len(others))
         for start in range(0, len(X), step):
             rows = slice(start, start + step)
             with torch.no_grad():
@@ -1017,8 +1032,9 @@ class BoxRelationEmbedder(
                 boxes[rows] = placed(
                     first,
                     module.boxes_of,
-                    known,
-                    *map(torch.from_numpy, expected),
+                    others,
+                    torch.from_numpy(counts),
+                    *(torch.from_numpy(said[:, : len(others)]) for said in expected),
                     pair_loss,
                     self._positive_weight,
                     self.temperature_,

@@ -46,6 +46,7 @@ def placed(
     outputs,
     boxes_of,
     known,
+    counts,
     inside,
     around,
     pair_loss,
@@ -66,6 +67,8 @@ def placed(
         Makes boxes of outputs: see :meth:`sklearn_task2box.encoders.BoxEncoder.boxes_of`.
     known : float64 tensor of shape (n_known, 2 * box_dim)
         Lower corners, then upper corners.
+    counts : float64 tensor of shape (n_known,)
+        How much pairs with each of them count.
     inside, around : float64 tensor of shape (n_new, n_known)
         How much of each new task shall lie in each known one, and of each known one in
         each new task.
@@ -86,7 +89,16 @@ def placed(
     parts = (t.float().double().split(step) for t in (outputs, inside, around))
     return torch.cat(
         [
-            _place(*part, boxes_of, known, pair_loss, positive_weight, temperature, n_steps)
+            _place(
+                *part,
+                boxes_of,
+                known,
+                counts,
+                pair_loss,
+                positive_weight,
+                temperature,
+                n_steps,
+            )
             for part in zip(*parts, strict=True)
         ]
     )
@@ -98,6 +110,7 @@ def _place(
     around,
     boxes_of,
     known,
+    counts,
     pair_loss,
     positive_weight,
     temperature,
@@ -106,7 +119,7 @@ def _place(
     known_lower, known_upper = (known / temperature).T.chunk(2)
     known_volumes, _ = sum_log_softplus(known_upper - known_lower, slopes=False)
     strengths = torch.stack([inside, around])
-    weights = 1 + (positive_weight - 1) * strengths
+    weights = counts * (1 + (positive_weight - 1) * strengths)
     outputs = outputs.clone().requires_grad_()
     optimizer = torch.optim.Adam([outputs], lr=_RATE)
     for i in range(n_steps):

@@ -50,8 +50,8 @@ class Roles(nn.Module):
         with torch.no_grad():
             return self(X.to(device)).sigmoid().double().cpu().numpy()
 
-    def known(self, X):
-        """What new tasks are related to: the known ones, from prepared features."""
+    def remember(self, X):
+        """Tasks that new ones will be related to, from prepared features."""
         with torch.no_grad():
             vectors = self.body(X.to(self.raw_bias.device)).double().cpu()
             scale, bias = (number.item() for number in self.scale_and_bias())
@@ -60,11 +60,11 @@ class Roles(nn.Module):
 
 @dataclass(frozen=True)
 class KnownRoles:
-    """Vectors of known tasks, and how products become log-odds.
+    """Vectors of tasks, and how products become log-odds.
 
     Attributes
     ----------
-    vectors : float64 tensor of shape (n_known, n_outputs)
+    vectors : float64 tensor of shape (n_tasks, n_outputs)
     scale, bias : float
     """
 
@@ -73,7 +73,7 @@ class KnownRoles:
     bias: float
 
     def both_ways(self, vectors):
-        """Strengths of new tasks in the known ones, and of these in the new ones.
+        """Strengths of new tasks in these, and of these in the new ones.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class KnownRoles:
 
         Returns
         -------
-        inside, around : ndarray of shape (n_new, n_known)
+        inside, around : ndarray of shape (n_new, n_tasks)
         """
         members, containers = vectors.chunk(2, dim=1)
         known_members, known_containers = self.vectors.chunk(2, dim=1)

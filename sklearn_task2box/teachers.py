@@ -13,8 +13,11 @@ at all. Products of vectors for two roles know more of new tasks, and less of un
 they are asked of virtual tasks only. Perceptrons of the features of a pair need no layout,
 and know more the fewer pairs are observed. Where features are means and variances, there is
 one that nobody trains, the divergence of normal distributions, and it counts for as much as
-it explains of the observed relations. Found on pairs of mammals, digits, birds and
-Taskonomy, in other splits than those of the benchmarks.
+it explains of the observed relations.
+
+After the fit, teachers are asked of new tasks: see :mod:`sklearn_task2box.placement`. All of
+this was found on pairs of mammals, digits, birds and Taskonomy, in other splits than those of
+the benchmarks, and on one of ImageNet.
 """
 
 import copy
@@ -48,9 +51,9 @@ _PAIR_STEPS = 400
 _PAIRS_PER_EPOCH = 16_384
 # Pairs in a block of what these are asked: some 100 MB of hidden units.
 _ASKED = 100_000
-# How much boxes, roles and perceptrons of pairs count for in what is thought of a new task:
-# the last of these compare features, and no layout of known tasks stands in their way.
-_OF_NEW_TASKS = (0.25, 0.25, 0.5)
+# How much perceptrons of pairs count for in what is thought of a new task and a known one:
+# they compare features, and no layout of the known tasks stands in their way.
+_OF_NEW_TASKS = 0.5
 
 
 @dataclass(frozen=True)
@@ -76,23 +79,22 @@ class Lessons:
 
 
 class Teachers:
-    """Teachers that remember the known tasks, and are asked of new ones.
+    """Teachers that remember known and virtual tasks, and are asked of new ones.
 
     Their networks are not here: see :class:`sklearn_task2box.encoders.Stack`.
 
     Parameters
     ----------
     boxes : list of KnownBoxes
-        Of the known tasks, those of each teacher of this kind.
+        Of the known tasks and the virtual ones after them, by each teacher of this kind.
     roles : list of KnownRoles
+        Of the same tasks.
     classifiers : list of PairClassifier
+        They remember the known tasks.
     divergence : SimilarityBaseline or None
+        Likewise.
     n_features : int
         That it reads; further ones are marks of twins.
-
-    Attributes
-    ----------
-    n_known : int
     """
 
     def __init__(self, boxes, roles, classifiers, divergence, n_features):
@@ -104,14 +106,15 @@ class Teachers:
 
     @property
     def n_known(self):
-        return len(self.boxes[0])
+        return len(self.classifiers[0].tasks_)
 
     def ask(self, X, outputs, boxes_of):
-        """What they think of new tasks and known ones.
+        """What they think of new tasks, and known and virtual ones.
 
-        Boxes and roles count for a quarter each, perceptrons of pairs for half; a
-        divergence counts for the share of the relations that it explains, and the others
-        for the rest.
+        Boxes and roles count for a quarter each, perceptrons of pairs for half. A
+        divergence counts for as much as it explains more of the known relations than it
+        leaves, and the others for the rest. Of virtual tasks, boxes and roles are asked
+        alone.
 
         Parameters
         ----------
@@ -123,29 +126,31 @@ class Teachers:
 
         Returns
         -------
-        inside, around : ndarray of shape (n_new, n_known)
-            How much of each new task lies in each known one, and of each known one in each
-            new task.
+        inside, around : ndarray of shape (n_new, n_known + n_virtual)
+            How much of each new task lies in each of the others, and of each of these in
+            each new task.
         """
         boxes = []
-        for known, own in zip(self.boxes, outputs, strict=False):
+        for others, own in zip(self.boxes, outputs, strict=False):
             asked = torch.cat(boxes_of(own), dim=1).numpy()
-            asked = KnownBoxes(asked, known.temperature)
-            boxes.append([known.overlaps(asked, inside=way) for way in (True, False)])
+            asked = KnownBoxes(asked, others.temperature)
+            boxes.append([others.overlaps(asked, inside=way) for way in (True, False)])
         roles = [
-            known.both_ways(own)
-            for known, own in zip(self.roles, outputs[len(boxes) :], strict=True)
+            others.both_ways(own)
+            for others, own in zip(self.roles, outputs[len(boxes) :], strict=True)
         ]
-        classifiers = [_both_ways(_in_double(one), X) for one in self.classifiers]
-        opinions = sum(
-            share * np.mean(said, axis=0)
-            for share, said in zip(_OF_NEW_TASKS, (boxes, roles, classifiers), strict=True)
-        )
+        opinions = (np.mean(boxes, axis=0) + np.mean(roles, axis=0)) / 2
+        said = np.mean([_both_ways(_in_double(c), X) for c in self.classifiers], axis=0)
+        known = _mixed(opinions[:, :, : self.n_known], said, _OF_NEW_TASKS)
         if self.divergence is not None:
             said = np.stack(_both_ways(self.divergence, X[:, : self.n_features]))
-            weight = self.divergence.explained_
-            opinions = (1 - weight) * opinions + weight * said
+            known = _mixed(known, said, max(0.0, 2 * self.divergence.explained_ - 1))
+        opinions[:, :, : self.n_known] = known
         return tuple(opinions)
+
+
+def _mixed(one, other, weight):
+    return (1 - weight) * one + weight * other
 
 
 def _both_ways(baseline, X):

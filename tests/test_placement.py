@@ -74,6 +74,7 @@ def test_shared_volumes_have_the_gradient_of_the_library(seed, dim):
 @pytest.mark.parametrize("pair_loss", [CrossEntropy(), SquaredError()])
 def test_boxes_fit_what_is_expected(scene, pair_loss):
     start, known, inside, around = scene
+    counts = torch.ones(len(known), dtype=torch.float64)
 
     def gap(boxes):
         said = overlaps(boxes, known, 0.1)
@@ -81,31 +82,41 @@ def test_boxes_fit_what_is_expected(scene, pair_loss):
             float((s - e).abs().mean()) for s, e in zip(said, (inside, around), strict=True)
         )
 
-    boxes = placed(start, boxes_of, known, inside, around, pair_loss, 1.0, 0.1, 300)
+    boxes = placed(start, boxes_of, known, counts, inside, around, pair_loss, 1.0, 0.1, 300)
     assert gap(boxes) < 0.2 * gap(torch.cat(boxes_of(start), dim=1))
-    stays = placed(start, boxes_of, known, inside, around, pair_loss, 1.0, 0.1, 0)
+    stays = placed(start, boxes_of, known, counts, inside, around, pair_loss, 1.0, 0.1, 0)
     torch.testing.assert_close(stays, torch.cat(boxes_of(start), dim=1))
 
 
 def test_each_task_is_placed_by_itself(scene, monkeypatch):
     start, known, inside, around = scene
-    settings = known, inside, around, CrossEntropy(), 3.0, 0.1, 100
-    together = placed(start, boxes_of, *settings)
-    alone = [
-        placed(
-            start[i : i + 1],
-            boxes_of,
-            known,
-            inside[i : i + 1],
-            around[i : i + 1],
-            *settings[3:],
-        )
-        for i in range(len(start))
-    ]
-    torch.testing.assert_close(torch.cat(alone), together, rtol=0, atol=1e-8)
+    counts = torch.ones(len(known), dtype=torch.float64)
+    settings = CrossEntropy(), 3.0, 0.1, 100
+
+    def place(some):
+        told = inside[some], around[some]
+        return placed(start[some], boxes_of, known, counts, *told, *settings)
+
+    together = place(slice(None))
+    alone = torch.cat([place(slice(i, i + 1)) for i in range(len(start))])
+    torch.testing.assert_close(alone, together, rtol=0, atol=1e-8)
     monkeypatch.setattr("sklearn_task2box.placement._BLOCK", 2 * known.numel())
-    in_blocks = placed(start, boxes_of, *settings)
-    torch.testing.assert_close(in_blocks, together, rtol=0, atol=1e-8)
+    torch.testing.assert_close(place(slice(None)), together, rtol=0, atol=1e-8)
+
+
+def test_known_boxes_count_as_much_as_is_said(scene):
+    start, known, inside, around = scene
+    counts = torch.ones(len(known), dtype=torch.float64)
+    counts[20:] = 0
+    settings = boxes_of, known, counts
+    some = placed(start, *settings, inside, around, CrossEntropy(), 3.0, 0.1, 100)
+    few = [known[:20], counts[:20], inside[:, :20], around[:, :20]]
+    torch.testing.assert_close(
+        some,
+        placed(start, boxes_of, *few, CrossEntropy(), 3.0, 0.1, 100),
+        atol=1e-8,
+        rtol=0,
+    )
 
 
 # -- of the estimator ------------------------------------------------------------------
@@ -154,7 +165,9 @@ def test_placed_boxes_say_what_teachers_expect(novel):
     model._teachers.ask = lambda *args: expected.append(ask(*args)) or expected[-1]
     placed_there = model.predict_proba(X[new])
     (inside, around), *_ = expected
-    assert inside.shape == around.shape == (len(new), len(known))
+    n_virtual = len(model._virtual_boxes)
+    assert inside.shape == around.shape == (len(new), len(known) + n_virtual)
+    inside, around = (said[:, : len(known)] for said in (inside, around))
     by_network = copy.copy(model)
     by_network._teachers = None
     gaps = [

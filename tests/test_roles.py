@@ -33,14 +33,14 @@ def test_roles_learn_nothing_of_unknown_pairs():
     np.testing.assert_allclose(log_odds.grad, expected, atol=1e-6)
 
 
-def test_known_roles_say_the_same_of_new_tasks(taxonomy):
+def test_remembered_roles_say_the_same_of_new_tasks(taxonomy):
     X, graph = taxonomy
     pairs = TaskRelations(graph, np.arange(len(X))).observed()
     features = torch.from_numpy(X).float()
     roles = fit_roles(features, pairs, (16,), 20, 0, "cpu")
     with torch.no_grad():
         new = roles.body(features[:3]).double()
-    inside, around = roles.known(features).both_ways(new)
+    inside, around = roles.remember(features).both_ways(new)
     whole = roles.strengths(features)
     np.testing.assert_allclose(inside, whole[:3], atol=1e-5)
     np.testing.assert_allclose(around, whole[:, :3].T, atol=1e-5)
