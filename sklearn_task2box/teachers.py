@@ -15,9 +15,9 @@ and know more the fewer pairs are observed. Where features are means and varianc
 one that nobody trains, the divergence of normal distributions, and it counts for as much as
 it explains of the observed relations.
 
-After the fit, teachers are asked of new tasks: see :mod:`sklearn_task2box.placement`. All of
-this was found on pairs of mammals, digits, birds and Taskonomy, in other splits than those of
-the benchmarks, and on one of ImageNet.
+After the fit, teachers are asked of new tasks: see :mod:`sklearn_task2box.placement`.
+All of this was found on pairs of mammals, digits, birds and Taskonomy, in other splits than
+those of the benchmarks, and on one of ImageNet.
 """
 
 import copy
