@@ -14,7 +14,7 @@ from sklearn_task2box.geometry import log_softplus, sum_log_softplus
 # Largest step of the optimiser, in units of the outputs of a network; it falls to 0.
 _RATE = 0.1
 # Numbers at work for each array of (box_dim, new tasks, known tasks).
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 
 
 class _SharedVolumes(torch.autograd.Function):

@@ -142,9 +142,9 @@ class Teachers:
         opinions = (np.mean(boxes, axis=0) + np.mean(roles, axis=0)) / 2
         said = np.mean([_both_ways(_in_double(c), X) for c in self.classifiers], axis=0)
         known = _mixed(opinions[:, :, : self.n_known], said, _OF_NEW_TASKS)
-        if self.divergence is not None:
+        if self.divergence is not None and self.divergence.explained_ > 0.5:
             said = np.stack(_both_ways(self.divergence, X[:, : self.n_features]))
-            known = _mixed(known, said, max(0.0, 2 * self.divergence.explained_ - 1))
+            known = _mixed(known, said, 2 * self.divergence.explained_ - 1)
         opinions[:, :, : self.n_known] = known
         return tuple(opinions)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
+from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.geometry import log_overlap
 from sklearn_task2box.objectives import CrossEntropy, SquaredError
 from sklearn_task2box.placement import _SharedVolumes, placed
@@ -181,6 +182,55 @@ def test_placed_boxes_say_what_teachers_expect(novel):
     assert np.abs(back - around).mean() < 0.1
     truth = strengths[np.ix_(new, known)]
     assert average_precision_score(truth.ravel(), inside.ravel()) > 0.5
+
+
+def test_new_tasks_are_predicted_better_where_they_are_placed():
+    X, shares = load_digits_tasks(return_X_y=True)
+    related = (np.asarray(shares) == 1).astype(float)
+    gains = []
+    for seed in range(2):
+        new = np.random.RandomState(seed).permutation(len(X))[: len(X) // 4]
+        known = np.setdiff1d(np.arange(len(X)), new)
+        model = BoxRelationEmbedder(
+            n_teachers=2, max_epochs=150, hidden_layer_sizes=(64,), random_state=seed
+        )
+        model.fit(X[known], related[np.ix_(known, known)])
+        by_network = copy.copy(model)
+        by_network._teachers = None
+        pairs = np.stack(np.meshgrid(new, known, indexing="ij"), -1).reshape(-1, 2)
+        for asked in (pairs, pairs[:, ::-1]):  # novel in known, known in novel
+            placed_there, left = (
+                average_precision_score(
+                    related[tuple(asked.T)], one.predict_proba(TaskPairs(X, asked))[:, 1]
+                )
+                for one in (model, by_network)
+            )
+            gains.append(placed_there - left)
+    assert np.mean(gains) > 0.04
+
+
+@pytest.mark.parametrize("explained", [0.4, 0.9])
+def test_a_divergence_has_its_say_where_it_explains_most(novel, explained):
+    rng = np.random.RandomState(0)
+    X, strengths, known, new = novel
+    X = np.hstack([X, rng.exponential(size=X.shape)])
+    model = BoxRelationEmbedder(**QUICK, variances=True)
+    model.fit(X[known], strengths[np.ix_(known, known)])
+    teachers = model._teachers
+    teachers.divergence.explained_ = explained
+    expected = []
+    ask = teachers.ask
+    teachers.ask = lambda *args: expected.append(ask(*args)) or expected[-1]
+    model.transform(X[new])
+    said, teachers.divergence = teachers.divergence.predict_proba(X[new]), None
+    model.transform(X[new])
+    (with_it, _), (without, _) = expected
+    weight = {0.4: 0, 0.9: 0.8}[explained]
+    n = len(known)
+    np.testing.assert_allclose(
+        with_it[:, :n], (1 - weight) * without[:, :n] + weight * said, atol=1e-8
+    )
+    np.testing.assert_array_equal(with_it[:, n:], without[:, n:])
 
 
 def test_who_places(novel):

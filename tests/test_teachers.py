@@ -1,7 +1,6 @@
 """What teachers say of unknown pairs, and who is asked."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
@@ -223,22 +222,6 @@ def test_what_they_teach_is_learned(taxonomy):
             predicted = model.predict_proba(X)[hidden]
             scores[n_teachers].append(average_precision_score(strengths[hidden], predicted))
     assert np.mean(scores[4]) > np.mean(scores[0]) + 0.02
-
-
-@pytest.fixture(scope="module")
-def kinds():
-    """Groups of groups of points, by mean and variance, and which lies in which."""
-    rng = np.random.RandomState(0)
-    n_points = 36
-    centers = np.repeat(rng.normal(size=(4, 30)), 9, axis=0)
-    centers += 0.5 * np.repeat(rng.normal(size=(12, 30)), 3, axis=0)
-    points = centers + 0.3 * rng.normal(size=centers.shape)
-    sets = [np.array([i]) for i in range(n_points)]
-    sets += np.array_split(np.arange(n_points), 12) + np.array_split(np.arange(n_points), 4)
-    X = [np.concatenate([points[s].mean(axis=0), points[s].var(axis=0)]) for s in sets]
-    names = [f"{moment}_{k}" for moment in ("mean", "variance") for k in range(30)]
-    strengths = [[float(set(s) < set(t)) for t in sets] for s in sets]
-    return pd.DataFrame(X, columns=names), np.array(strengths)
 
 
 def few_of(strengths, share, seed=0):
