@@ -51,6 +51,7 @@ from sklearn_task2box.teachers import (
     agree,
     ask_divergence,
     ask_of_pairs,
+    ask_popularity,
     fit_divergence,
     fit_pair_classifier,
     teacher_settings,
@@ -759,7 +760,8 @@ class BoxRelationEmbedder(
             read = X[:, : self.n_features_in_]
             divergence = fit_divergence(read, pairs)
             said = ask_divergence(divergence, read, pairs), divergence.explained_
-        opinions = pairs.completed(agree(pairs, boxes, roles, classifiers, said))
+        opinions = agree(pairs, boxes, roles, classifiers, ask_popularity(pairs), said)
+        opinions = pairs.completed(opinions)
         if not has_features or self.encoder != "mlp":
             return Lessons(everything, opinions, [], None)
         teachers = None

@@ -11,7 +11,8 @@ Teachers have more dimensions, in which there are fewer poor layouts, and fewer 
 every other one has normalised layers, so that they differ more. Some teachers are no boxes
 at all. Products of vectors for two roles know more of new tasks, and less of unknown pairs:
 they are asked of virtual tasks only. Perceptrons of the features of a pair need no layout,
-and know more the fewer pairs are observed. Where features are means and variances, there is
+and know more the fewer pairs are observed; where these are very few, popularity of the
+containers has a say, too. Where features are means and variances, there is
 one that nobody trains, the divergence of normal distributions, and it counts for as much as
 it explains of the observed relations.
 
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import xlogy
 
 from sklearn_task2box.baselines import PairClassifier, SimilarityBaseline
 from sklearn_task2box.observed import ObservedPairs
@@ -54,6 +56,12 @@ _ASKED = 100_000
 # How much perceptrons of pairs count for in what is thought of a new task and a known one:
 # they compare features, and no layout of the known tasks stands in their way.
 _OF_NEW_TASKS = 0.5
+# What they count for besides where next to nothing is observed.
+_MORE_OF_FEW = 0.3
+# Popularity is worth as much as so many observed pairs of each task.
+_WORTH = 20
+# Numbers of pairs that draw a mean towards that of all: the best is chosen.
+_DRAWN_TOWARDS = (1, 2, 5, 10, 20, 50, 100)
 
 
 @dataclass(frozen=True)
@@ -333,13 +341,54 @@ def ask_divergence(model, X, pairs):
     return strengths
 
 
-def agree(pairs, boxes, roles=None, classifiers=None, divergence=None):
+def ask_popularity(pairs):
+    """How much containers contain on average, whatever it is.
+
+    Means are drawn towards that of all pairs, by as many pairs as predict the observed
+    relations best, each from the others (leave-one-out).
+
+    Parameters
+    ----------
+    pairs : ObservedPairs
+
+    Returns
+    -------
+    strengths : ndarray of shape (n_tasks,)
+    explained : float
+        Share of the deviance of the observed relations that these explain, each from the
+        others: from 0 to 1.
+    """
+    strengths, observed = pairs.dense()
+    tails = np.nonzero(observed)[1]
+    sums, counts = np.where(observed, strengths, 0.0).sum(axis=0), observed.sum(axis=0)
+    own = strengths[observed].astype(float)
+    mean = own.mean()
+
+    def cross_entropy(said):
+        return -(xlogy(own, said) + xlogy(1 - own, 1 - said)).sum()
+
+    said = [
+        (sums[tails] - own + drawn * mean) / (counts[tails] - 1 + drawn)
+        for drawn in _DRAWN_TOWARDS
+    ]
+    best = int(np.argmin([cross_entropy(one) for one in said]))
+    explainable = cross_entropy(np.full(len(own), mean)) - cross_entropy(own)
+    left = cross_entropy(said[best]) - cross_entropy(own)
+    explained = max(0.0, 1 - left / explainable) if explainable > 0 else 0.0
+    drawn = _DRAWN_TOWARDS[best]
+    return (sums + drawn * mean) / (counts + drawn), explained
+
+
+def agree(pairs, boxes, roles=None, classifiers=None, popularity=None, divergence=None):
     """The opinion of all teachers together.
 
     Of a pair of known tasks, perceptrons of pairs count for ``unknown ** 2 / 2``, with the
     share of pairs that is unknown, and boxes for the rest: where most pairs are observed,
-    boxes infer the others. Of a pair with a virtual task, boxes count for half,
-    products of roles and perceptrons for a quarter each.
+    boxes infer the others. Where ``few = 2 * unknown - 1`` is positive, they count for
+    ``0.3 * few`` more, and popularity counts for the share of the relations that it
+    explains, times ``few``, times ``20 / (20 + observed)`` for so many observed pairs of a
+    task; what the others say, for the rest. Of a pair with a virtual task, boxes count for
+    half, products of roles and perceptrons for a quarter each.
 
     A divergence counts, of pairs of known tasks, for the share of the relations that it
     explains, times the share of pairs that is unknown; what the others say, for the rest.
@@ -352,6 +401,8 @@ def agree(pairs, boxes, roles=None, classifiers=None, divergence=None):
         Mean strengths that teachers of this kind say, of the known tasks and virtual ones.
     roles, classifiers : ndarray of shape (n, n), default=None
         Those of the other kinds; None where there are no features to read.
+    popularity : (ndarray of shape (n_tasks,), float), default=None
+        What it says of containers, and how much it explains.
     divergence : (ndarray of shape (n_tasks, n_tasks), float), default=None
         What it says, and how much it explains.
 
@@ -363,12 +414,17 @@ def agree(pairs, boxes, roles=None, classifiers=None, divergence=None):
         return boxes
     n = pairs.n_tasks
     unknown = pairs.n_unknown / (n * (n - 1))
-    weight = unknown**2 / 2
+    few = max(0.0, 2 * unknown - 1)
     opinions = boxes / 2 + roles / 4 + classifiers / 4
-    known = ((1 - weight) * boxes + weight * classifiers)[:n, :n]
+    weight = unknown**2 / 2 + _MORE_OF_FEW * few
+    known = _mixed(boxes[:n, :n], classifiers[:n, :n], weight)
+    if popularity is not None:
+        said, explained = popularity
+        observed = (1 - unknown) * (n - 1)
+        weight = explained * few * _WORTH / (_WORTH + observed)
+        known = _mixed(known, said, weight)
     if divergence is not None:
         said, explained = divergence
-        weight = explained * unknown
-        known = (1 - weight) * known + weight * said
+        known = _mixed(known, said, explained * unknown)
     opinions[:n, :n] = known
     return opinions

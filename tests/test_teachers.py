@@ -14,6 +14,7 @@ from sklearn_task2box.teachers import (
     agree,
     ask_divergence,
     ask_of_pairs,
+    ask_popularity,
     fit_divergence,
     fit_pair_classifier,
     teacher_settings,
@@ -130,6 +131,38 @@ def test_who_counts_for_how_much():
     np.testing.assert_allclose(opinions[3:], 0.5)
     np.testing.assert_allclose(opinions[:, 3:], 0.5)
     np.testing.assert_array_equal(agree(pairs, boxes), boxes)
+
+
+def test_popularity_predicts_each_relation_from_the_others():
+    rng = np.random.RandomState(0)
+    rates = np.repeat([0.9, 0.1], 15)
+    strengths = (rng.uniform(size=(30, 30)) < rates).astype(float)
+    said, explained = ask_popularity(TaskRelations(few_of(strengths, 0.5)).observed())
+    assert said.shape == (30,)
+    assert np.corrcoef(said, rates)[0, 1] > 0.95
+    assert 0 < said.min() < said.max() < 1
+    assert 0.3 < explained < 0.7
+    chance = (rng.uniform(size=(30, 30)) < 0.5).astype(float)
+    _, nothing = ask_popularity(TaskRelations(few_of(chance, 0.1)).observed())
+    assert nothing < 0.05
+    everything = TaskRelations(few_of(np.ones((5, 5)), 0.5)).observed()
+    assert ask_popularity(everything)[1] == 0
+    one = np.full((3, 3), np.nan)
+    one[0, 1] = 1.0
+    assert ask_popularity(TaskRelations(one).observed())[1] == 0
+
+
+def test_popularity_counts_where_few_pairs_are_observed(kinds):
+    _, strengths = kinds
+    low, popular = np.full(strengths.shape, 0.25), np.linspace(0, 1, len(strengths))
+    pairs = TaskRelations(few_of(strengths, 0.1)).observed()
+    n = pairs.n_tasks
+    unknown = pairs.n_unknown / (n * (n - 1))
+    weight = 0.6 * (2 * unknown - 1) * 20 / (20 + (1 - unknown) * (n - 1))
+    opinions = agree(pairs, low, low, low, (popular, 0.6))
+    np.testing.assert_allclose(opinions, 0.25 + weight * (popular - 0.25)[None] + 0 * low)
+    most = TaskRelations(few_of(strengths, 0.7)).observed()
+    np.testing.assert_allclose(agree(most, low, low, low, (popular, 0.6)), 0.25)
 
 
 def test_the_network_reads_what_teachers_make_of_the_features(taxonomy):
@@ -255,7 +288,7 @@ def test_a_divergence_counts_for_what_it_explains(kinds):
     unknown = pairs.n_unknown / (n * (n - 1))
     low, high = np.full((n + 2, n + 2), 0.25), np.full((n, n), 1.0)
     for explained in (0.0, 0.5):
-        opinions = agree(pairs, low, low, low, (high, explained))
+        opinions = agree(pairs, low, low, low, divergence=(high, explained))
         expected = 0.25 + 0.75 * explained * unknown
         np.testing.assert_allclose(opinions[:n, :n], expected)
         np.testing.assert_allclose(opinions[n:], 0.25)
