@@ -1069,6 +1069,9 @@ class BoxRelationEmbedder(
     def transform(self, X):
         """Boxes of tasks, seen before or not.
 
+        Known tasks have those of ``boxes_``; each new one is placed among them by itself:
+        see ``placement_steps``.
+
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
