@@ -1001,10 +1001,9 @@ class BoxRelationEmbedder(
 
     def _recognised(self, X):
         """Which known task each row has the features of, -1 for none."""
-        module = self._double()
-        with torch.no_grad():
-            X = torch.from_numpy(writable(X)).double().to(module.offset.device)
-            X = module.prepare(X).cpu().numpy()
+        module = self.net_.module_
+        X = torch.from_numpy(writable(X)).double().to(module.offset.device)
+        X = module.prepare(X).cpu().numpy()
         known = self._prepared.astype(np.float64)
         spread = np.sqrt((known**2).sum(axis=1).mean())
         nearest, gaps = pairwise_distances_argmin_min(X, known)

@@ -84,53 +84,28 @@ def placed(
     -------
     boxes : float64 tensor of shape (n_new, 2 * box_dim)
     """
+    known_lower, known_upper = (known / temperature).T.chunk(2)
+    known_volumes, _ = sum_log_softplus(known_upper - known_lower, slopes=False)
+
+    def place(outputs, inside, around):
+        strengths = torch.stack([inside, around])
+        weights = counts * (1 + (positive_weight - 1) * strengths)
+        outputs = outputs.clone().requires_grad_()
+        optimizer = torch.optim.Adam([outputs], lr=_RATE)
+        for i in range(n_steps):
+            optimizer.param_groups[0]["lr"] = _RATE * (1 - i / n_steps)
+            lower, upper = (corner / temperature for corner in boxes_of(outputs))
+            volumes = log_softplus(upper - lower).sum(1)
+            shared = _SharedVolumes.apply(lower, upper, known_lower, known_upper)
+            overlaps = torch.stack([shared - volumes[:, None], shared - known_volumes])
+            losses = pair_loss(overlaps.clamp(max=0), strengths)
+            optimizer.zero_grad()
+            (weights * losses).sum().backward()
+            optimizer.step()
+        with torch.no_grad():
+            return torch.cat(boxes_of(outputs), dim=1)
+
     step = max(1, _BLOCK // known.numel())
     # Rounding, which depends on what comes with a task, is rounded away: it would grow.
     parts = (t.float().double().split(step) for t in (outputs, inside, around))
-    return torch.cat(
-        [
-            _place(
-                *part,
-                boxes_of,
-                known,
-                counts,
-                pair_loss,
-                positive_weight,
-                temperature,
-                n_steps,
-            )
-            for part in zip(*parts, strict=True)
-        ]
-    )
-
-
-def _place(
-    outputs,
-    inside,
-    around,
-    boxes_of,
-    known,
-    counts,
-    pair_loss,
-    positive_weight,
-    temperature,
-    n_steps,
-):
-    known_lower, known_upper = (known / temperature).T.chunk(2)
-    known_volumes, _ = sum_log_softplus(known_upper - known_lower, slopes=False)
-    strengths = torch.stack([inside, around])
-    weights = counts * (1 + (positive_weight - 1) * strengths)
-    outputs = outputs.clone().requires_grad_()
-    optimizer = torch.optim.Adam([outputs], lr=_RATE)
-    for i in range(n_steps):
-        optimizer.param_groups[0]["lr"] = _RATE * (1 - i / n_steps)
-        lower, upper = (corner / temperature for corner in boxes_of(outputs))
-        volumes = log_softplus(upper - lower).sum(1)
-        shared = _SharedVolumes.apply(lower, upper, known_lower, known_upper)
-        overlaps = torch.stack([shared - volumes[:, None], shared - known_volumes])
-        losses = pair_loss(overlaps.clamp(max=0), strengths)
-        optimizer.zero_grad()
-        (weights * losses).sum().backward()
-        optimizer.step()
-    with torch.no_grad():
-        return torch.cat(boxes_of(outputs), dim=1)
+    return torch.cat([place(*part) for part in zip(*parts, strict=True)])
