@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.tables`` reads ``benchmarks/results/relations.csv``, writes
 ``relations.md`` beside it, replaces the table of the README, and prints where the boxes of
-five dimensions are not first.
+five dimensions, and their teachers, are not first.
 """
 
 import argparse
@@ -53,9 +53,10 @@ README_DATA = (
 )
 README_TESTS = [test for test in TESTS if test[1] != "novel_to_novel"]
 KEY = ("method", "dim")
-BOXES = ("boxes", 5)
+BOXES, TEACHERS = ("boxes", 5), ("teachers", 0)
+OURS = {"boxes", "teachers"}
 # Beside them in the README: for predictions alone, and for pictures.
-OTHER_BOXES = {"boxes_20": ("boxes", 20), "boxes_2": ("boxes", 2)}
+BESIDE = {"teachers": TEACHERS, "boxes_20": ("boxes", 20), "boxes_2": ("boxes", 2)}
 CASE = ["data", "protocol", "part"]
 
 
@@ -176,7 +177,7 @@ def _block(table, metric, protocol, part):
 def _methods(index):
     """Methods and dimensions, boxes first."""
     found = set(index.droplevel([name for name in index.names if name not in KEY]))
-    order = ["boxes", *METHODS]
+    order = ["boxes", "teachers", *METHODS]
     return sorted(
         found,
         key=lambda m: (order.index(m[0]) if m[0] in order else len(order), m),
@@ -202,51 +203,52 @@ def _short(value):
 # --------------------------------------------------------------------------------------
 # Boxes beside the others
 # --------------------------------------------------------------------------------------
-def standings(rows):
-    """The boxes of five dimensions beside the best comparator, in each cell.
+def standings(rows, ours=BOXES):
+    """The boxes of five dimensions, or others of ours, beside the best comparator.
 
     Parameters
     ----------
     rows : DataFrame
         Of a file of results.
+    ours : (method, dim), default=("boxes", 5)
 
     Returns
     -------
     table : DataFrame
-        One row per data set and test: metric, boxes and boxes_error; the name of the best
-        comparator, its mean and error; boxes of other dimensions, closure and popularity;
-        ``first`` where no comparator is better, and ``within`` where none is by more than
-        its standard error.
-        A comparator is any method but the boxes; their paper's settings are one. Of a
-        comparator with more seeds than the boxes, those count that both have.
+        One row per data set and test: metric, ours and ours_error; the name of the best
+        comparator, its mean and error; teachers, boxes of other dimensions, closure and
+        popularity; ``first`` where no comparator is better, and ``within`` where none is by
+        more than its standard error.
+        A comparator is any method but boxes and their teachers; the settings of the paper
+        are one. Of a comparator with more seeds than ours, those count that both have.
     """
     case = ["data", "protocol", "seed"]
-    boxes = rows[(rows["method"] == BOXES[0]) & (rows["dim"] == BOXES[1])]
-    table = summary(rows.merge(boxes[case].drop_duplicates(), on=case))
+    own = rows[(rows["method"] == ours[0]) & (rows["dim"] == ours[1])]
+    table = summary(rows.merge(own[case].drop_duplicates(), on=case))
     lines = []
     for metric in HEADLINES:
         if metric not in table.index.get_level_values("metric"):
             continue
         for key, cell in table.xs(metric, level="metric").groupby(level=CASE):
             cell = cell.droplevel(CASE)
-            others = cell[cell.index.get_level_values("method") != "boxes"]
-            if BOXES not in cell.index or others.empty:
+            others = cell[~cell.index.get_level_values("method").isin(OURS)]
+            if ours not in cell.index or others.empty:
                 continue
             best = others["mean"].idxmax()
-            ours, theirs = cell.loc[BOXES], others.loc[best]
+            own, theirs = cell.loc[ours], others.loc[best]
             margin = 0.0 if np.isnan(theirs["error"]) else theirs["error"]
             line = dict(zip(CASE, key, strict=True)) | {
                 "metric": metric,
-                "boxes": ours["mean"],
-                "boxes_error": ours["error"],
+                "ours": own["mean"],
+                "ours_error": own["error"],
                 "best": label(*best),
                 "best_mean": theirs["mean"],
                 "best_error": theirs["error"],
-                "first": ours["mean"] >= theirs["mean"],
-                "within": ours["mean"] >= theirs["mean"] - margin,
+                "first": own["mean"] >= theirs["mean"],
+                "within": own["mean"] >= theirs["mean"] - margin,
             }
-            beside = {name: (name, 0) for name in ("closure", "popularity")}
-            for name, at in (OTHER_BOXES | beside).items():
+            graph = {name: (name, 0) for name in ("closure", "popularity")}
+            for name, at in (BESIDE | graph).items():
                 there = at in cell.index
                 line[name] = cell.loc[at, "mean"] if there else np.nan
                 line[f"{name}_error"] = cell.loc[at, "error"] if there else np.nan
@@ -265,7 +267,7 @@ def readme_table(rows):
         "test",
         "data",
         "boxes, 5-d",
-        *(label(*at) for at in OTHER_BOXES.values()),
+        *(label(*at) for at in BESIDE.values()),
         "best comparator",
         "closure",
         "popularity",
@@ -282,23 +284,21 @@ def readme_table(rows):
                 [
                     TESTS[test] if i == 0 else "",
                     row.data.replace("_", " ") + rho,
-                    written(row.boxes, row.boxes_error, row.first),
+                    written(row.ours, row.ours_error, row.first),
                     *(
                         written(getattr(row, name), getattr(row, f"{name}_error"))
-                        for name in OTHER_BOXES
+                        for name in BESIDE
                     ),
                     f"{best} ({row.best})",
                     written(row.closure, row.closure_error),
                     written(row.popularity, row.popularity_error),
                 ]
             )
-    n_first = int(table["first"].sum())
-    n_within = int(table["within"].sum()) - n_first
     counts = summary(rows)["n_seeds"].groupby(list(KEY)).agg(["min", "max"])
     n_seeds = _range(counts.loc[BOXES])
     others = ", ".join(
         f"{label(*at)}: {_range(counts.loc[at])}"
-        for at in OTHER_BOXES.values()
+        for at in BESIDE.values()
         if at in counts.index
     )
     caption = (
@@ -307,10 +307,23 @@ def readme_table(rows):
         "compare those in `relations.csv`, seed by seed). Of all "
         f"{len(table)} combinations of data and test in "
         "`benchmarks/results/relations.md`, rho within each target counted apart, boxes "
-        f"of five dimensions are first in {n_first}, and within one standard error of "
-        f"the first in {n_within} more."
+        f"of five dimensions are {_places(table)}."
     )
+    if TEACHERS in counts.index:
+        by_teachers = standings(rows, TEACHERS)
+        caption += (
+            ' Predictions of their teachers (`predict_from="teachers"`) are '
+            f"{_places(by_teachers)}, of {len(by_teachers)}."
+        )
     return _markdown(header, lines) + "\n\n" + caption
+
+
+def _places(table):
+    n_first = int(table["first"].sum())
+    n_within = int(table["within"].sum()) - n_first
+    return (
+        f"first in {n_first}, and within one standard error of the first in {n_within} more"
+    )
 
 
 def _range(counts):
@@ -339,31 +352,35 @@ def replace_block(text, block):
 
 
 def report(rows):
-    """Lines that say where the boxes are not first, and by how much they lead."""
-    table = standings(rows)
-    lines = [
-        f"Boxes of five dimensions are first in {table['first'].sum()} of {len(table)} "
-        f"cells, and within one standard error of the first in "
-        f"{(table['within'] & ~table['first']).sum()} more. The others:"
-    ]
+    """Lines that say where the boxes, and their teachers, are not first."""
+    lines = []
+    for name, ours in (("Boxes of five dimensions", BOXES), ("Their teachers", TEACHERS)):
+        table = standings(rows, ours)
+        if len(table):
+            lines += _report(name, table)
+    return "\n".join(lines)
+
+
+def _report(name, table):
+    lines = [f"{name} are {_places(table)}, of {len(table)} cells. The others:"]
     for _, row in table[~table["within"]].iterrows():
         lines.append(
             f"  {row['data']:<30}{row['protocol']:<8}{row['part']:<16}{row['metric']:<18}"
-            f"{written(row['boxes'], row['boxes_error']):<16} "
+            f"{written(row['ours'], row['ours_error']):<16} "
             f"{written(row['best_mean'], row['best_error']):<16} {row['best']}"
         )
-    for name in ("closure", "popularity"):
-        behind = table[table[name] > table["boxes"]]
-        lines.append(f"Behind {name}: {len(behind)} cells.")
+    for other in ("closure", "popularity"):
+        behind = table[table[other] > table["ours"]]
+        lines.append(f"Behind {other}: {len(behind)} cells.")
     novel = table[table["part"].isin(["novel_to_known", "known_to_novel"])]
-    lines.append("Novel tasks, boxes / best comparator:")
+    lines.append("Novel tasks, beside the best comparator:")
     for _, row in novel.iterrows():
-        ratio = row["boxes"] / row["best_mean"]
+        ratio = row["ours"] / row["best_mean"]
         lines.append(
             f"  {row['data']:<30}{row['part']:<16}{row['metric']:<18}{ratio:.2f}  "
             f"{row['best']}"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def main(arguments):

@@ -26,11 +26,11 @@ from sklearn_task2box.features import (
     preparation,
     writable,
 )
-from sklearn_task2box.geometry import overlap_by_dimension
 from sklearn_task2box.layout import layout, place
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.neighbours import neighbourhood_affinities
 from sklearn_task2box.objectives import PAIR_LOSSES, Objective
+from sklearn_task2box.opinions import Opinions, Teachers, agree, weigh
 from sklearn_task2box.placement import placed
 from sklearn_task2box.predictor import RelationPredictorMixin
 from sklearn_task2box.queries import KnownBoxes
@@ -47,8 +47,6 @@ from sklearn_task2box.teachers import (
     MAX_TASKS,
     N_TEACHERS,
     Lessons,
-    Teachers,
-    agree,
     ask_divergence,
     ask_of_pairs,
     ask_popularity,
@@ -200,6 +198,13 @@ class BoxRelationEmbedder(
         boxes. After :meth:`partial_fit`, the teachers still know the tasks of :meth:`fit`
         alone. Only where there are teachers and encoder="mlp": see
         :mod:`sklearn_task2box.placement`.
+    predict_from : {"boxes", "teachers"}, default="boxes"
+        What predictions, scores, :meth:`supersets`, :meth:`subsets` and
+        :meth:`to_networkx` read. "boxes" reads overlaps of the boxes that
+        :meth:`transform` returns: what they say can be seen. "teachers" reads the mean
+        opinion of the teachers, which boxes of few dimensions hold only in part: it is
+        more often right of new tasks, few relations and graded strengths, needs dense
+        features and encoder="mlp", and keeps the teachers. The boxes are the same.
     variances : bool or "auto", default="auto"
         Whether the second half of the features are the variances of the first half, the
         means, as :class:`sklearn_task2box.representations.GaussianRepresentation` makes
@@ -337,6 +342,7 @@ class BoxRelationEmbedder(
         "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
         "n_teachers": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "placement_steps": [Interval(Integral, 0, None, closed="left")],
+        "predict_from": [StrOptions({"boxes", "teachers"})],
         "variances": ["boolean", StrOptions({"auto"})],
         "separate_twins": ["boolean"],
         "early_stopping": ["boolean"],
@@ -381,6 +387,7 @@ class BoxRelationEmbedder(
         max_gradient_norm=0.1,
         n_teachers="auto",
         placement_steps=200,
+        predict_from="boxes",
         variances="auto",
         separate_twins=True,
         early_stopping=False,
@@ -421,6 +428,7 @@ class BoxRelationEmbedder(
         self.max_gradient_norm = max_gradient_norm
         self.n_teachers = n_teachers
         self.placement_steps = placement_steps
+        self.predict_from = predict_from
         self.variances = variances
         self.separate_twins = separate_twins
         self.early_stopping = early_stopping
@@ -627,6 +635,8 @@ class BoxRelationEmbedder(
         rng = check_random_state(self.random_state)
         seed, batch_seed = rng.randint(np.iinfo(np.int32).max, size=2)
         device = self._resolve_device()
+        if self.predict_from == "teachers":
+            self._check_teachers(X, pairs, going_on, taught)
         if pairs.n_related == 0:
             raise ValueError(
                 f"y relates none of the {pairs.n_tasks} tasks to another, so there is "
@@ -696,80 +706,129 @@ class BoxRelationEmbedder(
         if stack is not None:
             stack.head = net.module_.body
             net.module_.body = stack.to(device)
-        self._finish(net, X, features, pairs, held_out, going_on)
+        self._finish(net, X, features, pairs, going_on)
         self._virtual_boxes = None
         if not going_on:
             self._teachers = None if lessons is None else lessons.teachers
             if self._teachers is not None:
                 self._virtual_boxes = self._encode(lessons.X[len(X) :])
+        self._known = self.boxes_
+        self._reads_teachers = self.predict_from == "teachers"
+        if self._reads_teachers:
+            self._known = self._represent(X)
+        self._choose_threshold(pairs, held_out)
+
+    def _check_teachers(self, X, pairs, going_on, taught):
+        """Refuse a fit without the teachers that predictions are to be read from."""
+        if going_on and self._teachers is not None:
+            return
+        if going_on:
+            why = "the fit goes on from a network that has none for these tasks"
+        elif sparse.issparse(X) or self.encoder != "mlp":
+            why = "they need dense features and encoder='mlp'"
+        elif not taught:
+            why = "relations made of X alone are learned without"
+        elif self._n_asked(X, pairs) == 0:
+            why = (
+                f"n_teachers={self.n_teachers!r} is none for {pairs.n_tasks} tasks and "
+                f"max_epochs={self.max_epochs}"
+            )
+        else:
+            return
+        raise ValueError(
+            f"predict_from='teachers' needs teachers, and this fit has none: {why}. Set "
+            "predict_from='boxes', or fit anew with teachers."
+        )
+
+    def _n_asked(self, X, pairs):
+        """How many teachers are asked."""
+        has_features = self.encoder != "table" and not sparse.issparse(X)
+        nothing_to_teach = pairs.n_unknown == 0 and not has_features
+        if nothing_to_teach or self.max_epochs == 0:
+            return 0
+        if self.n_teachers == "auto":
+            return N_TEACHERS if pairs.n_tasks <= MAX_TASKS else 0
+        return self.n_teachers
 
     def _lessons(self, X, pairs, rng, device):
         """What teachers make of the observed pairs, or None."""
-        n_teachers = self.n_teachers
-        if n_teachers == "auto":
-            n_teachers = N_TEACHERS if pairs.n_tasks <= MAX_TASKS else 0
-        has_features = self.encoder != "table" and not sparse.issparse(X)
-        nothing_to_teach = pairs.n_unknown == 0 and not has_features
-        if n_teachers == 0 or nothing_to_teach or self.max_epochs == 0:
+        n_teachers = self._n_asked(X, pairs)
+        if n_teachers == 0:
             return None
         seeds = rng.randint(np.iinfo(np.int32).max, size=n_teachers)
+        has_features = self.encoder != "table" and not sparse.issparse(X)
         everything = X
         if has_features:
             everything = np.concatenate([X, virtual_tasks(X, self.box_dim, rng)])
-        own = self.get_params(deep=False)
         # Of each kind that is no boxes.
-        n_others = -(-n_teachers // 2) if has_features else 0
-        n = pairs.n_tasks
-        boxes, roles, classifiers, bodies = 0, None, None, []
-        known_boxes, known_roles, fitted = [], [], []
+        others = seeds[: -(-n_teachers // 2)] if has_features else []
         with tqdm(
-            total=n_teachers + 2 * n_others,
+            total=n_teachers + 2 * len(others),
             desc="fitting teachers",
             disable=not self.verbose,
         ) as bar:
-            for number, seed in enumerate(seeds):
-                teacher = type(self)(**teacher_settings(own, number, int(seed)))
-                teacher._fit_pairs(X, pairs)
-                if teacher.net_.interrupted_:
-                    raise KeyboardInterrupt
-                encoded = teacher._encode(everything)
-                boxes = boxes + teacher._table(encoded, encoded) / n_teachers
-                known_boxes.append(teacher._boxes(encoded))
-                bodies.append(teacher.net_.module_.body)
-                bar.update()
-            if n_others:
-                roles, classifiers = 0, 0
-                features = self._features(teacher.net_.module_, everything)
-            for seed in seeds[:n_others]:
+            teachers, boxes = self._box_teachers(X, pairs, everything, seeds, bar)
+            bodies = [teacher.net_.module_.body for teacher in teachers]
+            if not has_features:
+                return Lessons(everything, pairs.completed(boxes), [], None)
+            n, read = pairs.n_tasks, self._features(teachers[0].net_.module_, everything)
+            roles, classifiers = [], []
+            for seed in others:
                 sizes = self._hidden_sizes()
-                role = fit_roles(features[:n], pairs, sizes, self.max_epochs, seed, device)
-                roles = roles + role.strengths(features) / n_others
-                known_roles.append(role.remember(features))
-                bodies.append(role.body)
+                one = fit_roles(read[:n], pairs, sizes, self.max_epochs, seed, device)
+                roles.append(one)
+                bodies.append(one.body)
                 bar.update()
-            for number, seed in enumerate(seeds[:n_others]):
-                classifier = fit_pair_classifier(
-                    X, pairs, self.max_epochs, number, int(seed)
-                )
-                said = ask_of_pairs(classifier, everything, n)
-                classifiers = classifiers + said / n_others
-                fitted.append(classifier)
+            for number, seed in enumerate(others):
+                one = fit_pair_classifier(X, pairs, self.max_epochs, number, int(seed))
+                classifiers.append(one)
                 bar.update()
-        divergence, said = None, None
-        if has_features and self._has_variances:
-            read = X[:, : self.n_features_in_]
-            divergence = fit_divergence(read, pairs)
-            said = ask_divergence(divergence, read, pairs), divergence.explained_
-        opinions = agree(pairs, boxes, roles, classifiers, ask_popularity(pairs), said)
+        popularity, popularity_explains = ask_popularity(pairs)
+        divergence, said, divergence_explains = None, None, 0.0
+        if self._has_variances:
+            own = X[:, : self.n_features_in_]
+            divergence = fit_divergence(own, pairs)
+            divergence_explains = divergence.explained_
+            said = ask_divergence(divergence, own, pairs)
+        weights = weigh(pairs, boxes[:n, :n], popularity_explains, divergence_explains)
+        opinions = agree(
+            weights,
+            n,
+            boxes,
+            np.mean([one.strengths(read) for one in roles], axis=0),
+            np.mean([ask_of_pairs(one, everything, n) for one in classifiers], axis=0),
+            popularity,
+            said,
+        )
         opinions = pairs.completed(opinions)
-        if not has_features or self.encoder != "mlp":
+        if self.encoder != "mlp":
             return Lessons(everything, opinions, [], None)
-        teachers = None
-        if self.placement_steps:
-            teachers = Teachers(
-                known_boxes, known_roles, fitted, divergence, self.n_features_in_
+        asked = None
+        if self.placement_steps or self.predict_from == "teachers":
+            asked = Teachers(
+                [one._asked(one._encode(everything)) for one in teachers],
+                [one.remember(read) for one in roles],
+                classifiers,
+                divergence,
+                popularity,
+                weights,
+                self.n_features_in_,
             )
-        return Lessons(everything, opinions, [body.cpu() for body in bodies], teachers)
+        return Lessons(everything, opinions, [body.cpu() for body in bodies], asked)
+
+    def _box_teachers(self, X, pairs, everything, seeds, bar):
+        """Teachers that are boxes, and their mean strengths of all tasks."""
+        own, teachers, strengths = self.get_params(deep=False), [], 0
+        for number, seed in enumerate(seeds):
+            teacher = type(self)(**teacher_settings(own, number, int(seed)))
+            teacher._fit_pairs(X, pairs)
+            if teacher.net_.interrupted_:
+                raise KeyboardInterrupt
+            teachers.append(teacher)
+            boxes = teacher._encode(everything)
+            strengths = strengths + teacher._table(boxes, boxes) / len(seeds)
+            bar.update()
+        return teachers, strengths
 
     def _start_from_layout(self, encoder, dataset, rng, device):
         pairs = dataset.pairs
@@ -793,7 +852,7 @@ class BoxRelationEmbedder(
         else:
             fit_outputs(encoder.body, dataset, outputs, device)
 
-    def _finish(self, net, X, features, pairs, held_out, going_on):
+    def _finish(self, net, X, features, pairs, going_on):
         rows = [
             {key: value for key, value in row.items() if not key.startswith("batch")}
             for row in net.history
@@ -828,12 +887,14 @@ class BoxRelationEmbedder(
                 f"{self.n_iter_} epochs. Lower learning_rate, set max_gradient_norm, or "
                 "rescale X."
             )
+
+    def _choose_threshold(self, pairs, held_out):
         *ends, strengths, weights = _sample(pairs, _MAX_SCORED)
         if held_out is not None:
             *ends, strengths = held_out
             weights = None
         self.threshold_ = best_f1_threshold(
-            strengths, self._pair_strengths(self.boxes_, *ends), weights
+            strengths, self._pair_strengths(self._known, *ends), weights
         )
 
     @property
@@ -989,8 +1050,12 @@ class BoxRelationEmbedder(
 
     # -- boxes -------------------------------------------------------------------------
     def _represent(self, X, names=None):
+        """What strengths are read from, of marked features."""
+        return self._describe_to_teachers(X) if self._reads_teachers else self._embed(X)
+
+    def _embed(self, X):
         """Boxes of marked features: known tasks have theirs, new ones are placed."""
-        if self._teachers is None:
+        if self._teachers is None or not self.placement_steps:
             return self._encode(X)
         known = self._recognised(X)
         boxes = self.boxes_[known]
@@ -1010,7 +1075,7 @@ class BoxRelationEmbedder(
         return np.where(gaps <= _ROUNDING * spread, nearest, -1)
 
     def _place(self, X):
-        module = self._double()
+        module = self._double().cpu()
         pair_loss = copy.deepcopy(self._pair_loss).double().cpu()
         n_known = self._teachers.n_known
         others, counts = self.boxes_[:n_known], np.ones(n_known)
@@ -1023,11 +1088,9 @@ class BoxRelationEmbedder(
         step = max(1, _BLOCK // len(others))
         for start in range(0, len(X), step):
             rows = slice(start, start + step)
+            outputs = self._asked_of_bodies(module, X[rows])
             with torch.no_grad():
-                prepared = torch.from_numpy(X[rows]).double().to(module.offset.device)
-                outputs = module.body.ask(module.prepare(prepared))
-                first = module.body.head(module.body.join(outputs)).cpu()
-            outputs = [output.cpu() for output in outputs]
+                first = module.body.head(module.body.join(outputs))
             expected = self._teachers.ask(X[rows], outputs, module.boxes_of)
             with few_threads(expected[0].size):
                 boxes[rows] = placed(
@@ -1042,6 +1105,25 @@ class BoxRelationEmbedder(
                     self.placement_steps,
                 )
         return boxes
+
+    def _describe_to_teachers(self, X):
+        """What teachers know of tasks with marked features."""
+        known = self._recognised(X)
+        known[known >= self._teachers.n_known] = -1  # learned since, by partial_fit
+        module, rows = self._double().cpu(), []
+        step = max(1, _BLOCK // X.shape[1])
+        for start in range(0, len(X), step):
+            some = X[start : start + step]
+            outputs = self._asked_of_bodies(module, some)
+            boxes_of, at = module.boxes_of, known[start : start + step]
+            rows.append(self._teachers.describe(some, outputs, boxes_of, at))
+        return np.concatenate(rows)
+
+    def _asked_of_bodies(self, module, X):
+        """Outputs of the networks of the teachers."""
+        with torch.no_grad():
+            prepared = module.prepare(torch.from_numpy(writable(X)).double())
+            return module.body.ask(prepared)
 
     def _double(self):
         """The network in double precision: what it says does not depend on the batch."""
@@ -1081,7 +1163,7 @@ class BoxRelationEmbedder(
             Lower corners, then upper corners.
         """
         check_is_fitted(self)
-        return self._describe(self._check(X, reset=False), task_names(X))
+        return self._embed(self._mark(self._check(X, reset=False), task_names(X)))
 
     @property
     def twins_(self):
@@ -1091,28 +1173,25 @@ class BoxRelationEmbedder(
     def _n_features_out(self):
         return self.boxes_.shape[1]
 
-    @property
-    def _known(self):
-        return self.boxes_
-
     # -- relations ---------------------------------------------------------------------
-    def _boxes(self, boxes):
-        return KnownBoxes(boxes, self.temperature_)
+    def _asked(self, tasks):
+        """Rows of what is known of tasks, to be asked for."""
+        if self._reads_teachers:
+            return Opinions(self._teachers, tasks)
+        return KnownBoxes(tasks, self.temperature_)
 
-    def _table(self, boxes, others):
-        """Table of overlaps: how much of each box lies in each of the others."""
-        return self._boxes(others).overlaps(self._boxes(boxes), inside=True)
+    def _table(self, tasks, others):
+        """How much of each task lies in each of the others."""
+        return self._asked(others).overlaps(self._asked(tasks), inside=True)
 
-    def _pair_strengths(self, boxes, heads, tails):
-        known = self._boxes(boxes)
-        strengths = np.empty(len(heads))
-        step = max(1, _BLOCK // (8 * self.box_dim))  # eight arrays are at work
-        for start in range(0, len(heads), step):
-            part = slice(start, start + step)
-            ends = (known[torch.from_numpy(end[part])] for end in (heads, tails))
-            corners = [corner for end in ends for corner in (end.lower, end.upper)]
-            strengths[part] = overlap_by_dimension(*corners, self.temperature_).numpy()
-        return strengths
+    def _pair_strengths(self, tasks, heads, tails):
+        return self._asked(tasks).pairs(heads, tails)
+
+    def _tasks(self, X):
+        """What is known of the rows of X, None for the tasks of training."""
+        if X is None:
+            return self._known
+        return self._describe(self._check(X, reset=False), task_names(X))
 
     def _reconstructed(self, relations):
         """For each known task, others that may matter to its ranking: see metrics."""
@@ -1129,10 +1208,10 @@ class BoxRelationEmbedder(
                 f"The relations are of {pairs.n_tasks} tasks, but {len(self.boxes_)} are "
                 "known. Give those of the tasks of training, in their order."
             )
-        known = self._boxes(self.boxes_)
+        known = self._asked(self._known)
         related = pairs.strengths > 0
         heads, tails = pairs.heads[related], pairs.tails[related]
-        strengths = self._pair_strengths(self.boxes_, heads, tails)
+        strengths = known.pairs(heads, tails)
         order = np.argsort(heads, kind="stable")
         tasks, starts = np.unique(heads[order], return_index=True)
         # No task below the weakest related one can stand before any. (Less rounding.)
@@ -1181,14 +1260,14 @@ class BoxRelationEmbedder(
             known = relations.positions(self.tasks_)
         beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
         known = known[beside]
-        boxes = self._describe(data, relations.tasks)
-        known_boxes = self.boxes_[beside]
+        tasks = self._describe(data, relations.tasks)
+        others = self._known[beside]
         columns = np.concatenate([new, known])
         strengths = relations.block(new, columns)
         strengths[np.arange(len(new)), np.arange(len(new))] = np.nan  # with themselves
-        predicted = self._table(boxes, np.concatenate([boxes, known_boxes]))
+        predicted = self._table(tasks, np.concatenate([tasks, others]))
         strengths = np.append(strengths, relations.block(known, new))
-        predicted = np.append(predicted, self._table(known_boxes, boxes))
+        predicted = np.append(predicted, self._table(others, tasks))
         observed = ~np.isnan(strengths)
         return strengths[observed], predicted[observed]
 
@@ -1232,15 +1311,15 @@ class BoxRelationEmbedder(
 
     def _best(self, X, k, inside):
         check_is_fitted(self)
-        boxes = self.boxes_ if X is None else self.transform(X)
+        tasks = self._tasks(X)
         n_known = len(self.boxes_) - (X is None)
         if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= n_known:
             raise ValueError(
                 f"k must be a whole number from 1 to {n_known}, the number of known tasks"
                 f"{' but for the task itself' if X is None else ''}; got {k!r}."
             )
-        without = np.arange(len(boxes)) if X is None else None
-        return self._boxes(self.boxes_).best(self._boxes(boxes), k, inside, without)
+        without = np.arange(len(tasks)) if X is None else None
+        return self._asked(self._known).best(self._asked(tasks), k, inside, without)
 
     def to_networkx(self, X=None, threshold=None, reduce=True):
         """Predicted relations as a graph.
@@ -1262,20 +1341,17 @@ class BoxRelationEmbedder(
             u -> v of weight w says that the share w of u lies inside v.
         """
         check_is_fitted(self)
-        if X is None:
-            boxes, names = self.boxes_, self.tasks_
-        else:
-            boxes = self.transform(X)
-            names = task_names(X)
-            names = np.arange(len(boxes)) if names is None else names
+        tasks = self._tasks(X)
+        names = self.tasks_ if X is None else task_names(X)
+        names = np.arange(len(tasks)) if names is None else names
         threshold = self.threshold_ if threshold is None else threshold
         if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be a number in [0, 1]; got {threshold!r}.")
-        known = self._boxes(boxes)
-        sizes = known.log_volumes()
+        known = self._asked(tasks)
+        sizes = known.sizes()
         weighted = nx.DiGraph()
-        weighted.add_nodes_from(range(len(boxes)))
-        marks = np.full(len(boxes), threshold)
+        weighted.add_nodes_from(range(len(tasks)))
+        marks = np.full(len(tasks), threshold)
         for i, (at, strengths) in enumerate(known.at_least(known, marks, inside=True)):
             kept = (at != i) & ((sizes[i] < sizes[at]) | (not reduce))
             weighted.add_weighted_edges_from(

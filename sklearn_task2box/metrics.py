@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+from scipy.special import xlogy
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -150,13 +151,7 @@ def expected_calibration_error(strengths, predicted, n_bins=15, strategy="unifor
     >>> expected_calibration_error([0, 1, 1, 1], [0.75, 0.75, 0.75, 0.75])
     0.0
     """
-    strengths, predicted = _columns(strengths, predicted)
-    for name, values in (("strengths", strengths), ("predicted", predicted)):
-        if not ((values >= 0) & (values <= 1)).all():  # NaN is neither
-            raise ValueError(
-                f"{name} must be in [0, 1]; got values from {np.nanmin(values):.3g} to "
-                f"{np.nanmax(values):.3g}, {np.isnan(values).sum()} of them NaN."
-            )
+    strengths, predicted = _shares(strengths, predicted)
     if not isinstance(n_bins, Integral) or isinstance(n_bins, bool) or n_bins < 1:
         raise ValueError(f"n_bins must be a whole number of at least 1; got {n_bins!r}.")
     if strategy == "uniform":
@@ -173,6 +168,57 @@ def expected_calibration_error(strengths, predicted, n_bins=15, strategy="unifor
     return float(np.abs(gaps).sum() / len(predicted))
 
 
+def explained_deviance(strengths, predicted, weights=None):
+    """Share of the deviance of strengths that predictions explain (D squared).
+
+    As R squared, with cross-entropies in place of squared errors: 1 where predictions are
+    the strengths, 0 where they are no better than the mean strength, below 0 where worse.
+
+    Parameters
+    ----------
+    strengths : array-like of shape (n_pairs,)
+        True strengths, in [0, 1].
+    predicted : array-like of shape (n_pairs,)
+        Predicted strengths, in [0, 1].
+    weights : array-like of shape (n_pairs,), default=None
+        How much each pair counts; all the same by default.
+
+    Returns
+    -------
+    share : float
+        At most 1, higher is better: minus infinity if a related pair is predicted as 0 or
+        an unrelated one as 1, and 0 if all strengths are the same.
+
+    Raises
+    ------
+    ValueError
+        If there is no pair, lengths differ, or strengths or predictions are outside [0, 1].
+
+    References
+    ----------
+    T. Hastie, R. Tibshirani, M. Wainwright, "Statistical Learning with Sparsity", 2015,
+    equation 3.11.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.metrics import explained_deviance
+    >>> round(explained_deviance([0, 0, 1, 1], [0.1, 0.1, 0.9, 0.9]), 3)
+    0.848
+    """
+    strengths, predicted = _shares(strengths, predicted)
+    weights = np.ones(len(strengths)) if weights is None else np.asarray(weights, float)
+
+    def cross_entropy(said):
+        entropies = xlogy(strengths, said) + xlogy(1 - strengths, 1 - said)
+        return -(weights * entropies).sum()
+
+    mean, least = np.average(strengths, weights=weights), cross_entropy(strengths)
+    explainable = cross_entropy(np.full(len(strengths), mean)) - least
+    if np.ptp(strengths) == 0:
+        return 0.0
+    return float(1 - (cross_entropy(predicted) - least) / explainable)
+
+
 def _columns(strengths, predicted):
     """Two arrays of one length, at least 1."""
     strengths = column_or_1d(strengths, dtype=float)
@@ -180,6 +226,17 @@ def _columns(strengths, predicted):
     check_consistent_length(strengths, predicted)
     if not len(strengths):
         raise ValueError("There is no pair to be scored.")
+    return strengths, predicted
+
+
+def _shares(strengths, predicted):
+    strengths, predicted = _columns(strengths, predicted)
+    for name, values in (("strengths", strengths), ("predicted", predicted)):
+        if not ((values >= 0) & (values <= 1)).all():  # NaN is neither
+            raise ValueError(
+                f"{name} must be in [0, 1]; got values from {np.nanmin(values):.3g} to "
+                f"{np.nanmax(values):.3g}, {np.isnan(values).sum()} of them NaN."
+            )
     return strengths, predicted
 
 

@@ -99,8 +99,12 @@ class RelationPredictorMixin:
 
     def _describe(self, X, names=None):
         """What is known of tasks; of twins, their names say which is which."""
+        return self._represent(self._mark(X, names), names)
+
+    def _mark(self, X, names=None):
+        """Features, and further ones that say which twin a task is."""
         if len(self._twins) == 0:
-            return self._represent(X, names)
+            return X
         if names is None:
             at = np.arange(X.shape[0]) if X.shape[0] == len(self.tasks_) else None
         else:
@@ -108,7 +112,7 @@ class RelationPredictorMixin:
             # Pairs without names have positions; a pipeline may have lost the names.
             if names.dtype.kind in "iu" and self.tasks_.dtype.kind not in "iu":
                 at = names
-        return self._represent(self._twins.mark(X, at), names)
+        return self._twins.mark(X, at)
 
     def _check(self, X, **options):
         return validate_data(

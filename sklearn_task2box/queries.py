@@ -20,6 +20,8 @@ _FEW = 64
 _SAMPLE = 1 << 12
 # Numbers in a block of (box_dim, rows, columns) where overlaps are computed.
 _TABLE = 1 << 18
+# Numbers in each of the eight arrays at work for pairs.
+_PAIRS = 1 << 17
 # Rounding, relative to the corners: to leave out too few boxes does no harm.
 _SLACK = 1e-9
 # Logarithm of an overlap below which other bounds on members are the tighter ones.
@@ -59,10 +61,30 @@ class KnownBoxes:
         some.temperature = self.temperature
         return some
 
-    def log_volumes(self):
+    def sizes(self):
         """Logarithms of the soft volumes, but for a constant."""
         sides = (self.upper - self.lower) / self.temperature
         return sum_log_softplus(sides, slopes=False)[0].numpy()
+
+    def pairs(self, heads, tails):
+        """How much of some of the boxes lies in others.
+
+        Parameters
+        ----------
+        heads, tails : int ndarray of shape (n_pairs,)
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_pairs,)
+        """
+        strengths = np.empty(len(heads))
+        step = max(1, _PAIRS // len(self.lower))
+        for start in range(0, len(heads), step):
+            part = slice(start, start + step)
+            ends = (self[torch.from_numpy(end[part])] for end in (heads, tails))
+            corners = [corner for end in ends for corner in (end.lower, end.upper)]
+            strengths[part] = overlap_by_dimension(*corners, self.temperature).numpy()
+        return strengths
 
     def overlaps(self, asked, inside):
         """How much of each box asked for lies in each known one, or the other way round.
@@ -116,7 +138,7 @@ class KnownBoxes:
         stride = max(1, len(self) // max(_SAMPLE, 4 * k))
         sample = np.arange(0, len(self), stride)
         some = self if stride == 1 else self[::stride]
-        sizes = some.log_volumes() if stride == 1 else None
+        sizes = some.sizes() if stride == 1 else None
         step = max(1, _TABLE // len(sample))
         for start in range(0, len(asked), step):
             table = some.overlaps(asked[start : start + step], inside)
@@ -130,7 +152,7 @@ class KnownBoxes:
                 else:
                     skip = None if without is None else without[i]
                     at, values = self._search(asked[i : i + 1], mark, inside, k, skip)
-                    ties = self[torch.from_numpy(at)].log_volumes()
+                    ties = self[torch.from_numpy(at)].sizes()
                 order = np.lexsort((at, ties if inside else -ties, -values))[:k]
                 indices[i], strengths[i] = at[order], values[order]
         return indices, strengths

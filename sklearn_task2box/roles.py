@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -72,21 +73,19 @@ class KnownRoles:
     scale: float
     bias: float
 
-    def both_ways(self, vectors):
-        """Strengths of new tasks in these, and of these in the new ones.
+    def table(self, members, containers):
+        """Strengths of some tasks in others, each a tensor of vectors."""
+        products = members.chunk(2, dim=1)[0] @ containers.chunk(2, dim=1)[1].T
+        return self._strengths(products)
 
-        Parameters
-        ----------
-        vectors : float64 tensor of shape (n_new, n_outputs)
+    def pairs(self, vectors, heads, tails):
+        """Strengths of pairs of tasks, by their positions among the vectors."""
+        members, containers = (part.numpy() for part in vectors.chunk(2, dim=1))
+        products = np.einsum("ij,ij->i", members[heads], containers[tails])
+        return self._strengths(torch.from_numpy(products))
 
-        Returns
-        -------
-        inside, around : ndarray of shape (n_new, n_tasks)
-        """
-        members, containers = vectors.chunk(2, dim=1)
-        known_members, known_containers = self.vectors.chunk(2, dim=1)
-        products = members @ known_containers.T, containers @ known_members.T
-        return tuple((self.scale * p + self.bias).sigmoid().numpy() for p in products)
+    def _strengths(self, products):
+        return (self.scale * products + self.bias).sigmoid().numpy()
 
 
 class TableCrossEntropy(nn.Module):

@@ -523,6 +523,7 @@ WRONG = {
     "init": ["best", 0],
     "learning_rate_schedule": ["linear"],
     "n_teachers": [-1, 1.5, "many"],
+    "predict_from": ["box", None],
     "placement_steps": [-1, 1.5, "many"],
     "variances": ["yes", 2],
     "separate_twins": ["yes"],

@@ -67,7 +67,7 @@ def test_the_best_are_those_of_the_whole_table(inside, spread, k):
     boxes = KnownBoxes(known, TEMPERATURE)
     indices, strengths = boxes.best(KnownBoxes(asked, TEMPERATURE), k, inside)
     truth = boxes.overlaps(KnownBoxes(asked, TEMPERATURE), inside)
-    sizes = boxes.log_volumes() * (1 if inside else -1)
+    sizes = boxes.sizes() * (1 if inside else -1)
     for row, found, values in zip(truth, indices, strengths, strict=True):
         want = np.lexsort((np.arange(len(known)), sizes, -row))[:k]
         np.testing.assert_allclose(values, row[want], rtol=1e-9)

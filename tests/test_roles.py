@@ -40,7 +40,11 @@ def test_remembered_roles_say_the_same_of_new_tasks(taxonomy):
     roles = fit_roles(features, pairs, (16,), 20, 0, "cpu")
     with torch.no_grad():
         new = roles.body(features[:3]).double()
-    inside, around = roles.remember(features).both_ways(new)
+    known = roles.remember(features)
     whole = roles.strengths(features)
-    np.testing.assert_allclose(inside, whole[:3], atol=1e-5)
-    np.testing.assert_allclose(around, whole[:, :3].T, atol=1e-5)
+    np.testing.assert_allclose(known.table(new, known.vectors), whole[:3], atol=1e-5)
+    np.testing.assert_allclose(known.table(known.vectors, new), whole[:, :3], atol=1e-5)
+    heads, tails = np.array([4, 0, 7]), np.array([1, 1, 30])
+    np.testing.assert_allclose(
+        known.pairs(known.vectors, heads, tails), whole[heads, tails], atol=1e-5
+    )

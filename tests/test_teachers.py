@@ -11,7 +11,6 @@ from sklearn_task2box.encoders import Stack
 from sklearn_task2box.teachers import (
     MAX_TASKS,
     N_TEACHERS,
-    agree,
     ask_divergence,
     ask_of_pairs,
     ask_popularity,
@@ -122,17 +121,6 @@ def test_teachers_stand_features_of_any_scale(taxonomy):
     assert np.isfinite(model.boxes_).all()
 
 
-def test_who_counts_for_how_much():
-    hidden = np.array([[1, np.nan, 0], [np.nan, 1, 0], [np.nan, 0, 1]])
-    pairs = TaskRelations(hidden, np.arange(3)).observed()
-    boxes, roles, classifiers = (np.full((5, 5), share) for share in (0.8, 0.4, 0.0))
-    opinions = agree(pairs, boxes, roles, classifiers)
-    np.testing.assert_allclose(opinions[:3, :3], 0.8 * (1 - 0.5**2 / 2))
-    np.testing.assert_allclose(opinions[3:], 0.5)
-    np.testing.assert_allclose(opinions[:, 3:], 0.5)
-    np.testing.assert_array_equal(agree(pairs, boxes), boxes)
-
-
 def test_popularity_predicts_each_relation_from_the_others():
     rng = np.random.RandomState(0)
     rates = np.repeat([0.9, 0.1], 15)
@@ -150,19 +138,6 @@ def test_popularity_predicts_each_relation_from_the_others():
     one = np.full((3, 3), np.nan)
     one[0, 1] = 1.0
     assert ask_popularity(TaskRelations(one).observed())[1] == 0
-
-
-def test_popularity_counts_where_few_pairs_are_observed(kinds):
-    _, strengths = kinds
-    low, popular = np.full(strengths.shape, 0.25), np.linspace(0, 1, len(strengths))
-    pairs = TaskRelations(few_of(strengths, 0.1)).observed()
-    n = pairs.n_tasks
-    unknown = pairs.n_unknown / (n * (n - 1))
-    weight = 0.6 * (2 * unknown - 1) * 20 / (20 + (1 - unknown) * (n - 1))
-    opinions = agree(pairs, low, low, low, (popular, 0.6))
-    np.testing.assert_allclose(opinions, 0.25 + weight * (popular - 0.25)[None] + 0 * low)
-    most = TaskRelations(few_of(strengths, 0.7)).observed()
-    np.testing.assert_allclose(agree(most, low, low, low, (popular, 0.6)), 0.25)
 
 
 def test_the_network_reads_what_teachers_make_of_the_features(taxonomy):
@@ -279,19 +254,6 @@ def test_a_divergence_is_asked_of_unknown_pairs(kinds):
     assert fit_divergence(noise, pairs).explained_ < 0.05
     whole = TaskRelations(strengths).observed()
     assert (ask_divergence(model, X.to_numpy(), whole) == 0).all()
-
-
-def test_a_divergence_counts_for_what_it_explains(kinds):
-    _, strengths = kinds
-    pairs = TaskRelations(few_of(strengths, 0.3)).observed()
-    n = pairs.n_tasks
-    unknown = pairs.n_unknown / (n * (n - 1))
-    low, high = np.full((n + 2, n + 2), 0.25), np.full((n, n), 1.0)
-    for explained in (0.0, 0.5):
-        opinions = agree(pairs, low, low, low, divergence=(high, explained))
-        expected = 0.25 + 0.75 * explained * unknown
-        np.testing.assert_allclose(opinions[:n, :n], expected)
-        np.testing.assert_allclose(opinions[n:], 0.25)
 
 
 def test_variances_are_seen_by_their_names_and_help_where_relations_are_few(kinds):

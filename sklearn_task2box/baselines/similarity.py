@@ -4,13 +4,14 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, logit, xlogy
+from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_task2box.baselines.base import _RelationBaseline, dense
 from sklearn_task2box.baselines.sampling import Sampler
 from sklearn_task2box.features import means_and_variances
+from sklearn_task2box.metrics import explained_deviance
 
 # Pairs that the probabilities are fitted to; of more, some are drawn.
 _MAX_PAIRS = 250_000
@@ -163,12 +164,8 @@ class SimilarityBaseline(_RelationBaseline):
                 slope, intercept = model.coef_[0, 0], model.intercept_[0]
         self.slope_ = float(slope / scale)
         self.intercept_ = float(intercept - slope * center / scale)
-        by_similarity, by_mean, by_truth = (
-            _cross_entropy(strengths, said, pair_weights)
-            for said in (expit(intercept + slope * z), np.full(len(z), mean), strengths)
-        )
-        explainable, gain = by_mean - by_truth, by_mean - by_similarity
-        self.explained_ = float(max(0.0, gain / explainable)) if explainable > 0 else 0.0
+        said = expit(intercept + slope * z)
+        self.explained_ = max(0.0, explained_deviance(strengths, said, pair_weights))
 
     # -- similarities ------------------------------------------------------------------
     def _dense(self, data):
@@ -226,11 +223,6 @@ class SimilarityBaseline(_RelationBaseline):
         for part in self._blocks(len(heads)):
             values[part] = of_rows(tasks[heads[part]], tasks[tails[part]])
         return values
-
-
-def _cross_entropy(strengths, said, weights):
-    entropies = xlogy(strengths, said) + xlogy(1 - strengths, 1 - said)
-    return -(weights * entropies).sum()
 
 
 def _task2vec(a, b):

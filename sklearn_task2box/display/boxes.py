@@ -178,7 +178,8 @@ class BoxDisplay:
         import_pyplot(cls)
         embedder, X, names = split(estimator, X)
         boxes = embedder.boxes_ if X is None else embedder.transform(X)
-        inside = embedder._table(boxes, boxes) >= embedder.threshold_
+        tasks = embedder._tasks(X) if embedder._reads_teachers else boxes
+        inside = embedder._table(tasks, tasks) >= embedder.threshold_
         display = cls(boxes, names, groups, inside)
         return display.plot(ax, highlight=highlight, labels=labels, spacing=spacing)
 

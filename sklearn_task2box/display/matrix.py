@@ -146,10 +146,10 @@ class RelationMatrixDisplay:
         import_pyplot(cls)
         given = None if X is None else task_names(X)
         embedder, X, names = split(estimator, X)
-        boxes = embedder.boxes_ if X is None else embedder.transform(X)
+        tasks = embedder._tasks(X)
         true = true_strengths(embedder, X, y, given)
         threshold = min(max(embedder.threshold_, 0.0), 1.0)
-        display = cls(embedder._table(boxes, boxes), true, names, threshold)
+        display = cls(embedder._table(tasks, tasks), true, names, threshold)
         return display.plot(ax, order=order, labels=labels)
 
     def plot(self, ax=None, *, order="auto", labels="auto", cmap="Blues"):
