@@ -287,9 +287,10 @@ class BoxRelationEmbedder(
     -----
     A fitted estimator keeps the relations of its tasks and their features (float32 and,
     with fewer tasks than features, in the span of the tasks): :meth:`partial_fit` goes
-    through them again. Where new tasks are placed, it keeps its teachers, too, some
-    kilobytes for each feature. ``boxes_`` is stored by columns, which :meth:`supersets`
-    reads.
+    through them again. Where new tasks are placed or predictions are read from the
+    teachers, it keeps these, too, some kilobytes for each feature, and for the latter what
+    they know of each task, some kilobytes more than its features. ``boxes_`` is stored by
+    columns, which :meth:`supersets` reads.
 
     See Also
     --------
@@ -1284,7 +1285,7 @@ class BoxRelationEmbedder(
         -------
         indices : ndarray of shape (n_new, k)
             Rows of ``tasks_`` and ``boxes_``, the strongest first; of equally strong ones
-            the one with the smallest box.
+            the one with the smallest box, or the first with predict_from="teachers".
         strengths : ndarray of shape (n_new, k)
             How much of the task lies in them.
         """
@@ -1303,7 +1304,7 @@ class BoxRelationEmbedder(
         -------
         indices : ndarray of shape (n_new, k)
             Rows of ``tasks_`` and ``boxes_``, the strongest first; of equally strong ones
-            the one with the largest box.
+            the one with the largest box, or the first with predict_from="teachers".
         strengths : ndarray of shape (n_new, k)
             How much of them lies in the task.
         """
@@ -1332,7 +1333,9 @@ class BoxRelationEmbedder(
             Smallest strength of an edge; None takes ``threshold_``.
         reduce : bool, default=True
             Keep, of two tasks that contain each other, only the edge from the smaller box
-            to the larger, and drop the edges that follow from others by transitivity.
+            to the larger, and drop the edges that follow from others by transitivity. With
+            predict_from="teachers", the larger is the one that contains more than it is
+            contained in, on average.
 
         Returns
         -------
