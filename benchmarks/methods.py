@@ -76,11 +76,11 @@ METHODS = {
     "boxes": Method(
         lambda seed, dim, data: BoxRelationEmbedder(dim, random_state=seed), dims=(5, 2, 20)
     ),
-    # What they say does not depend on the dimensions of the boxes, up to ten.
     "teachers": Method(
         lambda seed, dim, data: BoxRelationEmbedder(
-            1, predict_from="teachers", random_state=seed
-        )
+            dim, predict_from="teachers", random_state=seed
+        ),
+        dims=(5,),
     ),
     "linear": _classifier("linear"),
     "order": _geometry("order"),

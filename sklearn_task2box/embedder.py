@@ -202,9 +202,11 @@ class BoxRelationEmbedder(
         What predictions, scores, :meth:`supersets`, :meth:`subsets` and
         :meth:`to_networkx` read. "boxes" reads overlaps of the boxes that
         :meth:`transform` returns: what they say can be seen. "teachers" reads the mean
-        opinion of the teachers, which boxes of few dimensions hold only in part: it is
-        more often right of new tasks, few relations and graded strengths, needs dense
-        features and encoder="mlp", and keeps the teachers. The boxes are the same.
+        opinion of the teachers, which boxes of few dimensions hold only in part, and of
+        two known tasks their boxes, too: it is more often right, above all of new tasks,
+        few relations and graded strengths, needs dense features and encoder="mlp", and
+        keeps the teachers. The boxes are the same. See
+        :func:`sklearn_task2box.opinions.weigh`.
     variances : bool or "auto", default="auto"
         Whether the second half of the features are the variances of the first half, the
         means, as :class:`sklearn_task2box.representations.GaussianRepresentation` makes
@@ -1111,13 +1113,14 @@ class BoxRelationEmbedder(
         """What teachers know of tasks with marked features."""
         known = self._recognised(X)
         known[known >= self._teachers.n_known] = -1  # learned since, by partial_fit
+        learned = self.boxes_[known]  # of new tasks they are not read
         module, rows = self._double().cpu(), []
         step = max(1, _BLOCK // X.shape[1])
         for start in range(0, len(X), step):
             some = X[start : start + step]
             outputs = self._asked_of_bodies(module, some)
-            boxes_of, at = module.boxes_of, known[start : start + step]
-            rows.append(self._teachers.describe(some, outputs, boxes_of, at))
+            told = (part[start : start + step] for part in (known, learned))
+            rows.append(self._teachers.describe(some, outputs, module.boxes_of, *told))
         return np.concatenate(rows)
 
     def _asked_of_bodies(self, module, X):
@@ -1178,7 +1181,8 @@ class BoxRelationEmbedder(
     def _asked(self, tasks):
         """Rows of what is known of tasks, to be asked for."""
         if self._reads_teachers:
-            return Opinions(self._teachers, tasks)
+            n_corners = self.boxes_.shape[1]
+            return Opinions(self._teachers, tasks, n_corners, self.temperature_)
         return KnownBoxes(tasks, self.temperature_)
 
     def _table(self, tasks, others):

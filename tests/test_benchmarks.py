@@ -508,8 +508,7 @@ def test_methods_make_estimators_of_their_seed_and_dimension(name):
         if isinstance(model, GeometryBaseline):
             assert parameters["n_components"] == 2 * dim
         else:
-            dims = {"teachers": 1}  # they say the same whatever it is
-            assert parameters.get("box_dim", 0) == dims.get(name, dim)
+            assert parameters.get("box_dim", 0) == dim
 
 
 # --------------------------------------------------------------------------------------
@@ -520,7 +519,7 @@ def make_rows():
     values = {
         ("cub", "boxes", 5): (0.8, 0.9),
         ("cub", "boxes", 2): (0.5, 0.5),
-        ("cub", "teachers", 0): (0.5, 0.6),
+        ("cub", "teachers", 5): (0.5, 0.6),
         ("cub", "closure", 0): (0.6, 0.6),
         ("cub", "popularity", 0): (0.1, 0.1),
         ("lvis", "boxes", 5): (0.5, 0.5),

@@ -44,19 +44,19 @@ def unknown_share(pairs):
 
 # -- weights ---------------------------------------------------------------------------
 def test_who_counts_for_how_much_of_known_tasks():
-    weights = Weights(0.0, 0.2, 0.0, 0.0, 0.0)
+    weights = Weights(0.0, 0.2, 0.0, 0.0, 0.0, 0.5)
     boxes, roles, classifiers = (np.full((5, 5), share) for share in (0.8, 0.4, 0.0))
     opinions = agree(weights, 3, boxes, roles, classifiers)
     assert_allclose(opinions[:3, :3], 0.8 * 0.8)
     assert_allclose(opinions[3:], 0.5)
     assert_allclose(opinions[:, 3:], 0.5)
-    lacking = agree(Weights(0.5, 0.2, 0.0, 0.0, 0.0), 3, boxes, roles, classifiers)
+    lacking = agree(Weights(0.5, 0.2, 0.0, 0.0, 0.0, 0.5), 3, boxes, roles, classifiers)
     new = (0.8 / 8 + 0.4 / 4 + 0.0 / 2) / (1 / 8 + 3 / 4)
     assert_allclose(lacking[:3, :3], (0.64 + new) / 2)
 
 
 def test_further_opinions_take_their_shares():
-    weights = Weights(0.0, 0.0, 0.3, 0.5, 0.4)
+    weights = Weights(0.0, 0.0, 0.3, 0.5, 0.4, 0.5)
     low, high = np.full((5, 5), 0.25), np.ones((3, 3))
     popularity = np.linspace(0, 1, 3)
     opinions = agree(weights, 3, low, low, low, popularity, high)
@@ -78,6 +78,7 @@ def test_weights_follow_what_is_observed(kinds):
     assert of_few.popularity == pytest.approx(0.6 * share * 20 / (20 + seen))
     assert of_few.divergence == pytest.approx(0.8 * unknown)
     assert of_few.new_divergence == pytest.approx(0.6)
+    assert of_few.own == pytest.approx((1 - unknown) / 3)
     of_most = weigh(most, strengths, popularity=0.6, divergence=0.4)
     assert of_most.classifiers == pytest.approx(unknown_share(most) ** 2 / 2)
     assert of_most.popularity == of_most.new_divergence == 0
@@ -93,6 +94,7 @@ def test_boxes_that_fail_to_fit_are_believed_less(kinds):
     assert blurred[:2] == [0, 0]
     assert 0 < blurred[2] < blurred[3] <= 1
     assert blurred[4] == 1
+    assert weigh(pairs, 0.0 * strengths + strengths.mean()).own == 0
     assert weigh(pairs, 1 - strengths).lack == 1  # worse than nothing
 
 
@@ -152,11 +154,15 @@ def test_the_boxes_are_those_without(fitted, split_digits):
     assert_array_equal(still.predict_proba(X[new]), fitted.predict_proba(X[new]))
 
 
-def test_dimensions_of_the_boxes_do_not_matter(fitted, split_digits):
-    X, related, known, _ = split_digits
+def test_dimensions_of_the_boxes_matter_to_known_tasks_alone(fitted, split_digits):
+    X, related, known, new = split_digits
     flat = clone(fitted).set_params(box_dim=1).fit(X[known], related[np.ix_(known, known)])
     assert flat.boxes_.shape[1] == 2
-    assert_array_equal(flat.predict_proba(X), fitted.predict_proba(X))
+    assert_array_equal(flat.predict_proba(X[new]), fitted.predict_proba(X[new]))
+    gap = flat.predict_proba(X[known]) - fitted.predict_proba(X[known])
+    boxes = [by_boxes(one).predict_proba(X[known]) for one in (flat, fitted)]
+    assert_allclose(gap, fitted._teachers.weights.own * (boxes[0] - boxes[1]), atol=1e-9)
+    assert np.abs(gap).max() > 0.05
 
 
 def test_the_best_are_those_of_the_table(fitted, split_digits):
