@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
-from sklearn.metrics import average_precision_score, f1_score
+from sklearn.metrics import average_precision_score, d2_log_loss_score, f1_score
 
 from sklearn_task2box import BoxRelationEmbedder, TaskRelations
 from sklearn_task2box.metrics import (
     best_f1_threshold,
     expected_calibration_error,
+    explained_deviance,
     make_relation_scorer,
     mean_average_precision,
     mean_rank,
@@ -125,6 +126,39 @@ def test_calibration_of_nonsense_is_refused(options, message):
     arguments = {"strengths": [0, 1], "predicted": [0.1, 0.8]} | options
     with pytest.raises(ValueError, match=message):
         expected_calibration_error(**arguments)
+
+
+@given(st.integers(0, 2**31 - 1))
+def test_explained_deviance_is_that_of_scikit_learn(seed):
+    rng = np.random.RandomState(seed)
+    related = np.concatenate([[0, 1], rng.randint(2, size=20)])
+    predicted, weights = rng.uniform(0.01, 0.99, 22), rng.exponential(size=22)
+    expected = d2_log_loss_score(related, predicted, sample_weight=weights)
+    assert explained_deviance(related, predicted, weights) == pytest.approx(expected)
+    # A pair of strength s is s of a related pair and 1 - s of an unrelated one: the
+    # entropy that is left in strengths cannot be explained, and does not count.
+    strengths = rng.uniform(size=22)
+    both = np.concatenate([strengths, 1 - strengths])
+    labels = np.repeat([1, 0], 22)
+
+    def split(said):
+        return d2_log_loss_score(labels, np.tile(said, 2), sample_weight=both)
+
+    share = split(predicted) / split(strengths)
+    assert explained_deviance(strengths, predicted) == pytest.approx(share)
+
+
+def test_explained_deviance_of_extremes():
+    strengths = np.array([0.0, 0.25, 1.0, 0.5])
+    assert explained_deviance(strengths, strengths) == 1
+    mean = np.full(4, strengths.mean())
+    assert explained_deviance(strengths, mean) == pytest.approx(0)
+    assert explained_deviance(strengths, 1 - strengths) == -np.inf
+    assert explained_deviance([0.5, 0.5], [0.1, 0.9]) == 0  # nothing to explain
+    with pytest.raises(ValueError, match=r"predicted must be in \[0, 1\]; got values"):
+        explained_deviance(strengths, strengths + 0.5)
+    with pytest.raises(ValueError, match="no pair"):
+        explained_deviance([], [])
 
 
 @given(
