@@ -715,10 +715,8 @@ class BoxRelationEmbedder(
             self._teachers = None if lessons is None else lessons.teachers
             if self._teachers is not None:
                 self._virtual_boxes = self._encode(lessons.X[len(X) :])
-        self._known = self.boxes_
         self._reads_teachers = self.predict_from == "teachers"
-        if self._reads_teachers:
-            self._known = self._represent(X)
+        self._told = self._represent(X) if self._reads_teachers else None
         self._choose_threshold(pairs, held_out)
 
     def _check_teachers(self, X, pairs, going_on, taught):
@@ -1176,6 +1174,10 @@ class BoxRelationEmbedder(
     @property
     def _n_features_out(self):
         return self.boxes_.shape[1]
+
+    @property
+    def _known(self):
+        return self._told if self._reads_teachers else self.boxes_
 
     # -- relations ---------------------------------------------------------------------
     def _asked(self, tasks):
