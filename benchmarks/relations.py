@@ -29,7 +29,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from benchmarks.data import DATA, load
-from benchmarks.methods import METHODS
+from benchmarks.methods import METHODS, SERVED
 from benchmarks.protocols import PROTOCOLS, split
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs
 from sklearn_task2box.metrics import (
@@ -128,22 +128,21 @@ def read_results(path):
 # One cell
 # --------------------------------------------------------------------------------------
 def measure(data, protocol, method, dim, seed):
-    """Fit a method and score it: the rows of a cell."""
+    """Fit a method and score it: the rows of a cell, and of others that the fit serves."""
     parts = split(data, protocol, seed)
     model = METHODS[method].make(seed, dim, data)
     before = _memory("VmRSS")
     started = time.perf_counter()
     model.fit(parts.known_features(data.X), parts.train)
     seconds = time.perf_counter() - started
-    validation = _predicted(model, data.X, *parts.validation)
     rows = []
-    for part, (pairs, strengths) in parts.tests.items():
-        test = _predicted(model, data.X, pairs, strengths)
-        found = scores(test, validation, pairs[:, 0], data.graded)
-        rows += [
-            {"part": part, "metric": metric, "value": value, "n_test": len(pairs)}
-            for metric, value in found.items()
-        ]
+    for name, view in (METHODS[method].views(model) or {method: model}).items():
+        validation = _predicted(view, data.X, *parts.validation)
+        for part, (pairs, strengths) in parts.tests.items():
+            test = _predicted(view, data.X, pairs, strengths)
+            found = scores(test, validation, pairs[:, 0], data.graded)
+            about = {"method": name, "part": part, "n_test": len(pairs)}
+            rows += [about | {"metric": k, "value": v} for k, v in found.items()]
     peak = max(0.0, _memory("VmHWM") - before)
     return [row | {"seconds": seconds, "peak_mb": peak} for row in rows]
 
@@ -241,6 +240,15 @@ def cells_of(datas, protocols, methods, seeds, dims=None):
                             yield data.name, protocol, name, dim, seed
 
 
+def served(cells):
+    """Those cells that the fits of these give, too."""
+    return {
+        (data, protocol, *SERVED[method, dim], seed)
+        for data, protocol, method, dim, seed in cells
+        if (method, dim) in SERVED
+    }
+
+
 def run(datas, cells, results, jobs=1, limit=3600):
     """Compute cells, each in a process of its own, and add them to the results.
 
@@ -281,7 +289,7 @@ def run(datas, cells, results, jobs=1, limit=3600):
                     del running[receiver]
                     shared = dict(zip(CELL, cell, strict=True)) | versions
                     shared["n_tasks"] = datas[cell[0]].n_tasks
-                    results.add([row | shared for row in rows])
+                    results.add([shared | row for row in rows])
                     bar.update()
     finally:
         for _, process, _ in running.values():
@@ -346,6 +354,9 @@ def main(arguments):
         results = Results(arguments.results)
         results.drop([cell for cell in cells if cell[2] in arguments.again])
         cells = [cell for cell in cells if cell not in results.done]
+        further = served(cells)
+        results.drop(further)
+        cells = [cell for cell in cells if cell not in further]
         tiny = np.random.RandomState(0).normal(size=(9, 4))
         BoxRelationEmbedder(max_epochs=1, device="cpu").fit(tiny, [(0, 1)])  # loads code
         run(datas, cells, results, arguments.jobs, arguments.limit)

@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from dataclasses import replace
 from numbers import Integral, Real
 
 import networkx as nx
@@ -18,6 +19,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from sklearn_task2box import forms
+from sklearn_task2box.calibration import Calibration
 from sklearn_task2box.encoders import MLP, BoxEncoder, Stack, Table
 from sklearn_task2box.features import (
     hot_columns,
@@ -26,6 +28,7 @@ from sklearn_task2box.features import (
     preparation,
     writable,
 )
+from sklearn_task2box.implied import implied
 from sklearn_task2box.layout import layout, place
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.neighbours import neighbourhood_affinities
@@ -37,6 +40,7 @@ from sklearn_task2box.queries import KnownBoxes
 from sklearn_task2box.relations import (
     DIRECTIONS,
     UNOBSERVED,
+    TaskPairs,
     TaskRelations,
     as_relations,
     task_names,
@@ -44,14 +48,17 @@ from sklearn_task2box.relations import (
 from sklearn_task2box.roles import fit_roles
 from sklearn_task2box.rollback import all_or_nothing
 from sklearn_task2box.teachers import (
+    ENOUGH_TASKS,
     MAX_TASKS,
     N_TEACHERS,
     Lessons,
+    Panel,
     ask_divergence,
     ask_of_pairs,
     ask_popularity,
     fit_divergence,
     fit_pair_classifier,
+    rehearse,
     teacher_settings,
     virtual_tasks,
 )
@@ -761,61 +768,97 @@ class BoxRelationEmbedder(
         everything = X
         if has_features:
             everything = np.concatenate([X, virtual_tasks(X, self.box_dim, rng)])
-        # Of each kind that is no boxes.
-        others = seeds[: -(-n_teachers // 2)] if has_features else []
+        n, told = pairs.n_tasks, implied(pairs)
         with tqdm(
-            total=n_teachers + 2 * len(others),
             desc="fitting teachers",
             disable=not self.verbose,
         ) as bar:
-            teachers, boxes = self._box_teachers(X, pairs, everything, seeds, bar)
-            bodies = [teacher.net_.module_.body for teacher in teachers]
             if not has_features:
-                return Lessons(everything, pairs.completed(boxes), [], None)
-            n, read = pairs.n_tasks, self._features(teachers[0].net_.module_, everything)
-            roles, classifiers = [], []
-            for seed in others:
-                sizes = self._hidden_sizes()
-                one = fit_roles(read[:n], pairs, sizes, self.max_epochs, seed, device)
-                roles.append(one)
-                bodies.append(one.body)
-                bar.update()
-            for number, seed in enumerate(others):
-                one = fit_pair_classifier(X, pairs, self.max_epochs, number, int(seed))
-                classifiers.append(one)
-                bar.update()
-        popularity, popularity_explains = ask_popularity(pairs)
-        divergence, said, divergence_explains = None, None, 0.0
-        if self._has_variances:
-            own = X[:, : self.n_features_in_]
-            divergence = fit_divergence(own, pairs)
-            divergence_explains = divergence.explained_
-            said = ask_divergence(divergence, own, pairs)
-        weights = weigh(pairs, boxes[:n, :n], popularity_explains, divergence_explains)
-        opinions = agree(
-            weights,
-            n,
-            boxes,
-            np.mean([one.strengths(read) for one in roles], axis=0),
-            np.mean([ask_of_pairs(one, everything, n) for one in classifiers], axis=0),
-            popularity,
-            said,
-        )
-        opinions = pairs.completed(opinions)
+                _, boxes = self._box_teachers(X, told, everything, seeds, bar)
+                return Lessons(everything, told.completed(boxes), [], None)
+            panel = self._panel(X, pairs, everything, seeds, device, bar)
+            popularity, popularity_explains = ask_popularity(pairs)
+            divergence, said, divergence_explains = None, None, 0.0
+            if self._has_variances:
+                own = X[:, : self.n_features_in_]
+                divergence = fit_divergence(own, pairs)
+                divergence_explains = divergence.explained_
+                said = ask_divergence(divergence, own, pairs)
+            weights = weigh(
+                pairs, panel.said[0][:n, :n], popularity_explains, divergence_explains
+            )
+            weights = self._calibrated(weights, X, pairs, divergence, seeds, device, bar)
+        opinions = told.completed(agree(weights, n, *panel.said, popularity, said))
         if self.encoder != "mlp":
             return Lessons(everything, opinions, [], None)
         asked = None
         if self.placement_steps or self.predict_from == "teachers":
             asked = Teachers(
-                [one._asked(one._encode(everything)) for one in teachers],
-                [one.remember(read) for one in roles],
-                classifiers,
+                [one._asked(one._encode(everything)) for one in panel.boxes],
+                [one.remember(panel.read) for one in panel.roles],
+                panel.classifiers,
                 divergence,
                 popularity,
                 weights,
                 self.n_features_in_,
             )
-        return Lessons(everything, opinions, [body.cpu() for body in bodies], asked)
+        return Lessons(everything, opinions, [body.cpu() for body in panel.bodies], asked)
+
+    def _panel(self, X, pairs, everything, seeds, device, bar):
+        """Teachers of all kinds, and what they say of the known tasks and others."""
+        # Perceptrons and roles would take what is implied for what is usual.
+        told = implied(pairs)
+        teachers, boxes = self._box_teachers(X, told, everything, seeds, bar)
+        n, sizes = pairs.n_tasks, self._hidden_sizes()
+        read = self._features(teachers[0].net_.module_, everything)
+        roles, classifiers = [], []
+        others = seeds[: -(-len(seeds) // 2)]  # of each kind that is no boxes
+        for seed in others:
+            one = fit_roles(read[:n], pairs, sizes, self.max_epochs, seed, device)
+            roles.append(one)
+            bar.update()
+        for number, seed in enumerate(others):
+            one = fit_pair_classifier(X, pairs, self.max_epochs, number, int(seed))
+            classifiers.append(one)
+            bar.update()
+        said = (
+            boxes,
+            np.mean([one.strengths(read) for one in roles], axis=0),
+            np.mean([ask_of_pairs(one, everything, n) for one in classifiers], axis=0),
+        )
+        return Panel(teachers, roles, classifiers, read, said)
+
+    def _calibrated(self, weights, X, pairs, divergence, seeds, device, bar):
+        """Weights that know what opinions turn out to mean, by a rehearsal."""
+        rehearsal = rehearse(pairs, np.random.RandomState(seeds[0]))
+        if rehearsal is None:
+            return weights
+        everything = X[rehearsal.order]
+        known = everything[: rehearsal.rest.n_tasks]
+        seeds = seeds[: -(-len(seeds) // 2)]
+        panel = self._panel(known, rehearsal.rest, everything, seeds, device, bar)
+        popularity, _ = ask_popularity(rehearsal.rest)
+
+        def heard(heads, tails):
+            said = [table[heads, tails] for table in panel.said]
+            if divergence is None:
+                return said, None
+            asked = TaskPairs(
+                everything[:, : self.n_features_in_], np.column_stack([heads, tails])
+            )
+            return said, divergence.predict_proba(asked)[:, 1]
+
+        *ends, strengths = rehearsal.known
+        said, further = heard(*ends)
+        opinions = weights.of_known(*said, popularity[ends[1]], further)
+        of_known = Calibration.fit(opinions, strengths, pairs.is_graded)
+        if len(everything) - len(known) < ENOUGH_TASKS:
+            return replace(weights, known=of_known)
+        *ends, strengths = rehearsal.new
+        said, further = heard(*ends)
+        opinions = weights.of_new(*said, further)
+        of_new = Calibration.fit(opinions, strengths, pairs.is_graded)
+        return replace(weights, known=of_known, new=of_new)
 
     def _box_teachers(self, X, pairs, everything, seeds, bar):
         """Teachers that are boxes, and their mean strengths of all tasks."""

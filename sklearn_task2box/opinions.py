@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sklearn_task2box.calibration import AS_SAID, Calibration
 from sklearn_task2box.metrics import explained_deviance
 from sklearn_task2box.queries import KnownBoxes
 
@@ -50,6 +51,9 @@ class Weights:
         Of pairs with a new task.
     own : float
         Of pairs of known tasks: the boxes that learned from the teachers, beside these.
+    known, new : Calibration
+        What the mean of all turns out to mean, of pairs of known tasks and of pairs with a
+        new one.
     """
 
     lack: float
@@ -58,6 +62,8 @@ class Weights:
     divergence: float
     new_divergence: float
     own: float
+    known: Calibration = AS_SAID
+    new: Calibration = AS_SAID
 
     def of_known(self, boxes, roles, classifiers, popularity=None, divergence=None):
         """Opinions of pairs of known tasks, from strengths that each kind says."""
@@ -66,11 +72,14 @@ class Weights:
             known = _mixed(known, popularity, self.popularity)
         if divergence is not None:
             known = _mixed(known, divergence, self.divergence)
-        new = self.of_new(boxes, roles, classifiers, divergence)
-        return _mixed(known, new, self.lack)
+        new = self._of_new(boxes, roles, classifiers, divergence)
+        return self.known(_mixed(known, new, self.lack))
 
     def of_new(self, boxes, roles, classifiers, divergence=None):
         """Opinions of pairs with a new task."""
+        return self.new(self._of_new(boxes, roles, classifiers, divergence))
+
+    def _of_new(self, boxes, roles, classifiers, divergence):
         share = (1 - self.lack) / 4
         opinions = (share * boxes + roles / 4 + classifiers / 2) / (share + 0.75)
         if divergence is not None:

@@ -22,12 +22,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from sklearn_task2box.baselines import PairClassifier, SimilarityBaseline
 from sklearn_task2box.metrics import explained_deviance
 from sklearn_task2box.observed import ObservedPairs
 from sklearn_task2box.opinions import Teachers
-from sklearn_task2box.relations import TaskPairs
+from sklearn_task2box.relations import TaskPairs, TaskRelations
 
 # Their number, and the number of tasks up to which they are there without being asked for.
 N_TEACHERS = 4
@@ -48,6 +49,12 @@ _PAIR_STEPS = 400
 _PAIRS_PER_EPOCH = 16_384
 # Pairs in a block of what these are asked: some 100 MB of hidden units.
 _ASKED = 100_000
+# What a rehearsal holds out: a share of the tasks, and of the pairs of the others. Of fewer
+# related pairs, or of fewer tasks held out, it would learn what holds of these alone.
+_HELD_TASKS = 0.1
+_HELD_PAIRS = 0.2
+_ENOUGH_PAIRS = 20
+ENOUGH_TASKS = 10
 # Numbers of pairs that draw a mean towards that of all: the best is chosen.
 _DRAWN_TOWARDS = (1, 2, 5, 10, 20, 50, 100)
 
@@ -72,6 +79,89 @@ class Lessons:
     pairs: ObservedPairs
     bodies: list
     teachers: Teachers | None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Fitted teachers of three kinds, and what they say of tasks.
+
+    Attributes
+    ----------
+    boxes : list of BoxRelationEmbedder
+    roles : list of Roles
+    classifiers : list of PairClassifier
+    read : tensor of shape (n, n_inputs)
+        Prepared features of the known tasks, and of others after them.
+    said : tuple of three ndarrays of shape (n, n)
+        Mean strengths that each kind says of these; perceptrons say 0 where neither task is
+        known.
+    """
+
+    boxes: list
+    roles: list
+    classifiers: list
+    read: torch.Tensor
+    said: tuple
+
+    @property
+    def bodies(self):
+        """Networks of boxes and roles."""
+        return [one.net_.module_.body for one in self.boxes] + [
+            one.body for one in self.roles
+        ]
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Relations to fit a panel to, and others that show what its opinions are worth.
+
+    Attributes
+    ----------
+    order : ndarray of int, of shape (n_tasks,)
+        Positions of the tasks: those to be known, then those held out as new ones.
+    rest : ObservedPairs
+        Of the tasks to be known.
+    known, new : tuple of three ndarrays of shape (n_pairs,)
+        Heads and tails, as places in ``order``, and strengths of the pairs held out: of two
+        tasks to be known, and of one such task and a new one.
+    """
+
+    order: np.ndarray
+    rest: ObservedPairs
+    known: tuple
+    new: tuple
+
+
+def rehearse(pairs, rng):
+    """Hold out a tenth of the tasks, and a fifth of the pairs of the others.
+
+    Parameters
+    ----------
+    pairs : ObservedPairs
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    rehearsal : Rehearsal or None
+        None where less than 20 related pairs are observed.
+    """
+    if pairs.n_related < _ENOUGH_PAIRS:
+        return None
+    strengths, observed = pairs.dense()
+    order = rng.permutation(pairs.n_tasks)
+    n_known = pairs.n_tasks - math.ceil(_HELD_TASKS * pairs.n_tasks)
+    table = np.where(observed, strengths, np.nan)[np.ix_(order, order)]
+    among = table[:n_known, :n_known]
+    held = rng.uniform(size=among.shape) < _HELD_PAIRS
+    rest = TaskRelations(np.where(held, np.nan, among)).observed()
+    if rest.n_related == 0:
+        return None
+    parts = np.full((2, *table.shape), np.nan)
+    parts[0, :n_known, :n_known] = np.where(held, among, np.nan)
+    parts[1, :n_known, n_known:] = table[:n_known, n_known:]
+    parts[1, n_known:, :n_known] = table[n_known:, :n_known]
+    listed = [(*np.nonzero(~np.isnan(part)), part[~np.isnan(part)]) for part in parts]
+    return Rehearsal(order, rest, *listed)
 
 
 def teacher_settings(settings, number, seed):

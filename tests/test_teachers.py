@@ -16,6 +16,7 @@ from sklearn_task2box.teachers import (
     ask_popularity,
     fit_divergence,
     fit_pair_classifier,
+    rehearse,
     teacher_settings,
     virtual_tasks,
 )
@@ -25,6 +26,11 @@ SETTINGS = BoxRelationEmbedder(
     3, max_epochs=70, n_teachers=2, early_stopping=True, verbose=1
 ).get_params()
 QUICK = {"max_epochs": 60, "hidden_layer_sizes": (32,), "random_state": 0}
+
+
+def table_of(pairs):
+    strengths, observed = pairs.dense()
+    return np.where(observed, strengths, np.nan)
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ def test_settings_of_a_teacher():
 def test_who_asks_teachers(taxonomy, asked):
     X, graph = taxonomy
     model = BoxRelationEmbedder(**QUICK).fit(X, graph)
-    assert len(asked) == N_TEACHERS
+    assert len(asked) == N_TEACHERS + N_TEACHERS // 2  # some of them rehearse
     assert len({settings["random_state"] for settings in asked}) == N_TEACHERS
     assert model.boxes_.shape == (len(X), 10)  # none of a virtual task
     asked.clear()
@@ -71,6 +77,40 @@ def test_who_asks_teachers(taxonomy, asked):
     hidden[0, 1] = np.nan
     BoxRelationEmbedder(encoder="table", n_teachers=1, **QUICK).fit(one_hot, hidden)
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_a_rehearsal_holds_out_tasks_and_pairs(taxonomy, share):
+    X, graph = taxonomy
+    strengths = TaskRelations(graph, np.arange(len(X))).toarray()
+    pairs = TaskRelations(few_of(strengths, share)).observed()
+    table = table_of(pairs)
+    one, again = (rehearse(pairs, np.random.RandomState(0)) for _ in range(2))
+    np.testing.assert_array_equal(one.order, again.order)
+    np.testing.assert_array_equal(np.sort(one.order), np.arange(len(X)))
+    n = one.rest.n_tasks
+    assert n == 36
+    said = [*zip(*np.nonzero(~np.isnan(table_of(one.rest))), strict=True)]
+    for heads, tails, values in (one.known, one.new):
+        np.testing.assert_array_equal(table[one.order[heads], one.order[tails]], values)
+        said += zip(heads, tails, strict=True)
+    assert len(said) == len(set(said))  # no pair is in two parts
+    assert ((one.known[0] < n) & (one.known[1] < n)).all()
+    assert ((one.new[0] < n) != (one.new[1] < n)).all()
+    # Of all that is observed, only pairs of two new tasks are in none.
+    both_new = np.isin(np.arange(len(X)), one.order[n:])
+    assert (
+        len(said)
+        == (~np.isnan(table)).sum() - (~np.isnan(table[np.ix_(both_new, both_new)])).sum()
+    )
+
+
+def test_of_few_relations_nothing_is_held_out():
+    few = np.zeros((30, 30))
+    few[0, 1:20] = 1
+    assert rehearse(TaskRelations(few).observed(), np.random.RandomState(0)) is None
+    few[0, 20] = 1
+    assert rehearse(TaskRelations(few).observed(), np.random.RandomState(0)) is not None
 
 
 def test_virtual_tasks_mix_the_features_of_two():
