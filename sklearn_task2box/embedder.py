@@ -2,7 +2,6 @@
 
 import copy
 import warnings
-from dataclasses import replace
 from numbers import Integral, Real
 
 import networkx as nx
@@ -19,7 +18,6 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from sklearn_task2box import forms
-from sklearn_task2box.calibration import Calibration
 from sklearn_task2box.encoders import MLP, BoxEncoder, Stack, Table
 from sklearn_task2box.features import (
     hot_columns,
@@ -40,7 +38,6 @@ from sklearn_task2box.queries import KnownBoxes
 from sklearn_task2box.relations import (
     DIRECTIONS,
     UNOBSERVED,
-    TaskPairs,
     TaskRelations,
     as_relations,
     task_names,
@@ -48,7 +45,6 @@ from sklearn_task2box.relations import (
 from sklearn_task2box.roles import fit_roles
 from sklearn_task2box.rollback import all_or_nothing
 from sklearn_task2box.teachers import (
-    ENOUGH_TASKS,
     MAX_TASKS,
     N_TEACHERS,
     Lessons,
@@ -56,6 +52,7 @@ from sklearn_task2box.teachers import (
     ask_divergence,
     ask_of_pairs,
     ask_popularity,
+    calibrated,
     fit_divergence,
     fit_pair_classifier,
     rehearse,
@@ -193,8 +190,13 @@ class BoxRelationEmbedder(
         each of two kinds that are no boxes. Their mean opinion of pairs that y leaves
         unknown, and of virtual tasks made of the features of known ones, is learned along
         with y, since a single fit is sure of each unknown pair and often wrong; with
-        encoder="mlp", by a network that reads what they make of the features. See
-        :mod:`sklearn_task2box.teachers`. A fit takes about ten times as long. "auto" is 4,
+        encoder="mlp", by a network that reads what they make of the features. Half as many
+        are fitted without some of the tasks and pairs, to learn from these how sure
+        such an opinion should be. If relations are 0 or 1 and those observed bear out that
+        containment is transitive, unknown pairs that follow from others are learned as if
+        observed. See :mod:`sklearn_task2box.teachers`,
+        :mod:`sklearn_task2box.calibration` and :mod:`sklearn_task2box.implied`. A fit
+        takes about ten times as long. "auto" is 4,
         and 0 beyond 2,000 tasks. There are none where a fit goes on from another, where y
         is None, and where there is neither an unknown pair nor a feature
         (encoder="table").
@@ -769,10 +771,10 @@ class BoxRelationEmbedder(
         if has_features:
             everything = np.concatenate([X, virtual_tasks(X, self.box_dim, rng)])
         n, told = pairs.n_tasks, implied(pairs)
-        with tqdm(
-            desc="fitting teachers",
-            disable=not self.verbose,
-        ) as bar:
+        rehearsal = None
+        if has_features:
+            rehearsal = rehearse(pairs, np.random.RandomState(seeds[0]))
+        with tqdm(desc="fitting teachers", unit="fit", disable=not self.verbose) as bar:
             if not has_features:
                 _, boxes = self._box_teachers(X, told, everything, seeds, bar)
                 return Lessons(everything, told.completed(boxes), [], None)
@@ -787,7 +789,12 @@ class BoxRelationEmbedder(
             weights = weigh(
                 pairs, panel.said[0][:n, :n], popularity_explains, divergence_explains
             )
-            weights = self._calibrated(weights, X, pairs, divergence, seeds, device, bar)
+            if rehearsal is not None:
+                some, half = X[rehearsal.order], seeds[: -(-n_teachers // 2)]
+                known = some[: rehearsal.rest.n_tasks]
+                heard = self._panel(known, rehearsal.rest, some, half, device, bar)
+                own = some[:, : self.n_features_in_]
+                weights = calibrated(weights, rehearsal, own, heard, divergence)
         opinions = told.completed(agree(weights, n, *panel.said, popularity, said))
         if self.encoder != "mlp":
             return Lessons(everything, opinions, [], None)
@@ -827,38 +834,6 @@ class BoxRelationEmbedder(
             np.mean([ask_of_pairs(one, everything, n) for one in classifiers], axis=0),
         )
         return Panel(teachers, roles, classifiers, read, said)
-
-    def _calibrated(self, weights, X, pairs, divergence, seeds, device, bar):
-        """Weights that know what opinions turn out to mean, by a rehearsal."""
-        rehearsal = rehearse(pairs, np.random.RandomState(seeds[0]))
-        if rehearsal is None:
-            return weights
-        everything = X[rehearsal.order]
-        known = everything[: rehearsal.rest.n_tasks]
-        seeds = seeds[: -(-len(seeds) // 2)]
-        panel = self._panel(known, rehearsal.rest, everything, seeds, device, bar)
-        popularity, _ = ask_popularity(rehearsal.rest)
-
-        def heard(heads, tails):
-            said = [table[heads, tails] for table in panel.said]
-            if divergence is None:
-                return said, None
-            asked = TaskPairs(
-                everything[:, : self.n_features_in_], np.column_stack([heads, tails])
-            )
-            return said, divergence.predict_proba(asked)[:, 1]
-
-        *ends, strengths = rehearsal.known
-        said, further = heard(*ends)
-        opinions = weights.of_known(*said, popularity[ends[1]], further)
-        of_known = Calibration.fit(opinions, strengths, pairs.is_graded)
-        if len(everything) - len(known) < ENOUGH_TASKS:
-            return replace(weights, known=of_known)
-        *ends, strengths = rehearsal.new
-        said, further = heard(*ends)
-        opinions = weights.of_new(*said, further)
-        of_new = Calibration.fit(opinions, strengths, pairs.is_graded)
-        return replace(weights, known=of_known, new=of_new)
 
     def _box_teachers(self, X, pairs, everything, seeds, bar):
         """Teachers that are boxes, and their mean strengths of all tasks."""

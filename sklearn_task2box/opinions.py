@@ -6,7 +6,8 @@ observed, and of tasks never seen. Products of roles stand between the two. Popu
 the containers has a say where very few pairs are observed, and the divergence of normal
 distributions as far as it explains the relations. Where boxes fail to explain the relations
 they were fitted to (shares of many sets in one another are volumes of boxes only roughly),
-they know no more of known tasks than of new ones.
+they know no more of known tasks than of new ones. What a mean of all these turns out to
+mean is learned from pairs held out: see :mod:`sklearn_task2box.calibration`.
 
 Weights were found on pairs of mammals, digits, birds and Taskonomy, in other splits than
 those of the benchmarks, and on one of ImageNet.
@@ -38,7 +39,7 @@ _TOLERATED = 0.01
 
 @dataclass(frozen=True)
 class Weights:
-    """How much kinds of teachers count for; boxes count for the rest.
+    """How much kinds of teachers count for, and what comes of it; boxes count for the rest.
 
     Attributes
     ----------

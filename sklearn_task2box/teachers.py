@@ -11,7 +11,10 @@ Teachers have more dimensions, in which there are fewer poor layouts, and fewer 
 every other one has normalised layers, so that they differ more. Some teachers are no boxes
 at all: products of vectors for two roles, perceptrons of the features of a pair, popularity
 and, where features are means and variances, the divergence of normal distributions. How
-much each has to say is written in :mod:`sklearn_task2box.opinions`.
+much each has to say is written in :mod:`sklearn_task2box.opinions`, and what that is worth
+is learned in a rehearsal: half as many teachers are fitted without some of the tasks and
+pairs, and asked of these (:mod:`sklearn_task2box.calibration`). Teachers that are boxes
+learn what follows from the observed relations, too (:mod:`sklearn_task2box.implied`).
 
 After the fit, teachers are asked of new tasks: see :mod:`sklearn_task2box.placement`.
 All of this was found on pairs of mammals, digits, birds and Taskonomy, in other splits than
@@ -19,12 +22,13 @@ those of the benchmarks, and on one of ImageNet.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from sklearn_task2box.baselines import PairClassifier, SimilarityBaseline
+from sklearn_task2box.calibration import Calibration
 from sklearn_task2box.metrics import explained_deviance
 from sklearn_task2box.observed import ObservedPairs
 from sklearn_task2box.opinions import Teachers
@@ -54,7 +58,7 @@ _ASKED = 100_000
 _HELD_TASKS = 0.1
 _HELD_PAIRS = 0.2
 _ENOUGH_PAIRS = 20
-ENOUGH_TASKS = 10
+_ENOUGH_TASKS = 10
 # Numbers of pairs that draw a mean towards that of all: the best is chosen.
 _DRAWN_TOWARDS = (1, 2, 5, 10, 20, 50, 100)
 
@@ -363,3 +367,44 @@ def ask_popularity(pairs):
     best = int(np.argmax(explained))
     drawn = _DRAWN_TOWARDS[best]
     return (sums + drawn * mean) / (counts + drawn), max(0.0, explained[best])
+
+
+def calibrated(weights, rehearsal, X, panel, divergence):
+    """Weights that know what the opinions of all together turn out to mean.
+
+    Parameters
+    ----------
+    weights : Weights
+        As the opinions of a whole panel are made.
+    rehearsal : Rehearsal
+    X : ndarray of shape (n_tasks, n_features)
+        Features of the tasks in the order of the rehearsal, without marks of twins.
+    panel : Panel
+        Fitted to the rest of the relations.
+    divergence : SimilarityBaseline or None
+        It has two numbers to learn, so it need not be fitted anew.
+
+    Returns
+    -------
+    weights : Weights
+    """
+    graded = rehearsal.rest.is_graded
+
+    def heard(heads, tails):
+        said = [table[heads, tails] for table in panel.said]
+        if divergence is None:
+            return said, None
+        asked = TaskPairs(X, np.column_stack([heads, tails]))
+        return said, divergence.predict_proba(asked)[:, 1]
+
+    popularity, _ = ask_popularity(rehearsal.rest)
+    *ends, strengths = rehearsal.known
+    said, further = heard(*ends)
+    opinions = weights.of_known(*said, popularity[ends[1]], further)
+    weights = replace(weights, known=Calibration.fit(opinions, strengths, graded))
+    if len(rehearsal.order) - rehearsal.rest.n_tasks < _ENOUGH_TASKS:
+        return weights
+    *ends, strengths = rehearsal.new
+    said, further = heard(*ends)
+    opinions = weights.of_new(*said, further)
+    return replace(weights, new=Calibration.fit(opinions, strengths, graded))

@@ -1,6 +1,7 @@
 """The benchmark of relations: data, splits, scores, the runner and its tables."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from benchmarks import data as benchmark_data
 from benchmarks import methods, relations, tables
 from benchmarks.data import CONFIG_COLUMNS, DATA, RelationData, collapse, load
 from benchmarks.protocols import PROTOCOLS, divide, split, thin
+from sklearn_task2box import BoxRelationEmbedder
 from sklearn_task2box.baselines import GeometryBaseline, PopularityBaseline
 from sklearn_task2box.features import names_say_variances
 
@@ -426,6 +428,43 @@ def test_a_quick_run_has_the_problems_it_names(arguments):
     rows = relations.read_results(arguments().results)
     cells = set(rows[relations.CELL].itertuples(index=False, name=None))
     assert cells == {("digits", "novel", name, 0, 0) for name in ("popularity", "random")}
+
+
+@pytest.fixture
+def quick_boxes(monkeypatch):
+    def make(seed, dim, data, predict_from="teachers"):
+        return BoxRelationEmbedder(
+            dim, n_teachers=1, max_epochs=5, predict_from=predict_from, random_state=seed
+        )
+
+    method = replace(methods.METHODS["boxes"], make=make, dims=(5,))
+    monkeypatch.setitem(methods.METHODS, "boxes", method)
+    return method
+
+
+def test_one_fit_serves_boxes_and_their_teachers(quick_boxes):
+    data = load("digits", ".")
+    X, y = data.X.iloc[:60], data.strengths[:60, :60]
+    views = quick_boxes.views(quick_boxes.make(0, 5, data).fit(X, y))
+    assert set(views) == {"boxes", "teachers"}
+    said = [view.predict_proba(data.X) for view in views.values()]
+    alone = quick_boxes.make(0, 5, data, predict_from="boxes").fit(X, y)
+    assert quick_boxes.views(alone) == {}
+    np.testing.assert_array_equal(alone.predict_proba(data.X), said[0])
+    assert not np.allclose(*said)
+
+
+def test_what_a_fit_serves_is_not_computed_twice(arguments, quick_boxes):
+    both = ("--methods", "boxes", "teachers", "--only", "digits", "--seeds", "1")
+    path = Path(arguments().results)
+    for more in ((), ("--again", "boxes")):
+        relations.main(arguments(*both, *more))
+        rows = relations.read_results(path)
+        assert set(rows["method"]) == {"boxes", "teachers"}
+        assert not rows.duplicated([*relations.CELL, "part", "metric"]).any()
+        assert rows["seconds"].nunique() == 1
+    cells = [("digits", "unseen", "boxes", 2, 0), ("digits", "unseen", "mlp", 0, 0)]
+    assert relations.served(cells) == set()
 
 
 def test_a_method_is_computed_again_on_demand(arguments, monkeypatch):

@@ -18,6 +18,7 @@ from sklearn_task2box import (
     TaskPairs,
     TaskRelations,
 )
+from sklearn_task2box.calibration import Calibration
 from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.metrics import reconstruction
 from sklearn_task2box.opinions import Weights, agree, weigh
@@ -64,6 +65,21 @@ def test_further_opinions_take_their_shares():
     assert_allclose(opinions[:3, :3], (known + 1) / 2 + 0 * low[:3, :3])
     assert_allclose(opinions[3:], 0.25)
     assert_allclose(weights.of_new(low, low, low, 1.0), 0.6 * 0.25 + 0.4)
+
+
+def test_what_opinions_mean_depends_on_who_is_known():
+    surer, more = Calibration(2.0, 0.0), Calibration(1.0, 1.0)
+    weights = Weights(0.0, 0.2, 0.0, 0.0, 0.0, 0.5, known=surer, new=more)
+    plain = Weights(0.0, 0.2, 0.0, 0.0, 0.0, 0.5)
+    said = [np.linspace(0.1, 0.9, 5) ** power for power in (1, 2, 3)]
+    assert_allclose(weights.of_known(*said), surer(plain.of_known(*said)))
+    assert_allclose(weights.of_new(*said), more(plain.of_new(*said)))
+    # Known tasks thought of as new ones are no new ones.
+    lacking = Weights(1.0, 0.2, 0.0, 0.0, 0.0, 0.5, known=surer, new=more)
+    assert_allclose(
+        lacking.of_known(*said),
+        surer(Weights(1.0, 0.2, 0.0, 0.0, 0.0, 0.5).of_new(*said)),
+    )
 
 
 def test_weights_follow_what_is_observed(kinds):

@@ -1,19 +1,27 @@
 """What teachers say of unknown pairs, and who is asked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import average_precision_score
+from scipy.special import expit, logit
+from sklearn.metrics import average_precision_score, log_loss
 from torch import nn
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
+from sklearn_task2box.calibration import AS_SAID
+from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.encoders import Stack
+from sklearn_task2box.opinions import Weights
 from sklearn_task2box.teachers import (
     MAX_TASKS,
     N_TEACHERS,
+    Panel,
     ask_divergence,
     ask_of_pairs,
     ask_popularity,
+    calibrated,
     fit_divergence,
     fit_pair_classifier,
     rehearse,
@@ -111,6 +119,61 @@ def test_of_few_relations_nothing_is_held_out():
     assert rehearse(TaskRelations(few).observed(), np.random.RandomState(0)) is None
     few[0, 20] = 1
     assert rehearse(TaskRelations(few).observed(), np.random.RandomState(0)) is not None
+
+
+def relations_by_chance(n, graded):
+    """Probabilities, and pairs that are related with these or, graded, to that extent."""
+    rng = np.random.RandomState(0)
+    meant = expit(rng.normal(-1, 2, size=(n, n)))
+    strengths = meant if graded else (rng.uniform(size=(n, n)) < meant).astype(float)
+    strengths = strengths.copy()
+    np.fill_diagonal(strengths, np.nan)
+    return meant, TaskRelations(strengths).observed()
+
+
+@pytest.mark.parametrize("graded", [False, True])
+@pytest.mark.parametrize("slope", [0.5, 2.0])
+def test_a_rehearsal_tells_how_sure_opinions_should_be(slope, graded):
+    meant, pairs = relations_by_chance(150, graded)
+    rehearsal = rehearse(pairs, np.random.RandomState(0))
+    said = expit(logit(meant) / slope)[np.ix_(rehearsal.order, rehearsal.order)]
+    panel = Panel([], [], [], None, (said, said, said))
+    weights = Weights(0.0, 0.1, 0.0, 0.0, 0.0, 0.3)
+    found = calibrated(weights, rehearsal, None, panel, None)
+    for line in (found.known, found.new):
+        if slope < 1 and not graded:
+            assert line == AS_SAID  # fewer teachers that know less may well be too sure
+        else:
+            assert line.slope == pytest.approx(slope, rel=0.2)
+            assert line.intercept == pytest.approx(0, abs=0.2)
+    assert replace(found, known=AS_SAID, new=AS_SAID) == weights
+
+
+def test_two_tasks_say_nothing_of_new_ones():
+    meant, pairs = relations_by_chance(20, True)
+    rehearsal = rehearse(pairs, np.random.RandomState(0))
+    said = expit(logit(meant) / 2)[np.ix_(rehearsal.order, rehearsal.order)]
+    weights = Weights(0.0, 0.1, 0.0, 0.0, 0.0, 0.3)
+    panel = Panel([], [], [], None, (said, said, said))
+    found = calibrated(weights, rehearsal, None, panel, None)
+    assert found.new == AS_SAID
+    assert found.known.slope > 1.2
+
+
+def test_fits_know_how_sure_their_teachers_should_be():
+    X, shares = load_digits_tasks(return_X_y=True)
+    related = (np.asarray(shares) == 1).astype(float)
+    seen = few_of(related, 0.2)
+    model = BoxRelationEmbedder(predict_from="teachers", **QUICK).fit(X, seen)
+    hidden = np.isnan(seen) & ~np.eye(len(X), dtype=bool)
+
+    def deviance():
+        said = model.predict_proba(X)[hidden].clip(1e-6, 1 - 1e-6)
+        return log_loss(related[hidden], said)
+
+    calibrated = deviance()
+    model._teachers.weights = replace(model._teachers.weights, known=AS_SAID)
+    assert calibrated < 0.95 * deviance()
 
 
 def test_virtual_tasks_mix_the_features_of_two():
