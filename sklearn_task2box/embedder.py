@@ -196,7 +196,7 @@ class BoxRelationEmbedder(
         containment is transitive, unknown pairs that follow from others are learned as if
         observed. See :mod:`sklearn_task2box.teachers`,
         :mod:`sklearn_task2box.calibration` and :mod:`sklearn_task2box.implied`. A fit
-        takes about ten times as long. "auto" is 4,
+        takes about twelve times as long. "auto" is 4,
         and 0 beyond 2,000 tasks. There are none where a fit goes on from another, where y
         is None, and where there is neither an unknown pair nor a feature
         (encoder="table").
