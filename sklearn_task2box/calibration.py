@@ -14,8 +14,8 @@ from scipy.special import expit, logit
 
 # Strengths are kept so far from 0 and 1, where log-odds have no end.
 _EDGE = 1e-6
-# How much slope and intercept are drawn towards 1 and 0: the intercept as much as four pairs
-# of even odds would draw it.
+# How much slope and intercept are drawn towards 1 and 0: the intercept as much as four
+# pairs of even odds would draw it.
 _PENALTY = 1.0
 _SLOPES, _INTERCEPTS = (0.2, 5.0), (-5.0, 5.0)
 
