@@ -27,16 +27,12 @@ class Method:
         ``applies(data)`` says whether it means anything for these data.
     random : bool
         Whether the seed makes a difference.
-    views : callable
-        ``views(model)`` is what to ask for predictions by the names of methods, where one
-        fit serves several; empty where it serves this one alone.
     """
 
     make: Callable
     dims: tuple = (0,)
     applies: Callable = _always
     random: bool = True
-    views: Callable = lambda model: {}
 
 
 def _similarity(name, applies=_always):
@@ -63,23 +59,24 @@ def _geometry(name):
     return Method(make, dims=(5, 2))
 
 
+# The fit of one method and dimension serves another, too.
+SERVED = {("boxes", 5): ("teachers", 5)}
+
+
 def _boxes(seed, dim, data):
-    # The boxes are the same either way, and teachers are asked at five dimensions.
-    predict_from = "teachers" if dim == TAUGHT_DIM else "boxes"
+    predict_from = "teachers" if ("boxes", dim) in SERVED else "boxes"
     return BoxRelationEmbedder(dim, predict_from=predict_from, random_state=seed)
 
 
-def _boxes_and_teachers(model):
-    if model.predict_from == "boxes":
-        return {}
+def views(method, dim, model):
+    """What to ask for the predictions of each method that a fitted model serves."""
+    if (method, dim) not in SERVED:
+        return {method: model}
     boxes = copy.copy(model)
     boxes._reads_teachers = False  # as a fit with predict_from="boxes": a test says so
-    return {"boxes": boxes, "teachers": model}
+    return {method: boxes, SERVED[method, dim][0]: model}
 
 
-TAUGHT_DIM = 5
-# The fit of one method and dimension serves another.
-SERVED = {("boxes", TAUGHT_DIM): ("teachers", TAUGHT_DIM)}
 METHODS = {
     "popularity": Method(
         lambda seed, dim, data: baselines.PopularityBaseline(), random=False
@@ -95,12 +92,12 @@ METHODS = {
     "gaussian_kl": _similarity("gaussian_kl", lambda data: data.n_means is not None),
     "asymmetric_cosine": _similarity("asymmetric_cosine"),
     "euclidean": _similarity("euclidean"),
-    "boxes": Method(_boxes, dims=(TAUGHT_DIM, 2, 20), views=_boxes_and_teachers),
+    "boxes": Method(_boxes, dims=(5, 2, 20)),
     "teachers": Method(
         lambda seed, dim, data: BoxRelationEmbedder(
             dim, predict_from="teachers", random_state=seed
         ),
-        dims=(TAUGHT_DIM,),
+        dims=(5,),
     ),
     "linear": _classifier("linear"),
     "order": _geometry("order"),

@@ -29,7 +29,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from benchmarks.data import DATA, load
-from benchmarks.methods import METHODS, SERVED
+from benchmarks.methods import METHODS, SERVED, views
 from benchmarks.protocols import PROTOCOLS, split
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs
 from sklearn_task2box.metrics import (
@@ -136,7 +136,7 @@ def measure(data, protocol, method, dim, seed):
     model.fit(parts.known_features(data.X), parts.train)
     seconds = time.perf_counter() - started
     rows = []
-    for name, view in (METHODS[method].views(model) or {method: model}).items():
+    for name, view in views(method, dim, model).items():
         validation = _predicted(view, data.X, *parts.validation)
         for part, (pairs, strengths) in parts.tests.items():
             test = _predicted(view, data.X, pairs, strengths)

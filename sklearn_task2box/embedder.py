@@ -55,6 +55,7 @@ from sklearn_task2box.teachers import (
     calibrated,
     fit_divergence,
     fit_pair_classifier,
+    n_fitted,
     rehearse,
     teacher_settings,
     virtual_tasks,
@@ -770,12 +771,17 @@ class BoxRelationEmbedder(
         everything = X
         if has_features:
             everything = np.concatenate([X, virtual_tasks(X, self.box_dim, rng)])
-        n, told = pairs.n_tasks, implied(pairs)
+        n, half = pairs.n_tasks, seeds[: -(-n_teachers // 2)]
         rehearsal = None
         if has_features:
             rehearsal = rehearse(pairs, np.random.RandomState(seeds[0]))
-        with tqdm(desc="fitting teachers", unit="fit", disable=not self.verbose) as bar:
+        panels = [seeds] if rehearsal is None else [seeds, half]
+        n_fits = sum(n_fitted(len(some)) for some in panels) if has_features else len(seeds)
+        with tqdm(
+            total=n_fits, desc="fitting teachers", unit="fit", disable=not self.verbose
+        ) as bar:
             if not has_features:
+                told = implied(pairs)
                 _, boxes = self._box_teachers(X, told, everything, seeds, bar)
                 return Lessons(everything, told.completed(boxes), [], None)
             panel = self._panel(X, pairs, everything, seeds, device, bar)
@@ -790,12 +796,12 @@ class BoxRelationEmbedder(
                 pairs, panel.said[0][:n, :n], popularity_explains, divergence_explains
             )
             if rehearsal is not None:
-                some, half = X[rehearsal.order], seeds[: -(-n_teachers // 2)]
+                some = X[rehearsal.order]
                 known = some[: rehearsal.rest.n_tasks]
                 heard = self._panel(known, rehearsal.rest, some, half, device, bar)
                 own = some[:, : self.n_features_in_]
                 weights = calibrated(weights, rehearsal, own, heard, divergence)
-        opinions = told.completed(agree(weights, n, *panel.said, popularity, said))
+        opinions = panel.told.completed(agree(weights, n, *panel.said, popularity, said))
         if self.encoder != "mlp":
             return Lessons(everything, opinions, [], None)
         asked = None
@@ -833,7 +839,7 @@ class BoxRelationEmbedder(
             np.mean([one.strengths(read) for one in roles], axis=0),
             np.mean([ask_of_pairs(one, everything, n) for one in classifiers], axis=0),
         )
-        return Panel(teachers, roles, classifiers, read, said)
+        return Panel(told, teachers, roles, classifiers, read, said)
 
     def _box_teachers(self, X, pairs, everything, seeds, bar):
         """Teachers that are boxes, and their mean strengths of all tasks."""

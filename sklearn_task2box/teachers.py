@@ -91,6 +91,8 @@ class Panel:
 
     Attributes
     ----------
+    told : ObservedPairs
+        What boxes were fitted to: the observed pairs, and those that these imply.
     boxes : list of BoxRelationEmbedder
     roles : list of Roles
     classifiers : list of PairClassifier
@@ -101,6 +103,7 @@ class Panel:
         known.
     """
 
+    told: ObservedPairs
     boxes: list
     roles: list
     classifiers: list
@@ -113,6 +116,11 @@ class Panel:
         return [one.net_.module_.body for one in self.boxes] + [
             one.body for one in self.roles
         ]
+
+
+def n_fitted(n_boxes):
+    """Number of teachers in a panel with so many boxes: half as many of each other kind."""
+    return n_boxes + 2 * -(-n_boxes // 2)
 
 
 @dataclass(frozen=True)

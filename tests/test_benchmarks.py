@@ -445,11 +445,11 @@ def quick_boxes(monkeypatch):
 def test_one_fit_serves_boxes_and_their_teachers(quick_boxes):
     data = load("digits", ".")
     X, y = data.X.iloc[:60], data.strengths[:60, :60]
-    views = quick_boxes.views(quick_boxes.make(0, 5, data).fit(X, y))
+    views = methods.views("boxes", 5, quick_boxes.make(0, 5, data).fit(X, y))
     assert set(views) == {"boxes", "teachers"}
     said = [view.predict_proba(data.X) for view in views.values()]
     alone = quick_boxes.make(0, 5, data, predict_from="boxes").fit(X, y)
-    assert quick_boxes.views(alone) == {}
+    assert methods.views("boxes", 2, alone) == {"boxes": alone}
     np.testing.assert_array_equal(alone.predict_proba(data.X), said[0])
     assert not np.allclose(*said)
 

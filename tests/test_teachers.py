@@ -137,7 +137,7 @@ def test_a_rehearsal_tells_how_sure_opinions_should_be(slope, graded):
     meant, pairs = relations_by_chance(150, graded)
     rehearsal = rehearse(pairs, np.random.RandomState(0))
     said = expit(logit(meant) / slope)[np.ix_(rehearsal.order, rehearsal.order)]
-    panel = Panel([], [], [], None, (said, said, said))
+    panel = Panel(None, [], [], [], None, (said, said, said))
     weights = Weights(0.0, 0.1, 0.0, 0.0, 0.0, 0.3)
     found = calibrated(weights, rehearsal, None, panel, None)
     for line in (found.known, found.new):
@@ -154,7 +154,7 @@ def test_two_tasks_say_nothing_of_new_ones():
     rehearsal = rehearse(pairs, np.random.RandomState(0))
     said = expit(logit(meant) / 2)[np.ix_(rehearsal.order, rehearsal.order)]
     weights = Weights(0.0, 0.1, 0.0, 0.0, 0.0, 0.3)
-    panel = Panel([], [], [], None, (said, said, said))
+    panel = Panel(None, [], [], [], None, (said, said, said))
     found = calibrated(weights, rehearsal, None, panel, None)
     assert found.new == AS_SAID
     assert found.known.slope > 1.2
