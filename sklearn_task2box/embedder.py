@@ -767,40 +767,31 @@ class BoxRelationEmbedder(
         if n_teachers == 0:
             return None
         seeds = rng.randint(np.iinfo(np.int32).max, size=n_teachers)
-        has_features = self.encoder != "table" and not sparse.issparse(X)
-        everything = X
-        if has_features:
-            everything = np.concatenate([X, virtual_tasks(X, self.box_dim, rng)])
-        n, half = pairs.n_tasks, seeds[: -(-n_teachers // 2)]
-        rehearsal = None
-        if has_features:
-            rehearsal = rehearse(pairs, np.random.RandomState(seeds[0]))
-        panels = [seeds] if rehearsal is None else [seeds, half]
-        n_fits = sum(n_fitted(len(some)) for some in panels) if has_features else len(seeds)
-        with tqdm(
-            total=n_fits, desc="fitting teachers", unit="fit", disable=not self.verbose
-        ) as bar:
-            if not has_features:
-                told = implied(pairs)
-                _, boxes = self._box_teachers(X, told, everything, seeds, bar)
-                return Lessons(everything, told.completed(boxes), [], None)
+        if self.encoder == "table" or sparse.issparse(X):
+            told = implied(pairs)
+            with self._teachers_bar(n_teachers) as bar:
+                _, said = self._box_teachers(X, told, X, seeds, bar)
+            return Lessons(X, told.completed(said), [], None)
+        n, everything = len(X), np.concatenate([X, virtual_tasks(X, self.box_dim, rng)])
+        rehearsal = rehearse(pairs, np.random.RandomState(seeds[0]))
+        half = seeds[: 0 if rehearsal is None else -(-n_teachers // 2)]
+        with self._teachers_bar(n_fitted(n_teachers) + n_fitted(len(half))) as bar:
             panel = self._panel(X, pairs, everything, seeds, device, bar)
-            popularity, popularity_explains = ask_popularity(pairs)
-            divergence, said, divergence_explains = None, None, 0.0
-            if self._has_variances:
-                own = X[:, : self.n_features_in_]
-                divergence = fit_divergence(own, pairs)
-                divergence_explains = divergence.explained_
-                said = ask_divergence(divergence, own, pairs)
-            weights = weigh(
-                pairs, panel.said[0][:n, :n], popularity_explains, divergence_explains
-            )
             if rehearsal is not None:
                 some = X[rehearsal.order]
                 known = some[: rehearsal.rest.n_tasks]
                 heard = self._panel(known, rehearsal.rest, some, half, device, bar)
-                own = some[:, : self.n_features_in_]
-                weights = calibrated(weights, rehearsal, own, heard, divergence)
+        own = X[:, : self.n_features_in_]
+        popularity, explained = ask_popularity(pairs)
+        divergence, said, divergence_explains = None, None, 0.0
+        if self._has_variances:
+            divergence = fit_divergence(own, pairs)
+            divergence_explains = divergence.explained_
+            said = ask_divergence(divergence, own, pairs)
+        weights = weigh(pairs, panel.said[0][:n, :n], explained, divergence_explains)
+        if rehearsal is not None:
+            own = own[rehearsal.order]
+            weights = calibrated(weights, rehearsal, own, heard, divergence)
         opinions = panel.told.completed(agree(weights, n, *panel.said, popularity, said))
         if self.encoder != "mlp":
             return Lessons(everything, opinions, [], None)
@@ -816,6 +807,11 @@ class BoxRelationEmbedder(
                 self.n_features_in_,
             )
         return Lessons(everything, opinions, [body.cpu() for body in panel.bodies], asked)
+
+    def _teachers_bar(self, n_fits):
+        return tqdm(
+            total=n_fits, desc="fitting teachers", unit="fit", disable=not self.verbose
+        )
 
     def _panel(self, X, pairs, everything, seeds, device, bar):
         """Teachers of all kinds, and what they say of the known tasks and others."""
