@@ -1,5 +1,9 @@
-"""The data that the benchmarks share, read from the folder given."""
+"""The data that the benchmarks share, read from the folder given.
 
+``python -m benchmarks.data --data FOLDER`` prints how large they are.
+"""
+
+import argparse
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -331,3 +335,33 @@ DATA = {
     "imagenet": _imagenet,
     "lvis": _lvis,
 }
+
+
+def describe(data):
+    """A line about data: name, tasks, features, pairs, and how much is related.
+
+    Parameters
+    ----------
+    data : RelationData
+
+    Returns
+    -------
+    line : str
+        The last number is the mean strength of the pairs, of 0/1 relations in percent.
+    """
+    strengths = data.strengths[~np.isnan(data.strengths)]
+    mean = f"{strengths.mean():.2f}" if data.graded else f"{100 * strengths.mean():.1f} %"
+    return (
+        f"| {data.name} | {data.n_tasks:,} | {data.X.shape[1]:,} | {len(strengths):,} "
+        f"| {mean} |"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", required=True, help="folder of the benchmark data")
+    folder = parser.parse_args().data
+    print("| data | tasks | features | pairs | related, or mean strength |")
+    print("|---|---|---|---|---|")
+    for name in DATA:
+        print(describe(load(name, folder)))

@@ -303,11 +303,11 @@ def readme_table(rows):
     )
     caption = (
         f"Average precision, and Spearman's rho of graded strengths (rho): means and "
-        f"standard errors, of {n_seeds} seeds of the boxes of five dimensions ({others}; "
-        "compare those in `relations.csv`, seed by seed). Of all "
-        f"{len(table)} combinations of data and test in "
-        "`benchmarks/results/relations.md`, rho within each target counted apart, boxes "
-        f"of five dimensions are {_places(table)}."
+        f"standard errors, of {n_seeds} seeds of the boxes of five dimensions ({others}), "
+        "and of comparators those seeds that these boxes have, too. Bold: the better of "
+        "boxes of five dimensions and the best comparator. Of all "
+        f"{len(table)} combinations of data and test, rho within each target counted "
+        f"apart, boxes of five dimensions are {_places(table)}."
     )
     if TEACHERS in counts.index:
         by_teachers = standings(rows, TEACHERS)

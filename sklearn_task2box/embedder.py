@@ -187,26 +187,26 @@ class BoxRelationEmbedder(
     max_gradient_norm : float or None, default=0.1
         Longer gradients are cut to this norm; None leaves them.
     n_teachers : int or "auto", default="auto"
-        Networks with boxes of more dimensions that are fitted first, and half as many of
-        each of two kinds that are no boxes. Their mean opinion of pairs that y leaves
-        unknown, and of virtual tasks made of the features of known ones, is learned along
-        with y, since a single fit is sure of each unknown pair and often wrong; with
-        encoder="mlp", by a network that reads what they make of the features. Half as many
-        are fitted without some of the tasks and pairs, to learn from these how sure
-        such an opinion should be. If relations are 0 or 1 and those observed bear out that
+        Networks with boxes of ten dimensions (of box_dim, if that is more) that are fitted
+        first, and half as many of each of two kinds that are no boxes. Their mean opinion
+        of pairs that y leaves unknown, and of virtual tasks made of the features of known
+        ones, is learned along with y, since a single fit is sure of each unknown pair and
+        often wrong; with encoder="mlp", by a network that reads what they make of the
+        features. Half as many are fitted without some of the tasks and pairs, to learn from
+        these how sure such an opinion should be. If relations are 0 or 1 and those observed bear out that
         containment is transitive, unknown pairs that follow from others are learned as if
         observed. See :mod:`sklearn_task2box.teachers`,
         :mod:`sklearn_task2box.calibration` and :mod:`sklearn_task2box.implied`. A fit
-        takes about twelve times as long. "auto" is 4,
-        and 0 beyond 2,000 tasks. There are none where a fit goes on from another, where y
-        is None, and where there is neither an unknown pair nor a feature
-        (encoder="table").
+        takes about twelve times as long. "auto" is 4, and 0 beyond 2,000 tasks. Where
+        features are sparse or there are none (encoder="table"), all teachers are boxes,
+        asked of unknown pairs alone. There are none where a fit goes on from another,
+        where y is None, where max_epochs=0, and where such boxes have no unknown pair.
     placement_steps : int, default=200
         Steps in which the box of a new task moves from where the network puts it to where
         its overlaps with the known boxes agree best with what the teachers expect of it;
         0 leaves it where it is. Known tasks, recognised by their features, keep their
         boxes. After :meth:`partial_fit`, the teachers still know the tasks of :meth:`fit`
-        alone. Only where there are teachers and encoder="mlp": see
+        alone. Only where there are teachers, dense features and encoder="mlp": see
         :mod:`sklearn_task2box.placement`.
     predict_from : {"boxes", "teachers"}, default="boxes"
         What predictions, scores, :meth:`supersets`, :meth:`subsets` and
@@ -491,9 +491,9 @@ class BoxRelationEmbedder(
         -----
         UserWarning
             If the fit is interrupted (Ctrl-C); the boxes are those of the last finished
-            epoch. Before the end of the first epoch the KeyboardInterrupt is
-            passed on, and nothing is changed. Also if too many tasks have equal features:
-            see ``separate_twins``.
+            epoch. While teachers are fitted, and before the end of the first epoch after
+            them, the KeyboardInterrupt is passed on, and nothing is changed. Also if too
+            many tasks have equal features: see ``separate_twins``.
         """
         with all_or_nothing(self):
             self._validate_params()
@@ -1304,7 +1304,8 @@ class BoxRelationEmbedder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_new, n_features), default=None
-            None takes the tasks of training, each without itself.
+            None takes the tasks of training, each without itself; a known task among the
+            rows of X may be one of its own answers.
         k : int, default=5
 
         Returns
@@ -1323,7 +1324,8 @@ class BoxRelationEmbedder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_new, n_features), default=None
-            None takes the tasks of training, each without itself.
+            None takes the tasks of training, each without itself; a known task among the
+            rows of X may be one of its own answers.
         k : int, default=5
 
         Returns

@@ -87,8 +87,9 @@ class TaskRelations(_RowSliceable):
         Strengths are in [0, 1]; NaN means unknown. Every finite entry of a *dense* matrix
         counts as mentioned, zeros included.
     tasks : array-like of shape (n_tasks,), default=None
-        Task names, in the order of the rows of the feature matrix. None takes the names
-        from the labelled DataFrame, and otherwise the positions 0..n_tasks-1.
+        Task names, in the order of the rows of the feature matrix. None takes those of a
+        labelled DataFrame, and otherwise the positions 0..n_tasks-1, which the nodes of a
+        graph must be; an edge list needs them.
     direction : {"member_to_container", "container_to_member"}, \
             default="member_to_container"
         What an edge u -> v means: u lies inside v, or v lies inside u.
