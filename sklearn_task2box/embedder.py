@@ -193,9 +193,9 @@ class BoxRelationEmbedder(
         ones, is learned along with y, since a single fit is sure of each unknown pair and
         often wrong; with encoder="mlp", by a network that reads what they make of the
         features. Half as many are fitted without some of the tasks and pairs, to learn from
-        these how sure such an opinion should be. If relations are 0 or 1 and those observed bear out that
-        containment is transitive, unknown pairs that follow from others are learned as if
-        observed. See :mod:`sklearn_task2box.teachers`,
+        these how sure such an opinion should be. If relations are 0 or 1 and those observed
+        bear out that containment is transitive, unknown pairs that follow from others are
+        learned as if observed. See :mod:`sklearn_task2box.teachers`,
         :mod:`sklearn_task2box.calibration` and :mod:`sklearn_task2box.implied`. A fit
         takes about twelve times as long. "auto" is 4, and 0 beyond 2,000 tasks. Where
         features are sparse or there are none (encoder="table"), all teachers are boxes,
@@ -501,6 +501,8 @@ class BoxRelationEmbedder(
             data = self._check(X, ensure_min_samples=2)
             relations = self._read_relations(data, y, names)
             going_on = self.warm_start and hasattr(self, "net_")
+            if going_on:
+                data = self._as_fitted(data)
             # A map of X is of X alone, and nothing of it is unknown.
             taught = y is not None and not going_on
             self._has_variances = self._find_variances(data)
@@ -509,7 +511,8 @@ class BoxRelationEmbedder(
                 separate = separate and y is not None
                 self._twins = Twins.among(data) if separate else Twins.none(data)
             data = self._twins.mark(data, np.arange(data.shape[0]))
-            if going_on and self._teachers is not None:
+            fits = going_on and data.shape[1] == self.net_.module_.n_features
+            if fits and self._teachers is not None:
                 known = np.arange(self._teachers.n_known)
                 if not np.array_equal(self._recognised(data), known):
                     self._teachers = None  # they know other tasks
@@ -557,8 +560,11 @@ class BoxRelationEmbedder(
             names = task_names(X)
             if self._is_table and X.shape[1] > self.n_features_in_:
                 self.n_features_in_ = X.shape[1]  # a column for each task
-            data = self._check(X, reset=False)
+            data = self._as_fitted(self._check(X, reset=False))
             known = self.net_.module_.restore(self._prepared, self.n_features_in_)
+            if self._has_variances:  # rounding may have made them negative
+                variances = known[:, self.n_features_in_ // 2 : self.n_features_in_]
+                np.maximum(variances, 0, out=variances)
             rows = known.shape[0] + np.arange(data.shape[0])
             goes_on = forms.is_labels(y) if self._from_labels else y is None
             if goes_on and (self._from_labels or self._from_features):
@@ -596,6 +602,25 @@ class BoxRelationEmbedder(
             self._fit_relations(data, relations, going_on=True, taught=False)
             self._beside = None
         return self
+
+    def _check(self, X, **options):
+        X = super()._check(X, **options)
+        if options.get("reset", True) or self._teachers is None:
+            return X
+        X = self._as_fitted(X)
+        if self._teachers.divergence is not None and X[:, X.shape[1] // 2 :].min() < 0:
+            raise ValueError(
+                "The fit read the second half of the features as variances, by their names "
+                "or as variances=True says, and these are not negative; got "
+                f"{X[:, X.shape[1] // 2 :].min():.3g}. Give them as they are, not centred, "
+                "or fit with variances=False."
+            )
+        return X
+
+    def _as_fitted(self, X):
+        """Features as the network and the teachers read them: sparse ones where it did."""
+        learned_dense = self.net_.module_.offset is not None
+        return X.toarray() if learned_dense and sparse.issparse(X) else X
 
     def _find_variances(self, X):
         if isinstance(self.variances, str):
@@ -895,7 +920,8 @@ class BoxRelationEmbedder(
         # that is missing where it is opened.
         net.module = type(net.module_)
         self.net_ = net
-        self._pair_loss, self._positive_weight = pair_loss, self.positive_weight
+        self._pair_loss = copy.deepcopy(pair_loss).cpu()
+        self._positive_weight = self.positive_weight
         self._graded = pairs.is_graded
         self.temperature_ = self._volume_temperature()
         # The features in the span of the tasks: partial_fit goes on from them.
@@ -1016,8 +1042,9 @@ class BoxRelationEmbedder(
                 "them must be that of one of its rows: one-hot rows, one new column for "
                 "each new task."
             )
+        rows = torch.arange(n_known, device=encoder.body.rows.weight.device)
         with torch.no_grad():
-            known = torch.cat(encoder(torch.arange(n_known)), dim=1).double().numpy()
+            known = torch.cat(encoder(rows), dim=1).double().cpu().numpy()
         related = pairs.strengths >= _CONTAINED
         new = place(
             *np.split(known, 2, axis=1),
@@ -1066,8 +1093,10 @@ class BoxRelationEmbedder(
             return torch.from_numpy(hot_columns(X))
         if sparse.issparse(X):
             return (X * float(encoder.rotation)).astype(np.float32)
+        # A network that was fitted before may be on another device.
+        X = torch.from_numpy(writable(X)).to(encoder.rotation.device)
         with torch.no_grad():
-            return encoder.prepare(torch.from_numpy(writable(X))).float()
+            return encoder.prepare(X).float().cpu()
 
     # -- boxes -------------------------------------------------------------------------
     def _represent(self, X, names=None):
@@ -1097,7 +1126,7 @@ class BoxRelationEmbedder(
 
     def _place(self, X):
         module = self._double().cpu()
-        pair_loss = copy.deepcopy(self._pair_loss).double().cpu()
+        pair_loss = copy.deepcopy(self._pair_loss).double()
         n_known = self._teachers.n_known
         others, counts = self.boxes_[:n_known], np.ones(n_known)
         # After a partial fit, virtual tasks are no longer where they were.

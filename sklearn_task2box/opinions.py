@@ -132,10 +132,11 @@ def weigh(pairs, boxes, popularity=0.0, divergence=0.0):
     unknown = pairs.n_unknown / (n * (n - 1))
     few = max(0.0, 2 * unknown - 1)
     strengths, observed = pairs.dense()
-    observed = observed & ~np.eye(n, dtype=bool)
     own, said = (
         table[observed].clip(_TOLERATED, 1 - _TOLERATED) for table in (strengths, boxes)
     )
+    if np.ptp(own) == 0:  # what is left, beside what saying one half would leave
+        own, said = np.append(own, 1 - own), np.append(said, 1 - said)
     left = 1 - explained_deviance(own, said)
     known_pairs = (1 - unknown) * (n - 1)
     lack = min(1.0, _LACK * max(0.0, left - _LEFT))
@@ -285,7 +286,7 @@ class Opinions:
     """Tasks to be asked for by what teachers think of them.
 
     The same questions as to :class:`sklearn_task2box.queries.KnownBoxes`, but all strengths
-    are worked out. Of each task in itself they think 1.
+    are worked out. Of each known task in itself they think 1.
 
     Parameters
     ----------
@@ -358,8 +359,10 @@ class Opinions:
                 for kind in self._baselines()
             ),
         ]
-        itself, learned = heads == tails, self.learned.pairs(heads, tails)
-        return self._together(self.known[heads], self.known[tails], said, learned, itself)
+        learned = self.learned.pairs(heads, tails)
+        known = self.known[heads], self.known[tails]
+        itself = (heads == tails) | (np.equal(*known) & (known[0] >= 0))
+        return self._together(*known, said, learned, itself)
 
     def overlaps(self, asked, inside):
         """How much of each task asked for lies in each of these, or the other way round.

@@ -74,9 +74,10 @@ class Lessons:
     pairs : ObservedPairs
         Of all of these: those observed, and opinions of the others.
     bodies : list of MLP
-        Networks of the teachers, of prepared features; none where there are no features.
+        Networks of the teachers, of prepared features, to be read in place of these; none
+        where the features are read.
     teachers : Teachers or None
-        To be asked of new tasks; None where there are no features.
+        To be asked of new tasks, if they are.
     """
 
     X: np.ndarray
@@ -269,6 +270,7 @@ def fit_pair_classifier(X, pairs, max_epochs, number, seed):
         max_pairs=_PAIRS_PER_EPOCH,
         random_state=seed,
     )
+    classifier._separates_twins = False  # X has their marks, if they are to be told apart
     return classifier.fit(X, np.where(observed, strengths, np.nan))
 
 
@@ -368,7 +370,9 @@ def ask_popularity(pairs):
     mean = own.mean()
     explained = [
         explained_deviance(
-            own, (sums[tails] - own + drawn * mean) / (counts[tails] - 1 + drawn)
+            own,
+            # Rounding may lead out of [0, 1].
+            ((sums[tails] - own + drawn * mean) / (counts[tails] - 1 + drawn)).clip(0, 1),
         )
         for drawn in _DRAWN_TOWARDS
     ]
@@ -407,12 +411,14 @@ def calibrated(weights, rehearsal, X, panel, divergence):
 
     popularity, _ = ask_popularity(rehearsal.rest)
     *ends, strengths = rehearsal.known
-    said, further = heard(*ends)
-    opinions = weights.of_known(*said, popularity[ends[1]], further)
-    weights = replace(weights, known=Calibration.fit(opinions, strengths, graded))
-    if len(rehearsal.order) - rehearsal.rest.n_tasks < _ENOUGH_TASKS:
-        return weights
+    if len(strengths):
+        said, further = heard(*ends)
+        opinions = weights.of_known(*said, popularity[ends[1]], further)
+        weights = replace(weights, known=Calibration.fit(opinions, strengths, graded))
     *ends, strengths = rehearsal.new
-    said, further = heard(*ends)
-    opinions = weights.of_new(*said, further)
-    return replace(weights, new=Calibration.fit(opinions, strengths, graded))
+    n_new = len(rehearsal.order) - rehearsal.rest.n_tasks
+    if len(strengths) and n_new >= _ENOUGH_TASKS:
+        said, further = heard(*ends)
+        opinions = weights.of_new(*said, further)
+        weights = replace(weights, new=Calibration.fit(opinions, strengths, graded))
+    return weights

@@ -76,7 +76,7 @@ class Twins:
                 "relations say, tasks of equal features are treated alike. Give features "
                 "in which they differ.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
             return cls.none(X)
         return cls(positions, X[positions], _LENGTH * _spread(X))

@@ -35,7 +35,10 @@ def test_the_line_is_found(graded, slope, intercept):
     said = rng.uniform(0.02, 0.98, size=50_000)
     meant = expit(slope * logit(said) + intercept)
     strengths = meant if graded else (rng.uniform(size=len(meant)) < meant).astype(float)
-    found = Calibration.fit(said, strengths)
+    found = Calibration.fit(said, strengths, graded)
+    if not graded and slope < 1:
+        assert found == AS_SAID  # they could as well be too sure
+        return
     assert_allclose((found.slope, found.intercept), (slope, intercept), atol=0.05)
     assert_allclose(found(said), meant, atol=0.02)
 
@@ -49,7 +52,7 @@ def test_few_pairs_say_little():
         for n in (0, 4, 10_000)
     ]
     assert changes[0] == 0
-    assert changes[1] < changes[2]
+    assert changes[1] < 0.1 < changes[2]
 
 
 def test_the_sure_and_wrong_do_not_break_it():

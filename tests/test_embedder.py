@@ -462,13 +462,6 @@ def test_auto_precision_is_what_the_device_computes_in(
     assert not quick(precision="float32")._is_mixed(device)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_gives_boxes_too(taxonomy):
-    model = quick(device="cuda").fit(*taxonomy)
-    assert model.net_.device == "cuda"
-    assert model.score(*taxonomy) > 0.5
-
-
 def test_stored_nets_name_no_device_but_in_the_module(taxonomy):
     """What skorch does not move to a device that is there must hold no tensor."""
     net = quick(early_stopping=True).fit(*taxonomy).net_

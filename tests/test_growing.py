@@ -227,3 +227,30 @@ def test_a_warm_start_on_more_tasks_keeps_the_old_ones(named):
     model.fit(frame, graph)
     assert precision_among(model, frame, graph, old) >= 0.98 * before
     assert precision_among(model, frame, graph, frame.index) > 0.95
+
+
+@pytest.mark.parametrize("options", [{"n_teachers": 0}, {}, {"predict_from": "teachers"}])
+def test_sparse_rows_are_read_as_the_dense_ones_that_were_fitted(options):
+    X, graph = make_taxonomy(40)
+    X += 3  # far from 0: centred while training
+    settings = {**QUICK, "max_epochs": 30, "n_teachers": 2, **options}
+    found = []
+    for kind in (np.asarray, sparse.csr_matrix):
+        model = BoxRelationEmbedder(**settings).fit(X[:30], graph.subgraph(range(30)))
+        model.partial_fit(kind(X[30:]), graph)
+        if "predict_from" not in options:  # its teachers know the first 30 alone
+            model.set_params(warm_start=True, max_epochs=2).fit(kind(X), graph)
+        found.append([model.boxes_, model.transform(kind(X + 0.1)), model.score(X, graph)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_variances_stay_variances_where_they_are_0(kinds):
+    X, strengths = kinds
+    assert (X.to_numpy()[:, X.shape[1] // 2 :] == 0).any()
+    order = np.random.RandomState(0).permutation(len(X))
+    X, strengths = X.iloc[order], strengths[np.ix_(order, order)]
+    settings = {**QUICK, "max_epochs": 30, "n_teachers": 2}
+    model = BoxRelationEmbedder(**settings, variances=True, predict_from="teachers")
+    model.fit(X.iloc[:40], strengths[:40, :40]).partial_fit(X.iloc[40:], strengths)
+    assert model.score(X, strengths) > 0.5

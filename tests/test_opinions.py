@@ -114,6 +114,15 @@ def test_boxes_that_fail_to_fit_are_believed_less(kinds):
     assert weigh(pairs, 1 - strengths).lack == 1  # worse than nothing
 
 
+def test_boxes_that_fit_strengths_which_are_all_the_same_are_believed(kinds):
+    _, strengths = kinds
+    related = TaskRelations(np.where(strengths == 1, 1, np.nan)).observed()
+    lacks = [weigh(related, share * strengths).lack for share in (1, 0.97, 0.9, 0.5, 0)]
+    assert lacks[:2] == [0, 0]
+    assert 0 < lacks[2] < lacks[3]
+    assert lacks[3:] == [1, 1]
+
+
 # -- predictions -----------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def split_digits():
@@ -140,6 +149,8 @@ def test_tables_and_pairs_say_the_same(fitted, split_digits):
     assert_allclose(said.reshape(table.shape), table, atol=1e-9)
     assert (table[known, known] == 1).all()
     assert fitted.predict_proba(TaskPairs(X, [(new[0], new[0])]))[0, 1] == 1
+    twice = X[[known[5], known[5]]]  # a known task, asked for under another position
+    assert fitted.predict_proba(TaskPairs(twice, [(0, 1)]))[0, 1] == 1
     assert_allclose(fitted.predict_proba(X[new[:1]]), table[new[:1]], atol=1e-9)
     assert_array_equal(fitted.predict(X), table >= fitted.threshold_)
 

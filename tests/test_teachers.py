@@ -387,3 +387,52 @@ def test_features_that_are_no_variances(kinds, taxonomy):
         BoxRelationEmbedder(**QUICK, variances=True).fit(centred, strengths)
     with pytest.raises(ValueError, match="odd number, 59"):
         BoxRelationEmbedder(**QUICK, variances=True).fit(X.iloc[:, 1:], strengths)
+
+
+def test_a_rehearsal_may_hold_out_no_pair():
+    """Thirty pairs of 6 of the 100 tasks are observed."""
+    rng = np.random.RandomState(0)
+    X, strengths = np.abs(rng.normal(size=(100, 6))), np.full((100, 100), np.nan)
+    strengths[:6, :6] = np.triu(np.ones((6, 6)))
+    strengths[5, :5] = 1
+    strengths[4, :4] = 1
+    np.fill_diagonal(strengths, np.nan)
+    pairs = TaskRelations(strengths).observed()
+    empty = [
+        seed
+        for seed in range(10)
+        if (one := rehearse(pairs, np.random.RandomState(seed))) and not len(one.new[0])
+    ]
+    assert empty
+    said = np.full((100, 100), 0.3)
+    rehearsal = rehearse(pairs, np.random.RandomState(empty[0]))
+    weights = Weights(0.0, 0.1, 0.0, 0.0, 0.0, 0.3)
+    panel = Panel(None, [], [], [], None, (said, said, said))
+    divergence = fit_divergence(X, pairs)
+    found = calibrated(weights, rehearsal, X, panel, divergence)
+    assert found.new == AS_SAID
+    nothing = np.zeros(0, dtype=int), np.zeros(0, dtype=int), np.zeros(0)
+    rehearsal = replace(rehearsal, known=nothing)
+    assert calibrated(weights, rehearsal, X, panel, divergence) == weights
+
+
+@pytest.mark.parametrize("n", [32, 100])
+@pytest.mark.parametrize("strength", [0.999, 0.9999, 1 - 1e-6])
+def test_popularity_stands_strengths_that_are_nearly_all_1(n, strength):
+    strengths = np.ones((n, n))
+    strengths[3, 4] = strength
+    popularity, explained = ask_popularity(TaskRelations(strengths).observed())
+    np.testing.assert_allclose(popularity, 1, atol=1e-2)
+    assert 0 <= explained <= 1
+
+
+def test_variances_of_new_tasks_are_not_negative(kinds):
+    X, strengths = kinds
+    settings = {**QUICK, "max_epochs": 5}
+    model = BoxRelationEmbedder(**settings, variances=True).fit(X, strengths)
+    wrong = X + 0.1
+    wrong.iloc[0, -1] = -1e-3
+    with pytest.raises(ValueError, match=r"not negative; got -0\.001\. Give them as they"):
+        model.transform(wrong)
+    with pytest.raises(ValueError, match="too large for a divergence"):
+        BoxRelationEmbedder(**settings, variances=True).fit(1e200 * X, strengths)

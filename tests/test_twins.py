@@ -247,3 +247,34 @@ def test_similarities_do_not(alike):
     *_, frame, named = alike
     table = SimilarityBaseline("euclidean").fit(frame, named).predict_proba(frame)
     np.testing.assert_allclose(np.ptp(table[SAME], axis=0), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("predict_from", ["boxes", "teachers"])
+def test_teachers_take_twins_as_one_where_they_are_not_to_be_told_apart(
+    alike, predict_from
+):
+    X, graph, *_ = alike
+    settings = {**QUICK, "n_teachers": 2, "max_epochs": 30, "predict_from": predict_from}
+    model = BoxRelationEmbedder(separate_twins=False, **settings).fit(X, graph)
+    assert model.transform(X + 0.1).shape == (N, 10)
+    said = model.predict_proba(X)
+    np.testing.assert_allclose(said[SAME[1]], said[SAME[0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("n_teachers", [0, 2])
+def test_other_features_than_before_are_told(alike, n_teachers):
+    X, graph, *_ = alike
+    settings = {**QUICK, "n_teachers": n_teachers, "max_epochs": 3, "warm_start": True}
+    model = BoxRelationEmbedder(**settings).fit(X, graph)
+    boxes = model.boxes_
+    with pytest.raises(ValueError, match=r"from 12 features to 5 dimensions.* has 11"):
+        model.fit(X[:, :11], graph)
+    assert model.boxes_ is boxes
+
+
+def test_the_warning_points_at_the_fit(alike, monkeypatch):
+    X, graph, *_ = alike
+    monkeypatch.setattr(Twins.among.__func__, "__defaults__", (3,))
+    with pytest.warns(UserWarning, match="too many to tell them apart") as caught:
+        BoxRelationEmbedder(**{**QUICK, "max_epochs": 1}).fit(X, graph)
+    assert caught[0].filename == __file__

@@ -140,7 +140,15 @@ class SimilarityBaseline(_RelationBaseline):
         sampler = Sampler(observed, _MAX_PAIRS, np.random.RandomState(0))
         heads, tails, strengths, weights = sampler.draw()
         if self.similarity == "gaussian_kl":
-            divergences = self._of_pairs(self._divergences, tasks, heads, tails)
+            with np.errstate(over="ignore", invalid="ignore"):
+                divergences = self._of_pairs(self._divergences, tasks, heads, tails)
+            if not np.isfinite(divergences).all():
+                raise ValueError(
+                    "The features are too large for a divergence of normal distributions: "
+                    f"the largest is {np.abs(data).max():.3g}, and its square is beyond "
+                    "float64. Scale them down, variances by the square of the factor, or "
+                    "set variances=False."
+                )
             self._offset = _SMALL * float(np.median(divergences)) or 1.0
             scores = self._closeness(divergences)
         else:

@@ -1,0 +1,132 @@
+"""Fits on another device: a pretended one and, where there is one, a CUDA device."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_taxonomy
+from pretended import PretendedCuda
+from scipy import sparse
+
+from sklearn_task2box import BoxRelationEmbedder, TaskPairs, pairwise, roles, training
+from sklearn_task2box import embedder as module_of_embedder
+
+QUICK = {
+    "hidden_layer_sizes": (16, 8),
+    "max_epochs": 6,
+    "n_teachers": 2,
+    "placement_steps": 5,
+    "precision": "float32",
+    "random_state": 0,
+}
+OPTIONS = [
+    {},
+    {"n_teachers": 0},
+    {"predict_from": "teachers"},
+    {"variances": True, "predict_from": "teachers"},
+    {"init": "layout"},
+    {"early_stopping": True},
+    {"batch_size": 200, "n_teachers": 0, "negatives": "hard"},
+    {"encoder": "linear"},
+    {"objective": "squared_error", "normalization": "batch", "volume_weight": 1e-3},
+    {"distance_weight": 1e-3, "squareness_weight": 1e-3},
+]
+
+
+@pytest.fixture
+def pretended_cuda(monkeypatch):
+    """Fits with device="cuda" believe that there is one."""
+    seeded = training.seeded
+    for module in (module_of_embedder, roles):
+        monkeypatch.setattr(module, "seeded", lambda seed, device: seeded(seed, "cpu"))
+    monkeypatch.setattr(
+        BoxRelationEmbedder, "_resolve_device", lambda self: str(self.device)
+    )
+    monkeypatch.setattr(pairwise.torch.cuda, "mem_get_info", lambda device: (1e9, 2e9))
+    with PretendedCuda():
+        yield
+
+
+def relations():
+    X, graph = make_taxonomy(n_tasks=30)
+    strengths = np.full((30, 30), np.nan)
+    strengths[np.random.RandomState(0).uniform(size=strengths.shape) < 0.7] = 0
+    strengths[tuple(np.array(graph.edges).T)] = 1
+    return abs(X), strengths
+
+
+def answers(device, **options):
+    """Of a fit, and of another that goes on from it."""
+    X, strengths = relations()
+    model = BoxRelationEmbedder(**{**QUICK, **options}, device=device).fit(X, strengths)
+    weights = next(model.net_.module_.parameters())
+    new, pairs = X + 0.1, TaskPairs(X + 0.1, [(0, 1), (2, 1)])
+    found = [weights.device.type, model.transform(new), model.predict_proba(pairs)]
+    found += [model.predict_proba(new), model.supersets(k=2)[1], model.score(X, strengths)]
+    model.partial_fit(new[:3], [(30, 0), (31, 1), (2, 32)])
+    model.set_params(warm_start=True).fit(X, strengths)
+    return [*found, model.boxes_, model.predict_proba(new)]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_a_fit_on_another_device_is_the_same(options, pretended_cuda):
+    here, *expected = answers("cpu", **options)
+    there, *found = answers("cuda", **options)
+    assert (here, there) == ("cpu", "cuda")
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("options", [{}, {"init": "layout", "max_epochs": 0}], ids=str)
+def test_so_is_that_of_a_table(options, pretended_cuda):
+    boxes = []
+    for device in ("cpu", "cuda"):
+        model = BoxRelationEmbedder(
+            **{**QUICK, "encoder": "table", **options}, device=device
+        )
+        model.fit(sparse.identity(30, format="csr"), relations()[1])
+        one_more = sparse.csr_matrix(([1.0], ([0], [30])), shape=(1, 31))
+        boxes.append(model.partial_fit(one_more, [(30, 0)]).boxes_)
+    np.testing.assert_array_equal(*boxes)
+
+
+def test_pretended_devices_are_told_apart():
+    with PretendedCuda():
+        here = torch.ones(3)
+        there = here.to("cuda")
+        assert (here.device.type, (there[1:] + 1).device.type) == ("cpu", "cuda")
+        with pytest.raises(RuntimeError, match=r"tensors are on \['cpu', 'cuda:0'\]"):
+            here + there
+        with pytest.raises(RuntimeError, match="tensors are on"):
+            torch.nn.Linear(3, 1).to("cuda")(here)
+        with pytest.raises(TypeError, match=r"use Tensor\.cpu\(\)"):
+            there.numpy()
+        assert (there.cpu() + here).tolist() == [2, 2, 2]
+        assert (there + torch.tensor(1.0)).device.type == "cuda"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_cuda_gives_boxes_too(options):
+    here, there = (answers(device, **options) for device in ("cpu", "cuda"))
+    assert there[0] == "cuda"
+    assert abs(here[5] - there[5]) < 0.2
+    for found in there[1:]:
+        assert np.isfinite(found).all()
+
+
+class Scaled(torch.nn.Module):
+    """A loss with a parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, log_overlap, strengths):
+        return (self.scale * log_overlap.exp() - strengths) ** 2
+
+
+def test_what_is_kept_of_the_objective_is_on_the_cpu(pretended_cuda):
+    settings = {**QUICK, "objective": Scaled, "device": "cuda"}
+    model = BoxRelationEmbedder(**settings).fit(*relations())
+    assert model._pair_loss.scale.device.type == "cpu"
+    assert model.transform(relations()[0] + 0.1).shape == (30, 10)
