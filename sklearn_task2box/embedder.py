@@ -7,6 +7,7 @@ from numbers import Integral, Real
 import networkx as nx
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics import pairwise_distances_argmin_min
@@ -258,6 +259,10 @@ class BoxRelationEmbedder(
         Of the hidden layers of encoder="mlp" while training. Weights, the last layer, boxes
         and their overlaps are always float32, and predictions float64. "auto" is bfloat16
         on CUDA devices that compute in it, and float32 elsewhere.
+    n_jobs : int, default=None
+        Teachers that are fitted at a time, in processes of their own; -1 takes all
+        processors, None is 1. With one thread for each, as for up to some hundred tasks,
+        the boxes do not depend on it.
     verbose : int, default=0
         1 shows a progress bar with the loss and the held-out score.
     random_state : int, RandomState instance or None, default=None
@@ -369,6 +374,7 @@ class BoxRelationEmbedder(
         "callbacks": [list, None],
         "device": [str, torch.device],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "n_jobs": [Integral, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -414,6 +420,7 @@ class BoxRelationEmbedder(
         callbacks=None,
         device="auto",
         precision="auto",
+        n_jobs=None,
         verbose=0,
         random_state=None,
     ):
@@ -455,6 +462,7 @@ class BoxRelationEmbedder(
         self.callbacks = callbacks
         self.device = device
         self.precision = precision
+        self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
 
@@ -795,8 +803,8 @@ class BoxRelationEmbedder(
         if self.encoder == "table" or sparse.issparse(X):
             told = implied(pairs)
             with self._teachers_bar(n_teachers) as bar:
-                _, said = self._box_teachers(X, told, X, seeds, bar)
-            return Lessons(X, told.completed(said), [], None)
+                boxes = self._work(self._box_jobs(X, told, seeds), bar)
+            return Lessons(X, told.completed(_mean_strengths(boxes, X)), [], None)
         n, everything = len(X), np.concatenate([X, virtual_tasks(X, self.box_dim, rng)])
         rehearsal = rehearse(pairs, np.random.RandomState(seeds[0]))
         half = seeds[: 0 if rehearsal is None else -(-n_teachers // 2)]
@@ -840,41 +848,49 @@ class BoxRelationEmbedder(
 
     def _panel(self, X, pairs, everything, seeds, device, bar):
         """Teachers of all kinds, and what they say of the known tasks and others."""
+        n, sizes, n_boxes = pairs.n_tasks, self._hidden_sizes(), len(seeds)
         # Perceptrons and roles would take what is implied for what is usual.
         told = implied(pairs)
-        teachers, boxes = self._box_teachers(X, told, everything, seeds, bar)
-        n, sizes = pairs.n_tasks, self._hidden_sizes()
-        read = self._features(teachers[0].net_.module_, everything)
-        roles, classifiers = [], []
-        others = seeds[: -(-len(seeds) // 2)]  # of each kind that is no boxes
-        for seed in others:
-            one = fit_roles(read[:n], pairs, sizes, self.max_epochs, seed, device)
-            roles.append(one)
-            bar.update()
-        for number, seed in enumerate(others):
-            one = fit_pair_classifier(X, pairs, self.max_epochs, number, int(seed))
-            classifiers.append(one)
-            bar.update()
+        offset, rotation = preparation(X)
+        encoder = BoxEncoder(None, X.shape[1], 0, offset=offset, rotation=rotation)
+        read = self._features(encoder, everything)
+        jobs = self._box_jobs(X, told, seeds)
+        others = seeds[: -(-n_boxes // 2)]  # of each kind that is no boxes
+        jobs += [
+            delayed(fit_roles)(read[:n], pairs, sizes, self.max_epochs, seed, device)
+            for seed in others
+        ]
+        jobs += [
+            delayed(fit_pair_classifier)(X, pairs, self.max_epochs, number, int(seed))
+            for number, seed in enumerate(others)
+        ]
+        fitted = self._work(jobs, bar)
+        boxes, roles = fitted[:n_boxes], fitted[n_boxes : n_boxes + len(others)]
+        classifiers = fitted[n_boxes + len(others) :]
         said = (
-            boxes,
+            _mean_strengths(boxes, everything),
             np.mean([one.strengths(read) for one in roles], axis=0),
             np.mean([ask_of_pairs(one, everything, n) for one in classifiers], axis=0),
         )
-        return Panel(told, teachers, roles, classifiers, read, said)
+        return Panel(told, boxes, roles, classifiers, read, said)
 
-    def _box_teachers(self, X, pairs, everything, seeds, bar):
-        """Teachers that are boxes, and their mean strengths of all tasks."""
-        own, teachers, strengths = self.get_params(deep=False), [], 0
-        for number, seed in enumerate(seeds):
-            teacher = type(self)(**teacher_settings(own, number, int(seed)))
-            teacher._fit_pairs(X, pairs)
-            if teacher.net_.interrupted_:
-                raise KeyboardInterrupt
-            teachers.append(teacher)
-            boxes = teacher._encode(everything)
-            strengths = strengths + teacher._table(boxes, boxes) / len(seeds)
+    def _box_jobs(self, X, pairs, seeds):
+        """What is to be done for teachers that are boxes."""
+        own = self.get_params(deep=False)
+        teachers = (
+            type(self)(**teacher_settings(own, number, int(seed)))
+            for number, seed in enumerate(seeds)
+        )
+        return [delayed(_fitted)(teacher, X, pairs) for teacher in teachers]
+
+    def _work(self, jobs, bar):
+        """Do jobs, some at a time, and tell what came of each, in their order."""
+        done = []
+        # Processes, since torch has one random state for all threads.
+        for one in Parallel(self.n_jobs, backend="loky", return_as="generator")(jobs):
+            done.append(one)
             bar.update()
-        return teachers, strengths
+        return done
 
     def _start_from_layout(self, encoder, dataset, rng, device):
         pairs = dataset.pairs
@@ -1427,6 +1443,23 @@ class BoxRelationEmbedder(
 
 
 # --------------------------------------------------------------------------------------
+def _fitted(teacher, X, pairs):
+    """A teacher that is boxes, fitted."""
+    teacher._fit_pairs(X, pairs)
+    if teacher.net_.interrupted_:
+        raise KeyboardInterrupt
+    return teacher
+
+
+def _mean_strengths(teachers, X):
+    """Mean strengths of all pairs of tasks, by teachers that are boxes."""
+    strengths = 0
+    for teacher in teachers:
+        boxes = teacher._encode(X)
+        strengths = strengths + teacher._table(boxes, boxes) / len(teachers)
+    return strengths
+
+
 def _with_rows(known, new, rows):
     """Features of the known tasks and of new ones, which stand at some rows."""
     n, stack = known.shape[0], sparse.vstack if sparse.issparse(known) else np.concatenate

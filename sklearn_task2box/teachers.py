@@ -200,6 +200,7 @@ def teacher_settings(settings, number, seed):
         "predict_from": "boxes",
         "early_stopping": False,
         "callbacks": None,
+        "n_jobs": None,
         "verbose": 0,
         "random_state": seed,
     }

@@ -507,6 +507,7 @@ WRONG = {
     **{name: ["3", -1] for name in NUMERIC},
     "temperature": ["hot", 0],
     "batch_size": ["all", 0],
+    "n_jobs": ["2", 1.5],
     "hidden_layer_sizes": ["3", 3, (3, "4"), (0,), (2.5,)],
     "encoder": ["mpl", list, 3],
     "normalization": ["group", 1],

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from scipy.special import expit, logit
 from sklearn.metrics import average_precision_score, log_loss
 from torch import nn
@@ -436,3 +438,17 @@ def test_variances_of_new_tasks_are_not_negative(kinds):
         model.transform(wrong)
     with pytest.raises(ValueError, match="too large for a divergence"):
         BoxRelationEmbedder(**settings, variances=True).fit(1e200 * X, strengths)
+
+
+@pytest.mark.parametrize("form", ["features", "table"])
+def test_several_are_fitted_at_a_time(taxonomy, form):
+    X, graph = taxonomy
+    seen = few_of(nx.to_numpy_array(graph, nodelist=range(len(X))), 0.6)
+    options = {**QUICK, "max_epochs": 20, "n_teachers": 2}
+    if form == "table":
+        X, options["encoder"] = sparse.identity(len(X), format="csr"), "table"
+    one, two = (
+        BoxRelationEmbedder(**options, n_jobs=n_jobs).fit(X, seen) for n_jobs in (None, 2)
+    )
+    np.testing.assert_array_equal(one.boxes_, two.boxes_)
+    np.testing.assert_allclose(one.predict_proba(X), two.predict_proba(X), atol=1e-12)
