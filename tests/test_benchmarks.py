@@ -631,7 +631,7 @@ def test_the_table_of_the_readme_is_replaced(tmp_path, monkeypatch, capsys):
     text = readme.read_text()
     assert text.startswith(f"before\n{tables.START}\n|")
     assert text.endswith(f"{tables.END}\nafter\n")
-    assert "old" not in text
+    assert "\nold\n" not in text
     line = (
         "| cub | **0.850 ± 0.050** | 0.550 ± 0.050 |  | 0.500 ± 0.000 | "
         "0.600 ± 0.000 (closure) |"
