@@ -261,8 +261,9 @@ class BoxRelationEmbedder(
         on CUDA devices that compute in it, and float32 elsewhere.
     n_jobs : int, default=None
         Teachers that are fitted at a time, in processes of their own; -1 takes all
-        processors, None is 1. With one thread for each, as for up to some hundred tasks,
-        the boxes do not depend on it.
+        processors, None is 1. Most is gained up to some 200 tasks, where each uses one
+        thread; the boxes are the same then. Beyond, a single one uses more than one
+        thread, and other numbers of threads round otherwise.
     verbose : int, default=0
         1 shows a progress bar with the loss and the held-out score.
     random_state : int, RandomState instance or None, default=None
