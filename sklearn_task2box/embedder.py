@@ -617,12 +617,13 @@ class BoxRelationEmbedder(
         if options.get("reset", True) or self._teachers is None:
             return X
         X = self._as_fitted(X)
-        if self._teachers.divergence is not None and X[:, X.shape[1] // 2 :].min() < 0:
+        least = X[:, X.shape[1] // 2 :].min()
+        if self._teachers.divergence is not None and least < 0:
             raise ValueError(
                 "The fit read the second half of the features as variances, by their names "
                 "or as variances=True says, and these are not negative; got "
-                f"{X[:, X.shape[1] // 2 :].min():.3g}. Give them as they are, not centred, "
-                "or fit with variances=False."
+                f"{least:.3g}. Give them as they are, not centred, or fit with "
+                "variances=False."
             )
         return X
 

@@ -114,6 +114,14 @@ def test_cuda_gives_boxes_too(options):
         assert np.isfinite(found).all()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_relations_are_learned_on_cuda(taxonomy):
+    settings = {**QUICK, "max_epochs": 60, "hidden_layer_sizes": (32,), "n_teachers": 0}
+    model = BoxRelationEmbedder(**settings, device="cuda").fit(*taxonomy)
+    assert model.net_.device == "cuda"
+    assert model.score(*taxonomy) > 0.5
+
+
 class Scaled(torch.nn.Module):
     """A loss with a parameter."""
 
