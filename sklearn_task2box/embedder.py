@@ -571,7 +571,8 @@ class BoxRelationEmbedder(
                 self.n_features_in_ = X.shape[1]  # a column for each task
             data = self._as_fitted(self._check(X, reset=False))
             known = self.net_.module_.restore(self._prepared, self.n_features_in_)
-            if self._has_variances:  # rounding may have made them negative
+            # Where an offset is added, rounding may make them negative.
+            if self._has_variances and not sparse.issparse(known):
                 variances = known[:, self.n_features_in_ // 2 : self.n_features_in_]
                 np.maximum(variances, 0, out=variances)
             rows = known.shape[0] + np.arange(data.shape[0])

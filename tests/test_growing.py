@@ -254,3 +254,6 @@ def test_variances_stay_variances_where_they_are_0(kinds):
     model = BoxRelationEmbedder(**settings, variances=True, predict_from="teachers")
     model.fit(X.iloc[:40], strengths[:40, :40]).partial_fit(X.iloc[40:], strengths)
     assert model.score(X, strengths) > 0.5
+    X = sparse.csr_matrix(X)
+    model = BoxRelationEmbedder(**settings, variances=True).fit(X[:40], strengths[:40, :40])
+    assert len(model.partial_fit(X[40:], strengths).boxes_) == X.shape[0]
