@@ -7,7 +7,8 @@ tables of it.
 
 Thresholds are chosen on the validation pairs, and nothing on the test pairs. A method runs
 in a process of its own with one thread; ``seconds`` are those of its fit, ``peak_mb`` is
-the most memory that fit and predictions took on top of what the process held before.
+the most memory that fit and predictions took on top of what the process held before, and
+``device`` the GPU, where there is one.
 """
 
 import argparse
@@ -58,6 +59,7 @@ COLUMNS = [
     "package",
     "torch",
     "sklearn",
+    "device",
     "message",
 ]
 # What --quick runs, with every method and the same settings.
@@ -144,7 +146,9 @@ def measure(data, protocol, method, dim, seed):
             about = {"method": name, "part": part, "n_test": len(pairs)}
             rows += [about | {"metric": k, "value": v} for k, v in found.items()]
     peak = max(0.0, _memory("VmHWM") - before)
-    return [row | {"seconds": seconds, "peak_mb": peak} for row in rows]
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    shared = {"seconds": seconds, "peak_mb": peak, "device": device}
+    return [row | shared for row in rows]
 
 
 def _predicted(model, X, pairs, strengths):
@@ -298,7 +302,8 @@ def run(datas, cells, results, jobs=1, limit=3600):
 
 def _start(data, cell):
     # A fork shares the data and the imported code; both would take longer than most fits.
-    context = multiprocessing.get_context("fork")
+    # But CUDA cannot be used in one.
+    context = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(sender, data, cell[1:]))
     process.start()
@@ -308,7 +313,7 @@ def _start(data, cell):
 
 def _work(sender, data, arguments):
     try:
-        with warnings.catch_warnings():
+        with threadpool_limits(1), few_threads(0), warnings.catch_warnings():
             # Comparators take the epochs they take.
             warnings.simplefilter("ignore", ConvergenceWarning)
             rows = measure(data, *arguments)

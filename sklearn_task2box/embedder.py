@@ -100,6 +100,12 @@ _MAX_WHOLE = 30_000_000
 _AUTO_BATCH = 65_536
 # Pairs that a threshold is chosen on; of more, unrelated ones are drawn.
 _MAX_SCORED = 300_000
+# Epochs where none are asked for, and where what teachers make of the features is read:
+# there is more to learn then, and little danger in learning it by heart.
+_EPOCHS = 400
+_EPOCHS_TAUGHT = 1200
+# The hidden layer of a network that reads it, beside the last of each teacher.
+_TIMES_WIDER = 4
 # Numbers read at a time outside of training.
 _BLOCK = 1 << 20
 # Distance, beside the typical length of the features of a task, that is rounding.
@@ -136,7 +142,9 @@ class BoxRelationEmbedder(
         positions, then what the sides are made of. With fewer tasks than features, it sees
         the features rotated into the span of the tasks, and is called with their number.
     hidden_layer_sizes : tuple of int, default=(512, 256)
-        Widths of the hidden layers of encoder="mlp".
+        Widths of the hidden layers of encoder="mlp". Where there are teachers, these have
+        them, and the network that reads what they make of the features has one hidden
+        layer, four times as wide as the last of these.
     dropout : float in [0, 1), default=0.0
         After each hidden layer of encoder="mlp".
     normalization : {"batch", "layer"} or None, default=None
@@ -165,8 +173,10 @@ class BoxRelationEmbedder(
         nothing else (:func:`sklearn_task2box.layout.layout`), and starts from there: a
         table has exactly these boxes, other networks are first fitted to them. For large
         graphs with encoder="table", and to reach good boxes of two dimensions early.
-    max_epochs : int, default=400
-        Passes over the observed pairs. 0 keeps the boxes of init="layout".
+    max_epochs : int or "auto", default="auto"
+        Passes over the observed pairs. 0 keeps the boxes of init="layout". "auto" is 400,
+        and 1,200 for a network that reads what teachers make of the features. Teachers
+        themselves take no more than 200 or, those that are no boxes, 400.
     batch_size : int, None or "auto", default="auto"
         Pairs per step. None takes all observed pairs at once, those that are not
         mentioned among them. With a number, and where unmentioned pairs are negative,
@@ -347,7 +357,7 @@ class BoxRelationEmbedder(
         "distance_weight": [Interval(Real, 0, None, closed="left")],
         "squareness_weight": [Interval(Real, 0, None, closed="left")],
         "init": [StrOptions({"random", "layout"})],
-        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
@@ -397,7 +407,7 @@ class BoxRelationEmbedder(
         distance_weight=0.0,
         squareness_weight=0.0,
         init="random",
-        max_epochs=400,
+        max_epochs="auto",
         batch_size="auto",
         n_negatives=10,
         negatives="uniform",
@@ -706,6 +716,8 @@ class BoxRelationEmbedder(
         if batch_size == "auto":
             batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH
 
+        max_epochs = self._epochs(taught=lessons is not None and bool(lessons.bodies))
+
         with seeded(seed, device), few_threads(to_learn.n_observed):
             encoder = self._make_encoder(X, pairs, going_on)
             features = self._features(encoder, X)
@@ -715,8 +727,9 @@ class BoxRelationEmbedder(
             if lessons is not None and lessons.bodies:
                 stack = Stack(lessons.bodies, features)
                 read = stack.read(read)
-                # One hidden layer is enough for what has gone through several.
-                sizes = self._hidden_sizes()[-1:]
+                # One hidden layer is enough for what has gone through several, and reads
+                # the last of each.
+                sizes = [_TIMES_WIDER * size for size in self._hidden_sizes()[-1:]]
                 encoder.body = self._make_mlp(read.shape[1], sizes)
             learner = encoder.body.head if isinstance(encoder.body, Stack) else encoder.body
             if isinstance(learner, MLP):
@@ -729,7 +742,7 @@ class BoxRelationEmbedder(
                 self._make_objective(),
                 dataset,
                 temperature=self._volume_temperature(),
-                max_epochs=self.max_epochs,
+                max_epochs=max_epochs,
                 learning_rate=self.learning_rate,
                 learning_rate_schedule=self.learning_rate_schedule,
                 weight_decay=self.weight_decay,
@@ -786,6 +799,12 @@ class BoxRelationEmbedder(
             f"predict_from='teachers' needs teachers, and this fit has none: {why}. Set "
             "predict_from='boxes', or fit anew with teachers."
         )
+
+    def _epochs(self, taught=False):
+        """Passes over the pairs, of a network that reads what teachers make of them?"""
+        if self.max_epochs == "auto":
+            return _EPOCHS_TAUGHT if taught else _EPOCHS
+        return self.max_epochs
 
     def _n_asked(self, X, pairs):
         """How many teachers are asked."""
@@ -852,6 +871,7 @@ class BoxRelationEmbedder(
     def _panel(self, X, pairs, everything, seeds, device, bar):
         """Teachers of all kinds, and what they say of the known tasks and others."""
         n, sizes, n_boxes = pairs.n_tasks, self._hidden_sizes(), len(seeds)
+        epochs = self._epochs()
         # Perceptrons and roles would take what is implied for what is usual.
         told = implied(pairs)
         offset, rotation = preparation(X)
@@ -860,11 +880,11 @@ class BoxRelationEmbedder(
         jobs = self._box_jobs(X, told, seeds)
         others = seeds[: -(-n_boxes // 2)]  # of each kind that is no boxes
         jobs += [
-            delayed(fit_roles)(read[:n], pairs, sizes, self.max_epochs, seed, device)
+            delayed(fit_roles)(read[:n], pairs, sizes, epochs, seed, device)
             for seed in others
         ]
         jobs += [
-            delayed(fit_pair_classifier)(X, pairs, self.max_epochs, number, int(seed))
+            delayed(fit_pair_classifier)(X, pairs, epochs, number, int(seed))
             for number, seed in enumerate(others)
         ]
         fitted = self._work(jobs, bar)
@@ -879,7 +899,7 @@ class BoxRelationEmbedder(
 
     def _box_jobs(self, X, pairs, seeds):
         """What is to be done for teachers that are boxes."""
-        own = self.get_params(deep=False)
+        own = {**self.get_params(deep=False), "max_epochs": self._epochs()}
         teachers = (
             type(self)(**teacher_settings(own, number, int(seed)))
             for number, seed in enumerate(seeds)

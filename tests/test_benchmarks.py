@@ -423,6 +423,23 @@ def test_a_run_goes_on_where_it_stopped(arguments, monkeypatch, capsys):
     assert not kept.duplicated([*relations.CELL, "part", "metric"]).any()
 
 
+def test_where_cuda_is_processes_are_not_forked(arguments, monkeypatch):
+    few = ["--only", "digits", "--seeds", "1"]
+    relations.main(arguments(*few))
+    forked = relations.read_results(arguments().results)
+    # Only here: a process that is not forked imports another torch.
+    monkeypatch.setattr(relations.torch.cuda, "is_available", lambda: True)
+    again = Path(arguments().results).with_name("again.csv")
+    relations.main(arguments(*few, "--results", str(again)))
+    started = relations.read_results(again)
+    assert set(started["device"]) == {"cpu"}
+    told = [*relations.CELL, "part", "metric", "value"]
+    forked, started = (
+        rows[told].sort_values(told).reset_index(drop=True) for rows in (forked, started)
+    )
+    pd.testing.assert_frame_equal(forked, started)
+
+
 def test_a_quick_run_has_the_problems_it_names(arguments):
     relations.main(arguments("--quick", "--protocols", *PROTOCOLS))
     rows = relations.read_results(arguments().results)

@@ -494,7 +494,6 @@ NUMERIC = [
     "volume_weight",
     "distance_weight",
     "squareness_weight",
-    "max_epochs",
     "n_negatives",
     "learning_rate",
     "weight_decay",
@@ -505,6 +504,7 @@ NUMERIC = [
 ]
 WRONG = {
     **{name: ["3", -1] for name in NUMERIC},
+    "max_epochs": ["many", -1, 1.5],
     "temperature": ["hot", 0],
     "batch_size": ["all", 0],
     "n_jobs": ["2", 1.5],

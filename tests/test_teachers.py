@@ -89,6 +89,30 @@ def test_who_asks_teachers(taxonomy, asked):
     assert len(asked) == 1
 
 
+def test_who_learns_from_teachers_takes_longer_and_is_wider(taxonomy, asked):
+    X, graph = taxonomy
+    settings = {"hidden_layer_sizes": (16, 8), "n_teachers": 1, "random_state": 0}
+    model = BoxRelationEmbedder(**settings).fit(X, graph)
+    assert model.n_iter_ == 1200
+    assert {settings["max_epochs"] for settings in asked} == {200}
+    head = [
+        layer
+        for layer in model.net_.module_.body.head.modules()
+        if isinstance(layer, nn.Linear)
+    ]
+    assert [layer.out_features for layer in head] == [32, 2 * 5]
+    model.set_params(warm_start=True).fit(X, graph)
+    assert model.n_iter_ == 1200 + 400
+    model.set_params(warm_start=False, n_teachers=0).fit(X, graph)
+    assert model.n_iter_ == 400
+    model.set_params(n_teachers=1, max_epochs=30).fit(X, graph)  # and no longer than that
+    assert model.n_iter_ == 30
+    assert asked[-1]["max_epochs"] == 30
+    linear = {"hidden_layer_sizes": (), "n_teachers": 1, "max_epochs": 5}
+    body = BoxRelationEmbedder(**linear).fit(X, graph).net_.module_.body
+    assert not any(isinstance(layer, nn.ReLU) for layer in body.head.modules())
+
+
 @pytest.mark.parametrize("share", [0.3, 1.0])
 def test_a_rehearsal_holds_out_tasks_and_pairs(taxonomy, share):
     X, graph = taxonomy
