@@ -216,7 +216,12 @@ def test_reference_boxes():
     """Numbers that change are seen. Made by this test's own call, in float32."""
     X, graph = make_taxonomy(n_tasks=6, n_features=3)
     model = BoxRelationEmbedder(
-        box_dim=1, hidden_layer_sizes=(4,), max_epochs=20, n_teachers=0, random_state=0
+        box_dim=1,
+        hidden_layer_sizes=(4,),
+        max_epochs=20,
+        n_teachers=0,
+        device="cpu",
+        random_state=0,
     ).fit(X, graph)
     reference = [
         [-0.396587, -0.066239, -0.565287, -0.716983, -0.220222, -0.107196],

@@ -187,3 +187,47 @@ def test_memory_is_bounded_by_the_block(block):
         with Largest() as largest:
             pairs_loss(lower, lower + 1, TEMPERATURE, one, CrossEntropy())
         assert largest.numbers <= max(block, 200 * n)  # the pairs themselves
+
+
+class Unordered(torch.utils._python_dispatch.TorchDispatchMode):
+    """Counts sums whose order CUDA would choose anew each time."""
+
+    added = unordered = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket in (torch.ops.aten.index_add_, torch.ops.aten.index_add):
+            self.added += 1
+            self.unordered += not torch.are_deterministic_algorithms_enabled()
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("warn_only", [False, True])
+def test_sums_over_listed_pairs_have_an_order(warn_only):
+    (lower, upper), listed = problem(20, 3)
+    torch.use_deterministic_algorithms(warn_only, warn_only=warn_only)
+    try:
+        with Unordered() as seen:
+            pairs_loss(lower, upper, TEMPERATURE, as_list(listed), CrossEntropy())
+        kept = torch.are_deterministic_algorithms_enabled()
+        kept_warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert (seen.added, seen.unordered) == (5, 0)
+    assert (kept, kept_warn) == (warn_only, warn_only)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_sums_over_many_listed_pairs_are_the_same_again_on_cuda():
+    (lower, upper), listed = problem(300, 3)
+    corners = [c.detach().cuda().float().requires_grad_() for c in (lower, upper)]
+    heads, tails, strengths, weights = (torch.from_numpy(a).cuda() for a in listed)
+    pairs = PairList(heads, tails, strengths, weights)
+    found = [
+        torch.autograd.grad(
+            pairs_loss(*corners, TEMPERATURE, pairs, CrossEntropy()), corners
+        )
+        for _ in range(5)
+    ]
+    for again in found[1:]:
+        for one, other in zip(found[0], again, strict=True):
+            assert torch.equal(one, other)
