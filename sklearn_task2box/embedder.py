@@ -106,6 +106,9 @@ _EPOCHS = 400
 _EPOCHS_TAUGHT = 1200
 # The hidden layer of a network that reads it, beside the last of each teacher.
 _TIMES_WIDER = 4
+# A wide one makes long steps, and boxes a few temperatures apart have no gradient: below
+# this temperature, steps are shorter in proportion.
+_TEMPERATURE_OF_RATE = 0.25
 # Numbers read at a time outside of training.
 _BLOCK = 1 << 20
 # Distance, beside the typical length of the features of a task, that is rounding.
@@ -190,7 +193,9 @@ class BoxRelationEmbedder(
         that is close in the graph: a member of a container of one of the members, or a
         container of a member of one of the containers. Half of the hard ones are uniform.
     learning_rate : float, default=0.005
-        Of AdamW; the largest of the schedule.
+        Of AdamW; the largest of the schedule. A network that reads what teachers make of
+        the features takes less of it where the temperature is below 0.25, as in fewer
+        than five dimensions: in proportion.
     learning_rate_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
         How it changes from step to step.
     weight_decay : float, default=0.0
@@ -716,7 +721,10 @@ class BoxRelationEmbedder(
         if batch_size == "auto":
             batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH
 
-        max_epochs = self._epochs(taught=lessons is not None and bool(lessons.bodies))
+        max_epochs, learning_rate = self._epochs(), self.learning_rate
+        if lessons is not None and lessons.bodies:
+            max_epochs = self._epochs(taught=True)
+            learning_rate *= min(1.0, self._volume_temperature() / _TEMPERATURE_OF_RATE)
 
         with seeded(seed, device), few_threads(to_learn.n_observed):
             encoder = self._make_encoder(X, pairs, going_on)
@@ -743,7 +751,7 @@ class BoxRelationEmbedder(
                 dataset,
                 temperature=self._volume_temperature(),
                 max_epochs=max_epochs,
-                learning_rate=self.learning_rate,
+                learning_rate=learning_rate,
                 learning_rate_schedule=self.learning_rate_schedule,
                 weight_decay=self.weight_decay,
                 max_gradient_norm=self.max_gradient_norm,

@@ -9,6 +9,7 @@ import torch
 from scipy import sparse
 from scipy.special import expit, logit
 from sklearn.metrics import average_precision_score, log_loss
+from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
@@ -111,6 +112,29 @@ def test_who_learns_from_teachers_takes_longer_and_is_wider(taxonomy, asked):
     linear = {"hidden_layer_sizes": (), "n_teachers": 1, "max_epochs": 5}
     body = BoxRelationEmbedder(**linear).fit(X, graph).net_.module_.body
     assert not any(isinstance(layer, nn.ReLU) for layer in body.head.modules())
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"),
+    [
+        ({"box_dim": 5}, 0.01),
+        ({"box_dim": 20}, 0.01),
+        ({"box_dim": 2}, 0.01 * 0.04 / 0.25),
+        ({"box_dim": 5, "temperature": 0.125}, 0.005),
+        ({"box_dim": 2, "n_teachers": 0}, 0.01),
+    ],
+    ids=str,
+)
+def test_steps_are_short_where_the_temperature_is_low(taxonomy, options, rate):
+    rates = []
+
+    class Rates(Callback):
+        def on_batch_end(self, net, **_):
+            rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    settings = {**QUICK, "n_teachers": 1, "learning_rate": 0.01, "callbacks": [Rates()]}
+    BoxRelationEmbedder(**{**settings, **options}).fit(*taxonomy)
+    assert max(rates) == pytest.approx(rate, rel=1e-2)
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])
