@@ -83,14 +83,16 @@ class Results:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._mend()
-        rows = read_results(self.path) if self.path.exists() else pd.DataFrame(columns=CELL)
+        rows = (
+            pd.DataFrame(columns=CELL) if _is_empty(self.path) else read_results(self.path)
+        )
         self.done = set(rows[CELL].itertuples(index=False, name=None))
 
     def add(self, rows):
         """Append the rows of a cell."""
         table = pd.DataFrame(rows, columns=COLUMNS)
         text = table.to_csv(
-            index=False, header=not self.path.exists(), float_format="%.6g"
+            index=False, header=_is_empty(self.path), float_format="%.6g"
         ).encode()
         with open(self.path, "ab", buffering=0) as file:
             file.write(text)
@@ -112,13 +114,17 @@ class Results:
         partial.replace(self.path)
 
     def _mend(self):
-        if not self.path.exists() or self.path.read_bytes().endswith(b"\n"):
+        if _is_empty(self.path) or self.path.read_bytes().endswith(b"\n"):
             return
         whole = self.path.read_bytes()
         self.path.write_bytes(whole[: whole.rfind(b"\n") + 1])
         rows = read_results(self.path)
         if len(rows):  # the cut row may be of the cell before it
             self._write(rows[~(rows[CELL] == rows[CELL].iloc[-1]).all(axis=1)])
+
+
+def _is_empty(path):
+    return not path.exists() or path.stat().st_size == 0
 
 
 def read_results(path):
