@@ -213,7 +213,7 @@ class BoxRelationEmbedder(
         bear out that containment is transitive, unknown pairs that follow from others are
         learned as if observed. See :mod:`sklearn_task2box.teachers`,
         :mod:`sklearn_task2box.calibration` and :mod:`sklearn_task2box.implied`. A fit
-        takes about twelve times as long. "auto" is 4, and 0 beyond 2,000 tasks. Where
+        takes fifteen to twenty times as long. "auto" is 4, and 0 beyond 2,000 tasks. Where
         features are sparse or there are none (encoder="table"), all teachers are boxes,
         asked of unknown pairs alone. There are none where a fit goes on from another,
         where y is None, where max_epochs=0, and where such boxes have no unknown pair.
