@@ -104,9 +104,10 @@ _MAX_SCORED = 300_000
 # there is more to learn then, and little danger in learning it by heart.
 _EPOCHS = 400
 _EPOCHS_TAUGHT = 1200
-# The hidden layer of a network that reads it, beside the last of each teacher.
+# Width of the hidden layer of a network that reads it, as a multiple of the last of the
+# teachers' own.
 _TIMES_WIDER = 4
-# A wide one makes long steps, and boxes a few temperatures apart have no gradient: below
+# A wide layer makes long steps, and boxes a few temperatures apart have no gradient: below
 # this temperature, steps are shorter in proportion.
 _TEMPERATURE_OF_RATE = 0.25
 # Numbers read at a time outside of training.
@@ -721,9 +722,9 @@ class BoxRelationEmbedder(
         if batch_size == "auto":
             batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH
 
-        max_epochs, learning_rate = self._epochs(), self.learning_rate
-        if lessons is not None and lessons.bodies:
-            max_epochs = self._epochs(taught=True)
+        reads_bodies = lessons is not None and bool(lessons.bodies)
+        learning_rate = self.learning_rate
+        if reads_bodies:
             learning_rate *= min(1.0, self._volume_temperature() / _TEMPERATURE_OF_RATE)
 
         with seeded(seed, device), few_threads(to_learn.n_observed):
@@ -732,7 +733,7 @@ class BoxRelationEmbedder(
             stack, read = None, features
             if lessons is not None:
                 read = self._features(encoder, lessons.X)
-            if lessons is not None and lessons.bodies:
+            if reads_bodies:
                 stack = Stack(lessons.bodies, features)
                 read = stack.read(read)
                 # One hidden layer is enough for what has gone through several, and reads
@@ -750,7 +751,7 @@ class BoxRelationEmbedder(
                 self._make_objective(),
                 dataset,
                 temperature=self._volume_temperature(),
-                max_epochs=max_epochs,
+                max_epochs=self._epochs(reads_bodies),
                 learning_rate=learning_rate,
                 learning_rate_schedule=self.learning_rate_schedule,
                 weight_decay=self.weight_decay,
@@ -809,7 +810,7 @@ class BoxRelationEmbedder(
         )
 
     def _epochs(self, taught=False):
-        """Passes over the pairs, of a network that reads what teachers make of them?"""
+        """Passes over the pairs; more if the network reads what teachers make of X."""
         if self.max_epochs == "auto":
             return _EPOCHS_TAUGHT if taught else _EPOCHS
         return self.max_epochs

@@ -6,8 +6,6 @@ cache. In the table of all pairs, the intersection of i and j is computed once f
 and (j, i). Volumes and overlaps are those of :mod:`sklearn_task2box.geometry`.
 """
 
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 
@@ -26,16 +24,12 @@ def block_size(device):
     return int(max(BLOCK, min(free // 128, 1 << 27)))  # a block is worth ten arrays
 
 
-@contextmanager
-def _same_order():
-    """Add up in the same order each time: CUDA's own order is another in each run."""
-    before = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+def _add_at(sums, ends, values):
+    """Add values, (..., n_pairs), to the places ``ends`` of the last dimension."""
+    if sums.is_cuda:  # index_add_ adds there in another order in each run
+        sums.movedim(-1, 0).index_put_((ends,), values.movedim(-1, 0), accumulate=True)
+    else:
+        sums.index_add_(-1, ends, values)
 
 
 class PairList:
@@ -80,15 +74,14 @@ class PairList:
             overlaps = shared.sub_(work.log_volumes[heads]).clamp_(max=0)
             gradient = work.loss(overlaps, self.strengths[part], self.weights[part])
             slopes.mul_(gradient)
-            with _same_order():
-                work.volume_gradient.index_add_(0, heads, gradient, alpha=-1)
-                # min(a, b) = (a + b - |a - b|) / 2, and likewise max.
-                turned = above.sign_().mul_(slopes)
-                work.upper_gradient.index_add_(1, heads, slopes - turned)
-                work.upper_gradient.index_add_(1, tails, slopes + turned)
-                turned = below.sign_().mul_(slopes)
-                work.lower_gradient.index_add_(1, heads, slopes + turned, alpha=-1)
-                work.lower_gradient.index_add_(1, tails, slopes - turned, alpha=-1)
+            _add_at(work.volume_gradient, heads, -gradient)
+            # min(a, b) = (a + b - |a - b|) / 2, and likewise max.
+            turned = above.sign_().mul_(slopes)
+            _add_at(work.upper_gradient, heads, slopes - turned)
+            _add_at(work.upper_gradient, tails, slopes + turned)
+            turned = below.sign_().mul_(slopes)
+            _add_at(work.lower_gradient, heads, -slopes - turned)
+            _add_at(work.lower_gradient, tails, turned - slopes)
 
 
 class PairTable:

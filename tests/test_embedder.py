@@ -509,7 +509,7 @@ NUMERIC = [
 ]
 WRONG = {
     **{name: ["3", -1] for name in NUMERIC},
-    "max_epochs": ["many", -1, 1.5],
+    "max_epochs": ["3", -1, "many", 1.5],
     "temperature": ["hot", 0],
     "batch_size": ["all", 0],
     "n_jobs": ["2", 1.5],

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pretended import PretendedCuda
 
 from sklearn_task2box.geometry import intersection, log_volume
 from sklearn_task2box.objectives import CrossEntropy, SquaredError
@@ -189,31 +190,34 @@ def test_memory_is_bounded_by_the_block(block):
         assert largest.numbers <= max(block, 200 * n)  # the pairs themselves
 
 
-class Unordered(torch.utils._python_dispatch.TorchDispatchMode):
-    """Counts sums whose order CUDA would choose anew each time."""
+class Calls(torch.utils._python_dispatch.TorchDispatchMode):
+    """Notes which operations are called."""
 
-    added = unordered = 0
+    def __init__(self):
+        super().__init__()
+        self.names = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func.overloadpacket in (torch.ops.aten.index_add_, torch.ops.aten.index_add):
-            self.added += 1
-            self.unordered += not torch.are_deterministic_algorithms_enabled()
+        self.names.add(func.overloadpacket.__name__)
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("warn_only", [False, True])
-def test_sums_over_listed_pairs_have_an_order(warn_only):
+def test_sums_over_listed_pairs_have_an_order_on_cuda():
     (lower, upper), listed = problem(20, 3)
-    torch.use_deterministic_algorithms(warn_only, warn_only=warn_only)
-    try:
-        with Unordered() as seen:
-            pairs_loss(lower, upper, TEMPERATURE, as_list(listed), CrossEntropy())
-        kept = torch.are_deterministic_algorithms_enabled()
-        kept_warn = torch.is_deterministic_algorithms_warn_only_enabled()
-    finally:
-        torch.use_deterministic_algorithms(False)
-    assert (seen.added, seen.unordered) == (5, 0)
-    assert (kept, kept_warn) == (warn_only, warn_only)
+    here = pairs_loss(lower, upper, TEMPERATURE, as_list(listed), CrossEntropy())
+    corners = [c.detach() for c in (lower, upper)]
+    with PretendedCuda(), Calls() as calls:
+        moved = [c.to("cuda").requires_grad_() for c in corners]
+        ends = [torch.from_numpy(a).to("cuda") for a in listed]
+        pairs = PairList(*ends[:2], *(a.double() for a in ends[2:]))
+        there = pairs_loss(*moved, TEMPERATURE, pairs, CrossEntropy())
+        gradients = torch.autograd.grad(there, moved)
+    assert "index_put_" in calls.names
+    assert not any(name.startswith("index_add") for name in calls.names)
+    for one, other in zip(
+        torch.autograd.grad(here, [lower, upper]), gradients, strict=True
+    ):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
