@@ -87,6 +87,9 @@ class PairList:
 class PairTable:
     """All ordered pairs of tasks: unrelated and of weight 1 but for those listed.
 
+    Where no pair of two of the last tasks counts, as of virtual ones, the part of the table
+    that holds these pairs is not worked out.
+
     Parameters
     ----------
     n_tasks : int
@@ -112,6 +115,12 @@ class PairTable:
         self.device = device
         listed = self.weights.sum(dtype=float) - len(self.heads)
         self.total_weight = n_tasks * (n_tasks - 1) + listed
+        self.n_rows = self._count_rows()
+        worked_out = np.minimum(self.heads, self.tails) < self.n_rows
+        self.heads, self.tails, self.strengths, self.weights = (
+            array[worked_out]
+            for array in (self.heads, self.tails, self.strengths, self.weights)
+        )
         self._plan = None
 
     def __len__(self):
@@ -123,20 +132,28 @@ class PairTable:
         ends = self.heads[chosen], self.tails[chosen]
         return tuple(torch.from_numpy(end).to(self.device) for end in ends)
 
+    def _count_rows(self):
+        """Of how many tasks, from the first, the rows hold all pairs that count."""
+        ignored = self.weights == 0
+        firsts = np.minimum(self.heads, self.tails)[ignored]
+        counts = np.bincount(firsts, minlength=self.n_tasks)[::-1].cumsum()[::-1]
+        rest = self.n_tasks - np.arange(self.n_tasks)
+        return max(1, int(np.argmax(counts == rest * (rest - 1))))
+
     def _blocks(self, dim):
         """Rows of the upper triangle that one block takes: all columns from its first."""
-        starts, n = [0], self.n_tasks
-        while starts[-1] < n:
-            rest = n - starts[-1]
-            starts.append(starts[-1] + min(rest, max(1, self.block // (dim * rest))))
+        starts = [0]
+        while starts[-1] < self.n_rows:
+            rows, columns = self.n_rows - starts[-1], self.n_tasks - starts[-1]
+            starts.append(starts[-1] + min(rows, max(1, self.block // (dim * columns))))
         return np.array(starts)
 
     def _make_plan(self, work):
         """Where the listed pairs stand in each block, and memory to work in."""
         starts = self._blocks(work.dim)
-        own = np.arange(self.n_tasks)
+        own = np.arange(self.n_rows)
         heads, tails = (np.concatenate([ends, own]) for ends in (self.heads, self.tails))
-        zeros = np.zeros(self.n_tasks, dtype=np.float32)
+        zeros = np.zeros(self.n_rows, dtype=np.float32)
         strengths = np.concatenate([self.strengths, zeros])
         weights = np.concatenate([self.weights, zeros])
         # A pair stands in the block of its head, or, turned round, in that of its tail.

@@ -103,6 +103,36 @@ def test_the_table_is_what_autograd_makes_of_it_whatever_the_blocks(
     assert_same(got, want, variables)
 
 
+@given(
+    n=st.integers(2, 12),
+    n_last=st.integers(0, 12),
+    block=st.integers(1, 3000),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=50, deadline=None)
+def test_pairs_of_the_last_tasks_are_left_out_where_none_counts(n, n_last, block, seed):
+    loss, n_all = CrossEntropy(), n + n_last
+    (lower, upper), (heads, tails, strengths, weights) = problem(n_all, 3, seed)
+    among = ~np.eye(n_all, dtype=bool)
+    among[:n] = among[:, :n] = False
+    last = np.nonzero(among)
+    rest = np.minimum(heads, tails) < n
+    ends = (
+        np.concatenate([own[rest], some])
+        for own, some in zip((heads, tails), last, strict=True)
+    )
+    listed = (
+        *ends,
+        np.append(strengths[rest], np.ones(len(last[0]), dtype=np.float32)),
+        np.append(weights[rest], np.zeros(len(last[0]), dtype=np.float32)),
+    )
+    table = PairTable(n_all, *listed, block=block)
+    assert table.n_rows <= n
+    got = pairs_loss(lower, upper, TEMPERATURE, table, loss)
+    want = plain(lower, upper, *full(n_all, listed), loss)
+    assert_same(got, want, [lower, upper])
+
+
 @pytest.mark.parametrize("loss", [CrossEntropy(), SquaredError(), Scaled()])
 @pytest.mark.parametrize("block", [1, 17, 10**6])
 def test_a_list_is_what_autograd_makes_of_it(loss, block):
