@@ -1,5 +1,7 @@
 """partial_fit: further tasks, without forgetting those known."""
 
+import copy
+import functools
 import pickle
 
 import networkx as nx
@@ -16,17 +18,34 @@ QUICK = {"max_epochs": 150, "hidden_layer_sizes": (64,), "random_state": 0}
 N, N_OLD = 80, 60
 
 
-@pytest.fixture(scope="module")
-def named():
-    """Features and relations of 80 tasks, of which the first 60 come first."""
+@functools.cache
+def named_tasks(wide=False):
+    """Features and relations of 80 tasks; wide: with more features than tasks."""
     X, graph = make_taxonomy(N)
+    if wide:
+        X = np.hstack([X, 0.3 * np.random.RandomState(0).normal(size=(N, 200))])
     names = [f"task {i}" for i in range(N)]
     graph = nx.relabel_nodes(graph, dict(enumerate(names)))
     return pd.DataFrame(X, index=names), graph
 
 
-def old_graph(graph, frame):
-    return graph.subgraph(frame.index[:N_OLD])
+@pytest.fixture(scope="module")
+def named():
+    return named_tasks()
+
+
+@functools.cache
+def fitted(n_tasks=N_OLD, wide=False, named=True):
+    frame, graph = named_tasks(wide)
+    frame = frame.iloc[:n_tasks]
+    table = nx.to_pandas_adjacency(graph.subgraph(frame.index), nodelist=frame.index)
+    X, y = (frame, table) if named else (frame.to_numpy(), table.to_numpy())
+    return BoxRelationEmbedder(**QUICK).fit(X, y)
+
+
+def known(*arguments, **named):
+    """A model that knows the first tasks: fitted once, as good as new for each test."""
+    return copy.deepcopy(fitted(*arguments, **named))
 
 
 def precision_among(model, frame, graph, names):
@@ -40,14 +59,11 @@ def precision_among(model, frame, graph, names):
 
 @pytest.mark.parametrize("form", ["graph", "edges", "frame", "relations", "cut frame"])
 @pytest.mark.parametrize("kind", ["more features than tasks", "fewer"])
-def test_new_tasks_are_learned_and_old_ones_kept(named, form, kind):
-    frame, graph = named
-    if kind == "more features than tasks":
-        wide = np.random.RandomState(0).normal(size=(N, 200)) * 0.3
-        frame = pd.concat([frame, pd.DataFrame(wide, frame.index)], axis=1)
-        frame.columns = range(frame.shape[1])
+def test_new_tasks_are_learned_and_old_ones_kept(form, kind):
+    wide = kind == "more features than tasks"
+    frame, graph = named_tasks(wide)
     old, new = frame.index[:N_OLD], frame.index[N_OLD:]
-    model = BoxRelationEmbedder(**QUICK).fit(frame.loc[old], old_graph(graph, frame))
+    model = known(wide=wide)
     before = precision_among(model, frame, graph, old)
     assert before > 0.95
     fresh = [e for e in graph.edges if e[0] in new or e[1] in new]
@@ -75,12 +91,11 @@ def test_new_tasks_are_learned_and_old_ones_kept(named, form, kind):
 def test_without_names_positions_count_on():
     X, graph = make_taxonomy(N)
     table = nx.to_numpy_array(graph, nodelist=range(N))
-    old = table[:N_OLD, :N_OLD]
     edges = [(i, j) for i, j in graph.edges if max(i, j) >= N_OLD]
     forms = [edges, table, sparse.csr_matrix(table), TaskRelations(table)]
     boxes = []
     for more in forms:
-        model = BoxRelationEmbedder(**QUICK).fit(X[:N_OLD], old)
+        model = known(named=False)
         boxes.append(model.partial_fit(X[N_OLD:], more).boxes_)
         assert model.tasks_.tolist() == list(range(N))
     for other in boxes[1:]:
@@ -90,8 +105,7 @@ def test_without_names_positions_count_on():
 def test_relations_of_the_new_tasks_alone_leave_the_others_open():
     X, graph = make_taxonomy(N)
     table = nx.to_numpy_array(graph, nodelist=range(N))
-    model = BoxRelationEmbedder(**QUICK).fit(X[:N_OLD], table[:N_OLD, :N_OLD])
-    model.partial_fit(X[N_OLD:], table[N_OLD:, N_OLD:])
+    model = known(named=False).partial_fit(X[N_OLD:], table[N_OLD:, N_OLD:])
     strengths = model._relations.toarray()
     np.testing.assert_array_equal(strengths[:N_OLD, :N_OLD], table[:N_OLD, :N_OLD])
     np.testing.assert_array_equal(strengths[N_OLD:, N_OLD:], table[N_OLD:, N_OLD:])
@@ -102,14 +116,12 @@ def test_relations_of_the_new_tasks_alone_leave_the_others_open():
 def test_the_first_call_is_fit(named):
     frame, graph = named
     first = BoxRelationEmbedder(**QUICK).partial_fit(frame, graph)
-    np.testing.assert_array_equal(
-        first.boxes_, BoxRelationEmbedder(**QUICK).fit(frame, graph).boxes_
-    )
+    np.testing.assert_array_equal(first.boxes_, fitted(N).boxes_)
 
 
 def test_a_known_task_gets_new_features_and_further_relations(named):
     frame, graph = named
-    model = BoxRelationEmbedder(**QUICK).fit(frame, graph)
+    model = known(N)
     row = frame.iloc[[5, 70]] + 1
     model.partial_fit(row, nx.DiGraph([("task 5", "task 70")]))
     assert len(model.tasks_) == N
@@ -163,9 +175,10 @@ def test_relations_may_bring_the_names_along(named):
     whole = nx.to_pandas_adjacency(graph, nodelist=list(frame.index))
     relations = TaskRelations(whole)
     X = frame.to_numpy()
+    old = BoxRelationEmbedder(**QUICK).fit(X[:N_OLD], relations[:N_OLD])
     boxes = []
     for more in (whole.iloc[N_OLD:], relations[N_OLD:]):
-        model = BoxRelationEmbedder(**QUICK).fit(X[:N_OLD], relations[:N_OLD])
+        model = copy.deepcopy(old)
         boxes.append(model.partial_fit(X[N_OLD:], more).boxes_)
         assert model.tasks_.tolist() == frame.index.tolist()
     with pytest.raises(ValueError, match="relations are of 20 tasks, but X has 3"):
@@ -207,22 +220,18 @@ def test_a_table_grows_by_columns():
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_lost(named, X, y, message):
-    frame, graph = named
-    model = BoxRelationEmbedder(**QUICK).fit(frame, graph)
+    frame, _ = named
+    model = known(N)
     before = vars(model).copy()
     with pytest.raises(ValueError, match=message):
         model.partial_fit(X(frame), y)
     assert vars(model) == before
 
 
-def test_a_warm_start_on_more_tasks_keeps_the_old_ones(named):
-    frame, graph = named
-    wide = np.random.RandomState(0).normal(size=(N, 200)) * 0.3
-    frame = pd.concat([frame, pd.DataFrame(wide, frame.index)], axis=1)
-    frame.columns = range(frame.shape[1])
+def test_a_warm_start_on_more_tasks_keeps_the_old_ones():
+    frame, graph = named_tasks(wide=True)
     old = frame.index[:N_OLD]
-    model = BoxRelationEmbedder(warm_start=True, **QUICK)
-    model.fit(frame.loc[old], old_graph(graph, frame))
+    model = known(wide=True).set_params(warm_start=True)
     before = precision_among(model, frame, graph, old)
     model.fit(frame, graph)
     assert precision_among(model, frame, graph, old) >= 0.98 * before
