@@ -349,7 +349,7 @@ def measure_overhead(table, folder, n=150, dim=5, epochs=300):
     if table.get("machine", n, dim, "ours", "ms per epoch over a plain loop") is not None:
         return
     X, strengths, _ = problem(folder, n)
-    model = BoxRelationEmbedder(dim, max_epochs=epochs, random_state=0)
+    model = BoxRelationEmbedder(dim, max_epochs=epochs, n_teachers=0, random_state=0)
     differences = []
     for _ in range(5):
         model.fit(X, strengths)

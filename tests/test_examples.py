@@ -1,6 +1,7 @@
 """Every example runs as a stranger would run it."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -83,16 +84,21 @@ def test_the_mammals_of_a_small_stand_in(tmp_path):
     assert done.returncode != 0
     assert "mammal_minilm.npz is missing" in done.stderr
     make_mammals(tmp_path)
-    done = run("wordnet_mammals.py", tmp_path, "--max-epochs", 20, folder=tmp_path)
+    done = run("wordnet_mammals.py", tmp_path, "--n-synsets", 30, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "boxes, 5 dimensions" in done.stdout
     assert "novel synsets" in done.stdout
 
 
-def test_the_mammals_of_wordnet(shared_data, tmp_path):
-    done = run("wordnet_mammals.py", shared_data, "--max-epochs", 2, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "1182 of 1182 tasks, 6542 pairs" in done.stdout
+def test_the_mammals_of_wordnet_are_read(shared_data):
+    load = runpy.run_path(str(EXAMPLES / "wordnet_mammals.py"))["load"]
+    X, relations = load(shared_data)
+    assert "1182 of 1182 tasks, 6542 pairs" in repr(relations)
+    assert X.index.tolist() == relations.tasks.tolist()
+    X, relations = load(shared_data, 150)
+    assert X.shape == (150, 384)
+    assert X.index[0] == "mammal.n.01"
+    assert "150 of 150 tasks, 424 pairs" in repr(relations)
 
 
 def test_a_large_taxonomy_from_a_file(tmp_path):
