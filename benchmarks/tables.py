@@ -85,11 +85,15 @@ def label(method, dim):
     return f"{name}, {dim}-d" if dim else name
 
 
+# A line must not break within a number.
+PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
+
+
 def written(mean, error, bold=False):
     """A number with its standard error; nothing where there is no number."""
     if np.isnan(mean):
         return ""
-    text = f"{mean:.3f}" if np.isnan(error) else f"{mean:.3f} ± {error:.3f}"
+    text = f"{mean:.3f}" if np.isnan(error) else f"{mean:.3f}{PLUS_MINUS}{error:.3f}"
     return f"**{text}**" if bold else text
 
 

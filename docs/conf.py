@@ -65,6 +65,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "matplotlib_animations": False,
     "show_memory": False,
+    "remove_config_comments": True,
     "download_all_examples": False,
     "abort_on_example_error": True,
 }

@@ -10,6 +10,8 @@ known tasks that were held out, and for tasks that no relation mentioned.
 Run it with ``make demo``, or ``python examples/demo_digits.py [folder for the picture]``.
 """
 
+# sphinx_gallery_thumbnail_path = 'images/digits_tasks.png'
+
 import sys
 import time
 from pathlib import Path
