@@ -136,9 +136,12 @@ class PairTable:
         """Of how many tasks, from the first, the rows hold all pairs that count."""
         ignored = self.weights == 0
         firsts = np.minimum(self.heads, self.tails)[ignored]
+        # Pairs that don't count among each task and those after it, and how many there are.
         counts = np.bincount(firsts, minlength=self.n_tasks)[::-1].cumsum()[::-1]
-        rest = self.n_tasks - np.arange(self.n_tasks)
-        return max(1, int(np.argmax(counts == rest * (rest - 1))))
+        n_last = self.n_tasks - np.arange(self.n_tasks)
+        # A single last task has no pair that could be left out.
+        none_counts = (counts == n_last * (n_last - 1)) & (n_last > 1)
+        return max(1, int(np.argmax(none_counts))) if none_counts.any() else self.n_tasks
 
     def _blocks(self, dim):
         """Rows of the upper triangle that one block takes: all columns from its first."""

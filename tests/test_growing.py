@@ -43,9 +43,9 @@ def fitted(n_tasks=N_OLD, wide=False, named=True):
     return BoxRelationEmbedder(**QUICK).fit(X, y)
 
 
-def known(*arguments, **named):
+def known(*args, **kwargs):
     """A model that knows the first tasks: fitted once, as good as new for each test."""
-    return copy.deepcopy(fitted(*arguments, **named))
+    return copy.deepcopy(fitted(*args, **kwargs))
 
 
 def precision_among(model, frame, graph, names):

@@ -111,26 +111,21 @@ def test_the_table_is_what_autograd_makes_of_it_whatever_the_blocks(
 )
 @settings(max_examples=50, deadline=None)
 def test_pairs_of_the_last_tasks_are_left_out_where_none_counts(n, n_last, block, seed):
-    loss, n_all = CrossEntropy(), n + n_last
-    (lower, upper), (heads, tails, strengths, weights) = problem(n_all, 3, seed)
-    among = ~np.eye(n_all, dtype=bool)
-    among[:n] = among[:, :n] = False
-    last = np.nonzero(among)
-    rest = np.minimum(heads, tails) < n
-    ends = (
-        np.concatenate([own[rest], some])
-        for own, some in zip((heads, tails), last, strict=True)
-    )
-    listed = (
-        *ends,
-        np.append(strengths[rest], np.ones(len(last[0]), dtype=np.float32)),
-        np.append(weights[rest], np.zeros(len(last[0]), dtype=np.float32)),
-    )
-    table = PairTable(n_all, *listed, block=block)
-    assert table.n_rows <= n
-    got = pairs_loss(lower, upper, TEMPERATURE, table, loss)
-    want = plain(lower, upper, *full(n_all, listed), loss)
+    n_all = n + n_last
+    (lower, upper), listed = problem(n_all, 3, seed)
+    strengths, weights = full(n_all, listed)
+    weights[n:, n:] = 0
+    ends = np.nonzero(~np.eye(n_all, dtype=bool))
+    table = PairTable(n_all, *ends, strengths[ends], weights[ends], block=block)
+    assert table.n_rows <= (n if n_last > 1 else n_all)
+    got = pairs_loss(lower, upper, TEMPERATURE, table, CrossEntropy())
+    want = plain(lower, upper, strengths, weights, CrossEntropy())
     assert_same(got, want, [lower, upper])
+
+
+def test_the_table_is_whole_where_all_pairs_count():
+    _, (heads, tails, strengths, weights) = problem(20, 3)
+    assert PairTable(20, heads, tails, strengths, np.ones_like(weights)).n_rows == 20
 
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), SquaredError(), Scaled()])
