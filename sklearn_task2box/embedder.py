@@ -7,35 +7,33 @@ from numbers import Integral, Real
 import networkx as nx
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import Callback
 from torch import nn
-from tqdm.auto import tqdm
 
 from sklearn_task2box import forms
-from sklearn_task2box.encoders import MLP, BoxEncoder, Stack, Table
+from sklearn_task2box.devices import is_mixed, resolve_device
+from sklearn_task2box.encoders import MLP, Stack, Table, hidden_sizes, make_encoder
 from sklearn_task2box.features import (
     hot_columns,
     means_and_variances,
     names_say_variances,
     preparation,
+    with_rows,
     writable,
 )
-from sklearn_task2box.implied import implied
-from sklearn_task2box.layout import layout, place
+from sklearn_task2box.lessons import School
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.neighbours import neighbourhood_affinities
 from sklearn_task2box.objectives import PAIR_LOSSES, Objective
-from sklearn_task2box.opinions import Opinions, Teachers, agree, weigh
+from sklearn_task2box.opinions import Opinions
 from sklearn_task2box.placement import placed
 from sklearn_task2box.predictor import RelationPredictorMixin
-from sklearn_task2box.queries import KnownBoxes
+from sklearn_task2box.queries import KnownBoxes, graph_of, rankings
 from sklearn_task2box.relations import (
     DIRECTIONS,
     UNOBSERVED,
@@ -43,32 +41,17 @@ from sklearn_task2box.relations import (
     as_relations,
     task_names,
 )
-from sklearn_task2box.roles import fit_roles
 from sklearn_task2box.rollback import all_or_nothing
-from sklearn_task2box.teachers import (
-    MAX_TASKS,
-    N_TEACHERS,
-    Lessons,
-    Panel,
-    ask_divergence,
-    ask_of_pairs,
-    ask_popularity,
-    calibrated,
-    fit_divergence,
-    fit_pair_classifier,
-    n_fitted,
-    rehearse,
-    teacher_settings,
-    virtual_tasks,
-)
+from sklearn_task2box.teachers import MAX_TASKS, N_TEACHERS
 from sklearn_task2box.training import (
     NEGATIVES,
     NoEpochFinished,
     PairDataset,
+    check_callbacks,
     few_threads,
-    fit_outputs,
     make_net,
     seeded,
+    start_from_layout,
 )
 from sklearn_task2box.twins import Twins
 
@@ -117,8 +100,6 @@ _ROUNDING = 1e-5
 # What a virtual task counts for, beside a known one, where a new one is placed: they keep
 # new tasks apart, which else end up in the same gaps between known ones.
 _VIRTUAL = 0.1
-# A task that lies in another by this share is inside it where a layout is made.
-_CONTAINED = 0.5
 
 
 class BoxRelationEmbedder(
@@ -597,7 +578,7 @@ class BoxRelationEmbedder(
                 # Of all tasks together.
                 if self._from_labels:
                     self._labels = np.concatenate([self._labels, np.asarray(y)])
-                data = _with_rows(known, self._twins.mark(data, rows), rows)
+                data = with_rows(known, self._twins.mark(data, rows), rows)
                 every = None
                 if self._relations.named:
                     if names is None:
@@ -622,7 +603,7 @@ class BoxRelationEmbedder(
                     direction=self.direction,
                     unobserved=self.unobserved,
                 )
-                data = _with_rows(known, self._twins.mark(data, rows), rows)
+                data = with_rows(known, self._twins.mark(data, rows), rows)
                 if self.transitive:
                     relations = relations.with_options(transitive="rows")
             self._fit_relations(data, relations, going_on=True, taught=False)
@@ -684,14 +665,7 @@ class BoxRelationEmbedder(
         )
 
     def _fit_pairs(self, X, pairs, going_on=False, taught=False):
-        for callback in self.callbacks or []:
-            one = callback[-1] if isinstance(callback, tuple) else callback
-            is_class = isinstance(one, type) and issubclass(one, Callback)
-            if not (is_class or isinstance(one, Callback)):
-                raise ValueError(
-                    f"callbacks must hold skorch callbacks; got {one!r} of type "
-                    f"{type(one).__name__}."
-                )
+        check_callbacks(self.callbacks or [])
         if self.max_epochs == 0 and self.init == "random":
             raise ValueError(
                 "max_epochs=0 learns nothing with init='random'. Set init='layout' for "
@@ -699,15 +673,10 @@ class BoxRelationEmbedder(
             )
         rng = check_random_state(self.random_state)
         seed, batch_seed = rng.randint(np.iinfo(np.int32).max, size=2)
-        device = self._resolve_device()
+        device = resolve_device(self.device)
         if self.predict_from == "teachers":
             self._check_teachers(X, pairs, going_on, taught)
-        if pairs.n_related == 0:
-            raise ValueError(
-                f"y relates none of the {pairs.n_tasks} tasks to another, so there is "
-                "nothing to learn. Give at least one relation of positive strength; in "
-                "cross-validation, use fewer folds."
-            )
+        pairs.check_related()
         held_out = None
         if self.early_stopping:
             if pairs.n_related < 2:
@@ -729,23 +698,18 @@ class BoxRelationEmbedder(
 
         with seeded(seed, device), few_threads(to_learn.n_observed):
             encoder = self._make_encoder(X, pairs, going_on)
-            features = self._features(encoder, X)
-            stack, read = None, features
-            if lessons is not None:
-                read = self._features(encoder, lessons.X)
+            features = encoder.read(X)
+            stack, read = None, features if lessons is None else encoder.read(lessons.X)
             if reads_bodies:
                 stack = Stack(lessons.bodies, features)
                 read = stack.read(read)
-                # One hidden layer is enough for what has gone through several, and reads
-                # the last of each.
-                sizes = [_TIMES_WIDER * size for size in self._hidden_sizes()[-1:]]
-                encoder.body = self._make_mlp(read.shape[1], sizes)
+                encoder.body = self._make_head(read.shape[1])
             learner = encoder.body.head if isinstance(encoder.body, Stack) else encoder.body
             if isinstance(learner, MLP):
-                learner.mixed_precision = self._is_mixed(device)
+                learner.mixed_precision = is_mixed(self.precision, device)
             dataset = PairDataset(read, to_learn)
             if self.init == "layout" and not going_on:
-                self._start_from_layout(encoder, dataset, rng, device)
+                start_from_layout(encoder, dataset, self._volume_temperature(), rng, device)
             net = make_net(
                 encoder,
                 self._make_objective(),
@@ -830,121 +794,10 @@ class BoxRelationEmbedder(
         n_teachers = self._n_asked(X, pairs)
         if n_teachers == 0:
             return None
-        seeds = rng.randint(np.iinfo(np.int32).max, size=n_teachers)
-        if self.encoder == "table" or sparse.issparse(X):
-            told = implied(pairs)
-            with self._teachers_bar(n_teachers) as bar:
-                boxes = self._work(self._box_jobs(X, told, seeds), bar)
-            return Lessons(X, told.completed(_mean_strengths(boxes, X)), [], None)
-        n, everything = len(X), np.concatenate([X, virtual_tasks(X, self.box_dim, rng)])
-        rehearsal = rehearse(pairs, np.random.RandomState(seeds[0]))
-        half = seeds[: 0 if rehearsal is None else -(-n_teachers // 2)]
-        with self._teachers_bar(n_fitted(n_teachers) + n_fitted(len(half))) as bar:
-            panel = self._panel(X, pairs, everything, seeds, device, bar)
-            if rehearsal is not None:
-                some = X[rehearsal.order]
-                known = some[: rehearsal.rest.n_tasks]
-                heard = self._panel(known, rehearsal.rest, some, half, device, bar)
-        own = X[:, : self.n_features_in_]
-        popularity, explained = ask_popularity(pairs)
-        divergence, said, divergence_explains = None, None, 0.0
-        if self._has_variances:
-            divergence = fit_divergence(own, pairs)
-            divergence_explains = divergence.explained_
-            said = ask_divergence(divergence, own, pairs)
-        weights = weigh(pairs, panel.said[0][:n, :n], explained, divergence_explains)
-        if rehearsal is not None:
-            own = own[rehearsal.order]
-            weights = calibrated(weights, rehearsal, own, heard, divergence)
-        opinions = panel.told.completed(agree(weights, n, *panel.said, popularity, said))
-        if self.encoder != "mlp":
-            return Lessons(everything, opinions, [], None)
-        asked = None
-        if self.placement_steps or self.predict_from == "teachers":
-            asked = Teachers(
-                [one._asked(one._encode(everything)) for one in panel.boxes],
-                [one.remember(panel.read) for one in panel.roles],
-                panel.classifiers,
-                divergence,
-                popularity,
-                weights,
-                self.n_features_in_,
-            )
-        return Lessons(everything, opinions, [body.cpu() for body in panel.bodies], asked)
-
-    def _teachers_bar(self, n_fits):
-        return tqdm(
-            total=n_fits, desc="fitting teachers", unit="fit", disable=not self.verbose
-        )
-
-    def _panel(self, X, pairs, everything, seeds, device, bar):
-        """Teachers of all kinds, and what they say of the known tasks and others."""
-        n, sizes, n_boxes = pairs.n_tasks, self._hidden_sizes(), len(seeds)
-        epochs = self._epochs()
-        # Perceptrons and roles would take what is implied for what is usual.
-        told = implied(pairs)
-        offset, rotation = preparation(X)
-        encoder = BoxEncoder(None, X.shape[1], 0, offset=offset, rotation=rotation)
-        read = self._features(encoder, everything)
-        jobs = self._box_jobs(X, told, seeds)
-        others = seeds[: -(-n_boxes // 2)]  # of each kind that is no boxes
-        jobs += [
-            delayed(fit_roles)(read[:n], pairs, sizes, epochs, seed, device)
-            for seed in others
-        ]
-        jobs += [
-            delayed(fit_pair_classifier)(X, pairs, epochs, number, int(seed))
-            for number, seed in enumerate(others)
-        ]
-        fitted = self._work(jobs, bar)
-        boxes, roles = fitted[:n_boxes], fitted[n_boxes : n_boxes + len(others)]
-        classifiers = fitted[n_boxes + len(others) :]
-        said = (
-            _mean_strengths(boxes, everything),
-            np.mean([one.strengths(read) for one in roles], axis=0),
-            np.mean([ask_of_pairs(one, everything, n) for one in classifiers], axis=0),
-        )
-        return Panel(told, boxes, roles, classifiers, read, said)
-
-    def _box_jobs(self, X, pairs, seeds):
-        """What is to be done for teachers that are boxes."""
-        own = {**self.get_params(deep=False), "max_epochs": self._epochs()}
-        teachers = (
-            type(self)(**teacher_settings(own, number, int(seed)))
-            for number, seed in enumerate(seeds)
-        )
-        return [delayed(_fitted)(teacher, X, pairs) for teacher in teachers]
-
-    def _work(self, jobs, bar):
-        """Do jobs, some at a time, and tell what came of each, in their order."""
-        done = []
-        # Processes, since torch has one random state for all threads.
-        for one in Parallel(self.n_jobs, backend="loky", return_as="generator")(jobs):
-            done.append(one)
-            bar.update()
-        return done
-
-    def _start_from_layout(self, encoder, dataset, rng, device):
-        pairs = dataset.pairs
-        inside = pairs.strengths >= _CONTAINED
-        corners = layout(
-            pairs.heads[inside],
-            pairs.tails[inside],
-            pairs.n_tasks,
-            self.box_dim,
-            random_state=rng,
-        )
-        # A step of the layout is about the temperature, and a power of 2: exact.
-        step = 2.0 ** np.ceil(np.log2(self._volume_temperature()))
-        lower, upper = (
-            torch.from_numpy(step * (c - corners[1].max() // 2)) for c in corners
-        )
-        outputs = encoder.outputs_of(lower, upper).float()
-        if isinstance(encoder.body, Table):
-            with torch.no_grad():
-                encoder.body.rows.weight[dataset.features] = outputs
-        else:
-            fit_outputs(encoder.body, dataset, outputs, device)
+        settings = self.get_params(deep=False)
+        settings |= {"n_teachers": n_teachers, "max_epochs": self._epochs()}
+        school = School(type(self), settings, device)
+        return school.teach(X, pairs, self.n_features_in_, self._has_variances, rng)
 
     def _finish(self, net, X, features, pairs, going_on):
         rows = [
@@ -984,7 +837,7 @@ class BoxRelationEmbedder(
             )
 
     def _choose_threshold(self, pairs, held_out):
-        *ends, strengths, weights = _sample(pairs, _MAX_SCORED)
+        *ends, strengths, weights = pairs.thinned(_MAX_SCORED)
         if held_out is not None:
             *ends, strengths = held_out
             weights = None
@@ -1001,40 +854,6 @@ class BoxRelationEmbedder(
             return min(0.01 * self.box_dim**2, 0.5)
         return float(self.temperature)
 
-    def _resolve_device(self):
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            device = torch.device(self.device)
-        except (RuntimeError, TypeError):
-            raise ValueError(
-                f"device must be 'auto', 'cpu', 'cuda' or another name that torch.device "
-                f"knows; got {self.device!r}."
-            ) from None
-        if device.type == "meta":
-            raise ValueError("device='meta' has no numbers to train with; use 'auto'.")
-        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-            raise ValueError(
-                f"device={self.device!r} was asked for, but torch sees "
-                f"{torch.cuda.device_count()} CUDA devices. Use device='auto', which "
-                "takes the CPU then, or install a build of torch with CUDA."
-            )
-        try:
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(
-                f"device={self.device!r} can't be used here: {error} Use device='auto'."
-            ) from None
-        return str(device)
-
-    def _is_mixed(self, device):
-        if self.precision != "auto":
-            return self.precision == "bfloat16"
-        # From compute capability 8.0 on; older ones only imitate bfloat16.
-        return device.startswith("cuda") and torch.cuda.get_device_capability(device) >= (
-            8,
-        )
-
     def _make_encoder(self, X, pairs, going_on):
         n_outputs = 2 * self.box_dim
         if going_on:
@@ -1050,72 +869,25 @@ class BoxRelationEmbedder(
                     "warm_start=False, and call fit, to start afresh."
                 )
             if isinstance(encoder.body, Table):
-                self._grow(encoder, X, pairs)
+                encoder.grow(X, *pairs.contained())
             elif encoder.rotation.ndim == 2:
                 encoder.rebase(*preparation(X))
             return encoder
-        offset, rotation = None, None
-        if self.encoder != "table":
-            offset, rotation = preparation(X)
-        n_inputs = X.shape[1]
-        if rotation is not None and rotation.ndim == 2:
-            n_inputs = rotation.shape[1]
-        if self.encoder == "mlp":
-            body = self._make_mlp(n_inputs, self._hidden_sizes())
-        elif self.encoder == "linear":
-            body = nn.Linear(n_inputs, n_outputs)
-        elif self.encoder == "table":
-            body = Table(n_inputs, n_outputs)
-        elif issubclass(self.encoder, nn.Module):
-            body = self.encoder(n_inputs, n_outputs)
-        else:
-            raise ValueError(
-                "encoder must be 'mlp', 'linear', 'table' or a class derived from "
-                f"torch.nn.Module; got the class {self.encoder.__name__}."
-            )
-        return BoxEncoder(
-            body, X.shape[1], n_outputs, self.side, self.anchor, offset, rotation
+        return make_encoder(
+            X,
+            self.encoder,
+            self.box_dim,
+            hidden_layer_sizes=self.hidden_layer_sizes,
+            dropout=self.dropout,
+            normalization=self.normalization,
+            side=self.side,
+            anchor=self.anchor,
         )
 
-    def _grow(self, encoder, X, pairs):
-        """Give a table further rows, one for each column of X that it does not have."""
-        n_known = len(encoder.body.rows.weight)
-        n_new = X.shape[1] - n_known
-        if n_new == 0:
-            return
-        columns = hot_columns(X)
-        if not np.isin(np.arange(n_known, X.shape[1]), columns).all():
-            raise ValueError(
-                f"X has {n_new} columns more than the {n_known} known tasks, so each of "
-                "them must be that of one of its rows: one-hot rows, one new column for "
-                "each new task."
-            )
-        rows = torch.arange(n_known, device=encoder.body.rows.weight.device)
-        with torch.no_grad():
-            known = torch.cat(encoder(rows), dim=1).double().cpu().numpy()
-        related = pairs.strengths >= _CONTAINED
-        new = place(
-            *np.split(known, 2, axis=1),
-            columns[pairs.heads[related]],
-            columns[pairs.tails[related]],
-            n_new,
-            np.random.RandomState(0),
-        )
-        outputs = encoder.outputs_of(*(torch.from_numpy(corner) for corner in new))
-        encoder.body.grow(outputs)
-        encoder.n_features = X.shape[1]
-
-    def _make_mlp(self, n_inputs, sizes):
+    def _make_head(self, n_inputs):
+        """What reads the teachers' networks: one hidden layer is enough after several."""
+        sizes = [_TIMES_WIDER * size for size in hidden_sizes(self.hidden_layer_sizes)[-1:]]
         return MLP(n_inputs, 2 * self.box_dim, sizes, self.dropout, self.normalization)
-
-    def _hidden_sizes(self):
-        sizes = list(self.hidden_layer_sizes)
-        if not all(isinstance(s, Integral) and s > 0 for s in sizes):
-            raise ValueError(
-                "hidden_layer_sizes must hold positive whole numbers; got "
-                f"{self.hidden_layer_sizes!r}."
-            )
-        return [int(s) for s in sizes]
 
     def _make_objective(self):
         if isinstance(self.objective, str):
@@ -1134,17 +906,6 @@ class BoxRelationEmbedder(
             distance_weight=self.distance_weight,
             squareness_weight=self.squareness_weight,
         )
-
-    def _features(self, encoder, X):
-        """Features as the body of the encoder reads them, once for the whole fit."""
-        if isinstance(encoder.body, Table):
-            return torch.from_numpy(hot_columns(X))
-        if sparse.issparse(X):
-            return (X * float(encoder.rotation)).astype(np.float32)
-        # A network that was fitted before may be on another device.
-        X = torch.from_numpy(writable(X)).to(encoder.rotation.device)
-        with torch.no_grad():
-            return encoder.prepare(X).float().cpu()
 
     # -- boxes -------------------------------------------------------------------------
     def _represent(self, X, names=None):
@@ -1298,7 +1059,7 @@ class BoxRelationEmbedder(
         return self._describe(self._check(X, reset=False), task_names(X))
 
     def _reconstructed(self, relations):
-        """For each known task, others that may matter to its ranking: see metrics."""
+        """How others rank for each known task: see metrics."""
         check_is_fitted(self)
         relations = self._relations if relations is None else relations
         if not isinstance(relations, TaskRelations):
@@ -1312,24 +1073,7 @@ class BoxRelationEmbedder(
                 f"The relations are of {pairs.n_tasks} tasks, but {len(self.boxes_)} are "
                 "known. Give those of the tasks of training, in their order."
             )
-        known = self._asked(self._known)
-        related = pairs.strengths > 0
-        heads, tails = pairs.heads[related], pairs.tails[related]
-        strengths = known.pairs(heads, tails)
-        order = np.argsort(heads, kind="stable")
-        tasks, starts = np.unique(heads[order], return_index=True)
-        # No task below the weakest related one can stand before any. (Less rounding.)
-        marks = np.minimum.reduceat(strengths[order], starts) * (1 - 1e-9)
-        unknown = sparse.csr_matrix(
-            (np.ones(len(pairs.unknown_heads)), (pairs.unknown_heads, pairs.unknown_tails)),
-            shape=(pairs.n_tasks, pairs.n_tasks),
-        )
-        containers = np.split(tails[order], starts[1:])
-        asked = known[torch.from_numpy(tasks)]
-        for i, (at, values) in enumerate(known.at_least(asked, marks, inside=True)):
-            left_out = unknown.indices[slice(*unknown.indptr[tasks[i] : tasks[i] + 2])]
-            seen = (at != tasks[i]) & ~np.isin(at, left_out)
-            yield np.isin(at[seen], containers[i]), values[seen]
+        return rankings(self._asked(self._known), pairs)
 
     def compare(self, X, y=None):
         """True and predicted strengths of all pairs that y observes.
@@ -1455,69 +1199,5 @@ class BoxRelationEmbedder(
         threshold = self.threshold_ if threshold is None else threshold
         if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be a number in [0, 1]; got {threshold!r}.")
-        known = self._asked(tasks)
-        sizes = known.sizes()
-        weighted = nx.DiGraph()
-        weighted.add_nodes_from(range(len(tasks)))
-        marks = np.full(len(tasks), threshold)
-        for i, (at, strengths) in enumerate(known.at_least(known, marks, inside=True)):
-            kept = (at != i) & ((sizes[i] < sizes[at]) | (not reduce))
-            weighted.add_weighted_edges_from(
-                (i, int(j), float(w))
-                for j, w in zip(at[kept], strengths[kept], strict=True)
-            )
-        if reduce:
-            kept = nx.transitive_reduction(weighted).edges
-            weighted.remove_edges_from(
-                [edge for edge in weighted.edges if edge not in kept]
-            )
-        return nx.relabel_nodes(weighted, dict(enumerate(names.tolist())))
-
-
-# --------------------------------------------------------------------------------------
-def _fitted(teacher, X, pairs):
-    """A teacher that is boxes, fitted."""
-    teacher._fit_pairs(X, pairs)
-    if teacher.net_.interrupted_:
-        raise KeyboardInterrupt
-    return teacher
-
-
-def _mean_strengths(teachers, X):
-    """Mean strengths of all pairs of tasks, by teachers that are boxes."""
-    strengths = 0
-    for teacher in teachers:
-        boxes = teacher._encode(X)
-        strengths = strengths + teacher._table(boxes, boxes) / len(teachers)
-    return strengths
-
-
-def _with_rows(known, new, rows):
-    """Features of the known tasks and of new ones, which stand at some rows."""
-    n, stack = known.shape[0], sparse.vstack if sparse.issparse(known) else np.concatenate
-    if sparse.issparse(known) != sparse.issparse(new):
-        stack = sparse.vstack
-        known, new = sparse.csr_matrix(known), sparse.csr_matrix(new)
-    if known.shape[1] < new.shape[1]:
-        known = sparse.csr_matrix(known)
-        known.resize(n, new.shape[1])
-        stack = sparse.vstack
-    everything = stack([known, new])
-    everything = everything.tocsr() if sparse.issparse(everything) else everything
-    source = np.arange(max(n, rows.max() + 1))
-    source[rows] = n + np.arange(len(rows))
-    return everything[source]
-
-
-def _sample(pairs, most):
-    """Observed pairs, unrelated ones thinned to a number, and how many each stands for."""
-    if pairs.n_observed <= most or not pairs.complete:
-        return *pairs.expand(), None
-    heads, tails = pairs.draw_zeros(most, np.random.RandomState(0))
-    n_zeros = pairs.n_observed - len(pairs.strengths)
-    return (
-        np.concatenate([pairs.heads, heads]),
-        np.concatenate([pairs.tails, tails]),
-        np.concatenate([pairs.strengths, np.zeros(len(heads))]),
-        np.repeat([1.0, n_zeros / len(heads)], [len(pairs.heads), len(heads)]),
-    )
+        graph = graph_of(self._asked(tasks), threshold, reduce)
+        return nx.relabel_nodes(graph, dict(enumerate(names.tolist())))

@@ -1,6 +1,7 @@
 """Networks that map the features of tasks to boxes."""
 
 import math
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -8,11 +9,23 @@ from scipy import sparse
 from torch import nn
 from torch.nn import functional as F
 
+from sklearn_task2box.features import hot_columns, preparation, writable
+from sklearn_task2box.layout import place
+
 # Exponential sides stay between exp(-10) and exp(10): without a bound, a container and a
 # member that must not contain it drive one another out of any scale that can be drawn.
 _MAX_LOG_SIDE = 10.0
 # Longest side that a body is asked for, well within the bound of the head.
 _LONGEST = {"exp": math.exp(0.9 * _MAX_LOG_SIDE), "softplus": math.inf, "sigmoid": 0.95}
+
+
+def hidden_sizes(sizes):
+    """Widths of layers, checked."""
+    if not all(isinstance(s, Integral) and s > 0 for s in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must hold positive whole numbers; got {sizes!r}."
+        )
+    return [int(s) for s in sizes]
 
 
 class MLP(nn.Sequential):
@@ -192,6 +205,27 @@ class BoxEncoder(nn.Module):
             X = X * self.rotation if self.rotation.ndim == 0 else X @ self.rotation
         return X
 
+    def read(self, X):
+        """Features as the body reads them, once for a whole fit.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_tasks, n_features)
+
+        Returns
+        -------
+        prepared : float32 tensor or CSR matrix
+            Positions, of one-hot rows for a table.
+        """
+        if isinstance(self.body, Table):
+            return torch.from_numpy(hot_columns(X))
+        if sparse.issparse(X):
+            return (X * float(self.rotation)).astype(np.float32)
+        # A network that was fitted before may be on another device.
+        X = torch.from_numpy(writable(X)).to(self.rotation.device)
+        with torch.no_grad():
+            return self.prepare(X).float().cpu()
+
     def restore(self, prepared, n_features):
         """The features that were prepared, but for rounding: the inverse of that.
 
@@ -298,6 +332,45 @@ class BoxEncoder(nn.Module):
             turned.bias.copy_(layer.bias.double() + shift)
         return turned.requires_grad_(layer.weight.requires_grad)
 
+    def grow(self, X, heads, tails):
+        """Give a table further rows, one for each column of X that it does not have.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_tasks, n_features)
+            One-hot rows, those of the new tasks among them.
+        heads, tails : ndarray of int
+            Rows of X that lie inside others: new boxes are placed accordingly.
+
+        Raises
+        ------
+        ValueError
+            If a new column is that of none of the rows.
+        """
+        n_known = len(self.body.rows.weight)
+        n_new = X.shape[1] - n_known
+        if n_new == 0:
+            return
+        columns = hot_columns(X)
+        if not np.isin(np.arange(n_known, X.shape[1]), columns).all():
+            raise ValueError(
+                f"X has {n_new} columns more than the {n_known} known tasks, so each of "
+                "them must be that of one of its rows: one-hot rows, one new column for "
+                "each new task."
+            )
+        rows = torch.arange(n_known, device=self.body.rows.weight.device)
+        with torch.no_grad():
+            known = torch.cat(self(rows), dim=1).double().cpu().numpy()
+        new = place(
+            *np.split(known, 2, axis=1),
+            columns[heads],
+            columns[tails],
+            n_new,
+            np.random.RandomState(0),
+        )
+        self.body.grow(self.outputs_of(*(torch.from_numpy(corner) for corner in new)))
+        self.n_features = X.shape[1]
+
     def outputs_of(self, lower, upper):
         """What the body has to say for given boxes, scaled down where sides are bounded.
 
@@ -321,6 +394,52 @@ class BoxEncoder(nn.Module):
         else:
             raw = torch.logit(side)
         return torch.cat([position, raw], dim=1)
+
+
+def make_encoder(
+    X,
+    kind,
+    box_dim,
+    *,
+    hidden_layer_sizes,
+    dropout,
+    normalization,
+    side,
+    anchor,
+):
+    """A network for features like X, its weights being drawn.
+
+    Parameters
+    ----------
+    X : array or CSR matrix of shape (n_tasks, n_features)
+    kind : {"mlp", "linear", "table"} or nn.Module class
+    box_dim, hidden_layer_sizes, dropout, normalization, side, anchor
+        See :class:`~sklearn_task2box.BoxRelationEmbedder`.
+
+    Returns
+    -------
+    encoder : BoxEncoder
+    """
+    n_outputs = 2 * box_dim
+    offset, rotation = (None, None) if kind == "table" else preparation(X)
+    n_inputs = X.shape[1]
+    if rotation is not None and rotation.ndim == 2:
+        n_inputs = rotation.shape[1]
+    if kind == "mlp":
+        sizes = hidden_sizes(hidden_layer_sizes)
+        body = MLP(n_inputs, n_outputs, sizes, dropout, normalization)
+    elif kind == "linear":
+        body = nn.Linear(n_inputs, n_outputs)
+    elif kind == "table":
+        body = Table(n_inputs, n_outputs)
+    elif issubclass(kind, nn.Module):
+        body = kind(n_inputs, n_outputs)
+    else:
+        raise ValueError(
+            "encoder must be 'mlp', 'linear', 'table' or a class derived from "
+            f"torch.nn.Module; got the class {kind.__name__}."
+        )
+    return BoxEncoder(body, X.shape[1], n_outputs, side, anchor, offset, rotation)
 
 
 def _inverse(rotation):

@@ -92,6 +92,36 @@ def hot_columns(X):
     return rows.indices.astype(np.int64)
 
 
+def with_rows(known, new, rows):
+    """Features of known tasks and of new ones, which are to stand at some rows.
+
+    Parameters
+    ----------
+    known, new : array or CSR matrix
+        New ones may have further columns.
+    rows : ndarray of int, of shape (n_new,)
+        A known row, which is replaced, or one after them.
+
+    Returns
+    -------
+    X : array or CSR matrix
+        Sparse if either is, or if there are further columns.
+    """
+    n, stack = known.shape[0], sparse.vstack if sparse.issparse(known) else np.concatenate
+    if sparse.issparse(known) != sparse.issparse(new):
+        stack = sparse.vstack
+        known, new = sparse.csr_matrix(known), sparse.csr_matrix(new)
+    if known.shape[1] < new.shape[1]:
+        known = sparse.csr_matrix(known)
+        known.resize(n, new.shape[1])
+        stack = sparse.vstack
+    everything = stack([known, new])
+    everything = everything.tocsr() if sparse.issparse(everything) else everything
+    source = np.arange(max(n, rows.max() + 1))
+    source[rows] = n + np.arange(len(rows))
+    return everything[source]
+
+
 def writable(array):
     """torch warns of read-only arrays, such as memory maps, and refuses turned ones."""
     usable = array.flags.writeable and all(stride >= 0 for stride in array.strides)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# A task that lies in another by this share is inside it where a layout is made.
+_CONTAINED = 0.5
+
 
 @dataclass(frozen=True)
 class ObservedPairs:
@@ -30,6 +33,20 @@ class ObservedPairs:
     @property
     def n_related(self):
         return int(np.count_nonzero(self.strengths))
+
+    def contained(self):
+        """Heads and tails of the pairs whose heads lie inside their tails, by half."""
+        inside = self.strengths >= _CONTAINED
+        return self.heads[inside], self.tails[inside]
+
+    def check_related(self):
+        """Refuse pairs none of which is related."""
+        if self.n_related == 0:
+            raise ValueError(
+                f"y relates none of the {self.n_tasks} tasks to another, so there is "
+                "nothing to learn. Give at least one relation of positive strength; in "
+                "cross-validation, use fewer folds."
+            )
 
     @property
     def is_graded(self):
@@ -158,6 +175,31 @@ class ObservedPairs:
             complete=self.complete,
         )
         return rest, held
+
+    def thinned(self, most):
+        """Observed pairs, unrelated ones drawn where there are more than a number.
+
+        Parameters
+        ----------
+        most : int
+            Of unrelated pairs.
+
+        Returns
+        -------
+        heads, tails, strengths : ndarray of shape (n_pairs,)
+        weights : ndarray of shape (n_pairs,), or None
+            How many pairs each stands for; None if for itself.
+        """
+        if self.n_observed <= most or not self.complete:
+            return *self.expand(), None
+        heads, tails = self.draw_zeros(most, np.random.RandomState(0))
+        n_zeros = self.n_observed - len(self.strengths)
+        return (
+            np.concatenate([self.heads, heads]),
+            np.concatenate([self.tails, tails]),
+            np.concatenate([self.strengths, np.zeros(len(heads))]),
+            np.repeat([1.0, n_zeros / len(heads)], [len(self.heads), len(heads)]),
+        )
 
     def keys(self, heads, tails):
         """One integer per ordered pair."""

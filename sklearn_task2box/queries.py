@@ -7,8 +7,10 @@ are computed. Nothing is approximate: the bounds are necessary conditions.
 
 import math
 
+import networkx as nx
 import numpy as np
 import torch
+from scipy import sparse
 
 from sklearn_task2box.geometry import overlap_by_dimension, sum_log_softplus
 
@@ -269,3 +271,70 @@ class KnownBoxes:
             if np.count_nonzero(mask) < len(mask) // _FEW:  # the others are looked up
                 at = np.flatnonzero(mask) + block.start
         return np.flatnonzero(mask) + block.start if at is None else at
+
+
+def graph_of(tasks, threshold, reduce):
+    """Relations among tasks that are at least so strong, as a graph.
+
+    Parameters
+    ----------
+    tasks : KnownBoxes or Opinions
+    threshold : float
+    reduce : bool
+        Whether to keep, of two tasks that contain each other, only the edge to the larger
+        one, and to drop edges that follow from others by transitivity.
+
+    Returns
+    -------
+    graph : networkx.DiGraph
+        Nodes are positions.
+    """
+    sizes = tasks.sizes()
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(len(tasks)))
+    marks = np.full(len(tasks), threshold)
+    for i, (at, strengths) in enumerate(tasks.at_least(tasks, marks, inside=True)):
+        kept = (at != i) & ((sizes[i] < sizes[at]) | (not reduce))
+        graph.add_weighted_edges_from(
+            (i, int(j), float(w)) for j, w in zip(at[kept], strengths[kept], strict=True)
+        )
+    if reduce:
+        kept = nx.transitive_reduction(graph).edges
+        graph.remove_edges_from([edge for edge in graph.edges if edge not in kept])
+    return graph
+
+
+def rankings(tasks, pairs):
+    """For each task in others, those that stand before the weakest of its containers.
+
+    Parameters
+    ----------
+    tasks : KnownBoxes or Opinions
+    pairs : ObservedPairs
+        Of these tasks.
+
+    Yields
+    ------
+    related : ndarray of bool, of shape (n_found,)
+        Whether it lies in them; they are those that it may lie in by prediction as much as
+        in the weakest of its containers.
+    strengths : ndarray of shape (n_found,)
+        How much it lies in them by prediction.
+    """
+    related = pairs.strengths > 0
+    heads, tails = pairs.heads[related], pairs.tails[related]
+    strengths = tasks.pairs(heads, tails)
+    order = np.argsort(heads, kind="stable")
+    members, starts = np.unique(heads[order], return_index=True)
+    # No task below the weakest related one can stand before any. (Less rounding.)
+    marks = np.minimum.reduceat(strengths[order], starts) * (1 - 1e-9)
+    unknown = sparse.csr_matrix(
+        (np.ones(len(pairs.unknown_heads)), (pairs.unknown_heads, pairs.unknown_tails)),
+        shape=(pairs.n_tasks, pairs.n_tasks),
+    )
+    containers = np.split(tails[order], starts[1:])
+    asked = tasks[torch.from_numpy(members)]
+    for i, (at, values) in enumerate(tasks.at_least(asked, marks, inside=True)):
+        left_out = unknown.indices[slice(*unknown.indptr[members[i] : members[i] + 2])]
+        seen = (at != members[i]) & ~np.isin(at, left_out)
+        yield np.isin(at[seen], containers[i]), values[seen]

@@ -31,7 +31,6 @@ from sklearn_task2box.baselines import PairClassifier, SimilarityBaseline
 from sklearn_task2box.calibration import Calibration
 from sklearn_task2box.metrics import explained_deviance
 from sklearn_task2box.observed import ObservedPairs
-from sklearn_task2box.opinions import Teachers
 from sklearn_task2box.relations import TaskPairs, TaskRelations
 
 # Their number, and the number of tasks up to which they are there without being asked for.
@@ -61,29 +60,6 @@ _ENOUGH_PAIRS = 20
 _ENOUGH_TASKS = 10
 # Numbers of pairs that draw a mean towards that of all: the best is chosen.
 _DRAWN_TOWARDS = (1, 2, 5, 10, 20, 50, 100)
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """What is to be learned from teachers.
-
-    Attributes
-    ----------
-    X : array or sparse matrix of shape (n, n_features)
-        Features of the known tasks, and of virtual ones after them.
-    pairs : ObservedPairs
-        Of all of these: those observed, and opinions of the others.
-    bodies : list of MLP
-        Networks of the teachers, of prepared features, to be read in place of these; none
-        where the features are read.
-    teachers : Teachers or None
-        To be asked of new tasks, if they are.
-    """
-
-    X: np.ndarray
-    pairs: ObservedPairs
-    bodies: list
-    teachers: Teachers | None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRSc
 from skorch.utils import noop
 from tqdm.auto import tqdm
 
+from sklearn_task2box.encoders import Table
 from sklearn_task2box.geometry import overlap
+from sklearn_task2box.layout import layout
 from sklearn_task2box.metrics import relation_score
 from sklearn_task2box.pairwise import PairList, PairTable, block_size
 
@@ -508,16 +510,50 @@ def make_net(
     )
 
 
-def fit_outputs(body, dataset, outputs, device):
-    """Fit a network to outputs that are given: where a fit to relations is to start.
+def check_callbacks(callbacks):
+    """Refuse what is no skorch callback, nor the class of one, with or without a name."""
+    for callback in callbacks:
+        one = callback[-1] if isinstance(callback, tuple) else callback
+        is_class = isinstance(one, type) and issubclass(one, Callback)
+        if not (is_class or isinstance(one, Callback)):
+            raise ValueError(
+                f"callbacks must hold skorch callbacks; got {one!r} of type "
+                f"{type(one).__name__}."
+            )
+
+
+# --------------------------------------------------------------------------------------
+# Where a fit starts
+# --------------------------------------------------------------------------------------
+def start_from_layout(encoder, dataset, temperature, rng, device):
+    """Bring a network to boxes that are constructed from the related pairs.
 
     Parameters
     ----------
-    body : nn.Module
+    encoder : BoxEncoder
     dataset : PairDataset
-    outputs : float32 tensor of shape (n_tasks, n_outputs)
+    temperature : float
+        Of the soft volume.
+    rng : numpy.random.RandomState
     device : str
     """
+    pairs = dataset.pairs
+    corners = layout(
+        *pairs.contained(), pairs.n_tasks, encoder.n_outputs // 2, random_state=rng
+    )
+    # A step of the layout is about the temperature, and a power of 2: exact.
+    step = 2.0 ** np.ceil(np.log2(temperature))
+    lower, upper = (torch.from_numpy(step * (c - corners[1].max() // 2)) for c in corners)
+    outputs = encoder.outputs_of(lower, upper).float()
+    if isinstance(encoder.body, Table):
+        with torch.no_grad():
+            encoder.body.rows.weight[dataset.features] = outputs
+    else:
+        _fit_outputs(encoder.body, dataset, outputs, device)
+
+
+def _fit_outputs(body, dataset, outputs, device):
+    """Fit a network to outputs that are given, a tensor of shape (n_tasks, n_outputs)."""
     body.to(device).train()
     outputs = outputs.to(device)
     scale = outputs.std(0).clamp(min=1e-6)

@@ -74,3 +74,11 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip("the benchmark data are not here; set TASK2BOX_DATA to their folder")
     return folder
+
+
+def few_of(strengths, share, seed=0):
+    """NaN but for a share of the related pairs and of the others."""
+    rng = np.random.RandomState(seed)
+    seen = rng.uniform(size=strengths.shape) < share
+    np.fill_diagonal(seen, False)
+    return np.where(seen, strengths, np.nan)

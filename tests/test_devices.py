@@ -9,6 +9,7 @@ from scipy import sparse
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, pairwise, roles, training
 from sklearn_task2box import embedder as module_of_embedder
+from sklearn_task2box.devices import is_mixed, resolve_device
 
 QUICK = {
     "hidden_layer_sizes": (16, 8),
@@ -38,9 +39,7 @@ def pretended_cuda(monkeypatch):
     seeded = training.seeded
     for module in (module_of_embedder, roles):
         monkeypatch.setattr(module, "seeded", lambda seed, device: seeded(seed, "cpu"))
-    monkeypatch.setattr(
-        BoxRelationEmbedder, "_resolve_device", lambda self: str(self.device)
-    )
+    monkeypatch.setattr(module_of_embedder, "resolve_device", str)
     monkeypatch.setattr(pairwise.torch.cuda, "mem_get_info", lambda device: (1e9, 2e9))
     with PretendedCuda():
         yield
@@ -120,6 +119,28 @@ def test_relations_are_learned_on_cuda(taxonomy):
     model = BoxRelationEmbedder(**settings, device="cuda").fit(*taxonomy)
     assert model.net_.device == "cuda"
     assert model.score(*taxonomy) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "mixed"),
+    [("cpu", None, False), ("cuda", (9, 0), True), ("cuda:1", (7, 5), False)],
+)
+def test_auto_precision_is_what_the_device_computes_in(
+    device, capability, mixed, monkeypatch
+):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert is_mixed("auto", device) is mixed
+    assert is_mixed("bfloat16", device)
+    assert not is_mixed("float32", device)
+
+
+def test_auto_is_the_best_device_there_is(monkeypatch):
+    for there, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert resolve_device("auto") == device
+    assert resolve_device(torch.device("cpu")) == "cpu"
+    with pytest.raises(ValueError, match=r"torch\.device knows; got 'gpu'"):
+        resolve_device("gpu")
 
 
 class Scaled(torch.nn.Module):

@@ -454,19 +454,6 @@ def test_bfloat16_learns_as_well(taxonomy):
     assert not going_on.fit(*taxonomy).net_.module_.body.mixed_precision
 
 
-@pytest.mark.parametrize(
-    ("device", "capability", "mixed"),
-    [("cpu", None, False), ("cuda", (9, 0), True), ("cuda:1", (7, 5), False)],
-)
-def test_auto_precision_is_what_the_device_computes_in(
-    device, capability, mixed, monkeypatch
-):
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert quick()._is_mixed(device) is mixed
-    assert quick(precision="bfloat16")._is_mixed(device)
-    assert not quick(precision="float32")._is_mixed(device)
-
-
 def test_stored_nets_name_no_device_but_in_the_module(taxonomy):
     """What skorch does not move to a device that is there must hold no tensor."""
     net = quick(early_stopping=True).fit(*taxonomy).net_

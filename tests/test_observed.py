@@ -41,3 +41,26 @@ def test_expanding_keeps_strengths_exactly():
     assert sorted(strengths)[-2:] == [0.1, 1 / 3]
     assert observed.is_graded
     assert observed.n_related == 2
+
+
+def test_thinned_pairs_stand_for_all():
+    strengths = np.zeros((40, 40))
+    strengths[0, 1:5] = 0.5
+    pairs = TaskRelations(strengths).observed()
+    heads, tails, values, weights = pairs.thinned(100)
+    assert np.count_nonzero(values) == 4
+    assert weights[values > 0].tolist() == [1] * 4
+    assert weights.sum() == pytest.approx(40 * 39)
+    assert len(np.unique(pairs.keys(heads, tails))) == len(heads)
+    assert (strengths[heads, tails] == values).all()
+    *everything, weights = pairs.thinned(2000)
+    assert weights is None
+    assert len(everything[0]) == 40 * 39
+
+
+def test_contained_are_those_that_lie_inside_by_half():
+    pairs = TaskRelations(
+        [(0, 1, 0.5), (1, 2, 0.4), (2, 0, 1.0)], tasks=range(3)
+    ).observed()
+    heads, tails = pairs.contained()
+    assert list(zip(heads, tails, strict=True)) == [(0, 1), (2, 0)]

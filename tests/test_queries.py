@@ -1,5 +1,6 @@
 """Searches among known boxes, against the table of all overlaps."""
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 
 from sklearn_task2box import queries
 from sklearn_task2box.geometry import overlap
-from sklearn_task2box.queries import KnownBoxes
+from sklearn_task2box.metrics import mean_average_precision
+from sklearn_task2box.queries import KnownBoxes, graph_of, rankings
+from sklearn_task2box.relations import TaskRelations
 
 TEMPERATURE = 0.2
 
@@ -145,3 +148,35 @@ def test_memory_is_bounded_by_the_block(monkeypatch):
     with Largest() as largest:
         boxes.overlaps(asked, True)
     assert largest.numbers <= 50 * 20_000  # the answer, of NumPy, as a tensor
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.9])
+def test_a_graph_has_the_strengths_of_the_whole_table(threshold):
+    known = make(60, 2, 3)
+    boxes = KnownBoxes(known, TEMPERATURE)
+    truth = table(known, known, inside=True)
+    np.fill_diagonal(truth, -1)
+    whole = graph_of(boxes, threshold, reduce=False)
+    assert list(whole) == list(range(60))
+    assert set(whole.edges) == set(zip(*np.nonzero(truth >= threshold), strict=True))
+    for i, j, weight in whole.edges(data="weight"):
+        assert weight == pytest.approx(truth[i, j], rel=1e-7)
+    reduced = graph_of(boxes, threshold, reduce=True)
+    sizes = boxes.sizes()
+    larger = nx.DiGraph((i, j) for i, j in whole.edges if sizes[i] < sizes[j])
+    assert set(reduced.edges) == set(nx.transitive_reduction(larger).edges)
+
+
+def test_rankings_are_those_of_the_whole_table():
+    known = make(50, 2, 4)
+    rng = np.random.RandomState(0)
+    strengths = rng.choice([0, 1, np.nan], p=[0.7, 0.2, 0.1], size=(50, 50))
+    np.fill_diagonal(strengths, np.nan)
+    boxes = KnownBoxes(known, TEMPERATURE)
+    expected = mean_average_precision(strengths, boxes.overlaps(boxes, inside=True))
+    rows = list(rankings(boxes, TaskRelations(strengths).observed()))
+    precisions = [
+        mean_average_precision([related.astype(float)], [values])
+        for related, values in rows
+    ]
+    assert np.mean(precisions) == pytest.approx(expected)

@@ -78,12 +78,7 @@ class _RelationBaseline(RelationPredictorMixin, BaseEstimator):
             data = self._check(X, ensure_min_samples=2)
             relations = self._read(data, y, names)
             observed = relations.observed()
-            if observed.n_related == 0:
-                raise ValueError(
-                    f"y relates none of the {observed.n_tasks} tasks to another, so there "
-                    "is nothing to learn. Give at least one relation of positive strength; "
-                    "in cross-validation, use fewer folds."
-                )
+            observed.check_related()
             self._names_matter = relations.named or relations.is_slice
             self.tasks_ = (
                 relations.tasks if self._names_matter else np.arange(data.shape[0])

@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_task2box.baselines.base import _RelationBaseline, dense
-from sklearn_task2box.baselines.nets import fit_module, hidden_sizes
-from sklearn_task2box.encoders import MLP
+from sklearn_task2box.baselines.nets import fit_module
+from sklearn_task2box.encoders import MLP, hidden_sizes
 from sklearn_task2box.features import preparation
 
 # Log variances stay between -6 and 6.

@@ -1,7 +1,5 @@
 """Networks that read pairs of tasks, trained by skorch."""
 
-from numbers import Integral
-
 import numpy as np
 import torch
 from skorch import NeuralNet
@@ -10,16 +8,6 @@ from torch.nn import functional as F
 
 from sklearn_task2box.baselines.sampling import Sampler
 from sklearn_task2box.training import PairDataset, few_threads, schedule, seeded
-
-
-def hidden_sizes(sizes):
-    """Widths of layers, checked."""
-    sizes = list(sizes)
-    if not all(isinstance(s, Integral) and s > 0 for s in sizes):
-        raise ValueError(
-            f"hidden_layer_sizes must hold positive whole numbers; got {sizes!r}."
-        )
-    return [int(s) for s in sizes]
 
 
 class PairEpochs:

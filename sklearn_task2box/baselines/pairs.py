@@ -17,8 +17,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_task2box.baselines.base import _RelationBaseline, dense
-from sklearn_task2box.baselines.nets import fit_module, hidden_sizes
+from sklearn_task2box.baselines.nets import fit_module
 from sklearn_task2box.baselines.sampling import Sampler
+from sklearn_task2box.encoders import hidden_sizes
 
 # Found on pairs of WordNet mammals held out for validation.
 _USUAL = {
