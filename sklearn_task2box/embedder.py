@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_features, check_is_fitted
 from torch import nn
 
 from sklearn_task2box import forms
@@ -123,9 +123,11 @@ class BoxRelationEmbedder(
         Maps features to boxes. "table" learns one free box per known task, for graphs
         without features; the rows of X are then one-hot, as in
         ``scipy.sparse.identity(n_tasks)``. A class of your own is called with
-        (n_features, 2 * box_dim) and maps a batch of features to that many outputs:
-        positions, then what the sides are made of. With fewer tasks than features, it sees
-        the features rotated into the span of the tasks, and is called with their number.
+        (n_inputs, 2 * box_dim) and maps a batch of inputs to that many outputs:
+        positions, then what the sides are made of. Inputs are the features, scaled by one
+        factor and, if dense, centred, and a mark for each of ``twins_``; with fewer tasks
+        than features, and up to 2,000 tasks, they are rotated into the span of the tasks,
+        and are as many as it has dimensions.
     hidden_layer_sizes : tuple of int, default=(512, 256)
         Widths of the hidden layers of encoder="mlp". Where there are teachers, these have
         them, and the network that reads what they make of the features has one hidden
@@ -202,10 +204,10 @@ class BoxRelationEmbedder(
     placement_steps : int, default=200
         Steps in which the box of a new task moves from where the network puts it to where
         its overlaps with the known boxes agree best with what the teachers expect of it;
-        0 leaves it where it is. Known tasks, recognised by their features, keep their
-        boxes. After :meth:`partial_fit`, the teachers still know the tasks of :meth:`fit`
-        alone. Only where there are teachers, dense features and encoder="mlp": see
-        :mod:`sklearn_task2box.placement`.
+        0 leaves it where it is. Known tasks, recognised by their features as far as known
+        tasks differ in these, keep their boxes. After :meth:`partial_fit`, the teachers
+        still know the tasks of :meth:`fit` alone. Only where there are teachers, dense
+        features and encoder="mlp": see :mod:`sklearn_task2box.placement`.
     predict_from : {"boxes", "teachers"}, default="boxes"
         What predictions, scores, :meth:`supersets`, :meth:`subsets` and
         :meth:`to_networkx` read. "boxes" reads overlaps of the boxes that
@@ -247,7 +249,8 @@ class BoxRelationEmbedder(
         Neighbours that count in the relations made of X alone, where y is None.
     warm_start : bool, default=False
         Go on from the network of the last fit, which keeps its form: arguments of the
-        network other than box_dim no longer matter.
+        network other than box_dim no longer matter. With other tasks or relations than
+        in that fit, its teachers are forgotten.
     callbacks : list of skorch callbacks, default=None
         Called during training.
     device : str, default="auto"
@@ -258,14 +261,16 @@ class BoxRelationEmbedder(
         on CUDA devices that compute in it, and float32 elsewhere.
     n_jobs : int, default=None
         Teachers that are fitted at a time, in processes of their own; -1 takes all
-        processors, None is 1. Most is gained up to some 200 tasks, where each uses one
-        thread; the boxes are the same then. Beyond, a single one uses more than one
-        thread, and other numbers of threads round otherwise.
+        processors, None is 1 unless in a :obj:`joblib.parallel_config` context. Most is
+        gained up to some 200 tasks, where each uses one thread; the boxes are the same
+        then. Beyond, a single one uses more than one thread, and other numbers of threads
+        round otherwise.
     verbose : int, default=0
         1 shows a progress bar with the loss and the held-out score.
     random_state : int, RandomState instance or None, default=None
         Determines weights, held-out relations, batches and dropout. The same number gives
-        the same boxes on the same machine. Global random state is left alone.
+        the same boxes on the same machine. Global random state is left alone, but for
+        NumPy's with None, as everywhere in scikit-learn.
 
     Attributes
     ----------
@@ -517,12 +522,11 @@ class BoxRelationEmbedder(
                 separate = separate and y is not None
                 self._twins = Twins.among(data) if separate else Twins.none(data)
             data = self._twins.mark(data, np.arange(data.shape[0]))
-            fits = going_on and data.shape[1] == self.net_.module_.n_features
-            if fits and self._teachers is not None:
-                known = np.arange(self._teachers.n_known)
-                if not np.array_equal(self._recognised(data), known):
-                    self._teachers = None  # they know other tasks
+            if going_on and not self._are_taught(data, relations):
+                self._teachers = None
             self._fit_relations(data, relations, going_on, taught)
+            if taught and self._teachers is not None:
+                self._taught = relations.observed().digest()
             self._from_labels = forms.is_labels(y)
             self._from_features = y is None
             self._labels = np.asarray(y) if self._from_labels else None
@@ -541,8 +545,8 @@ class BoxRelationEmbedder(
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_new, n_features)
             Features of the new tasks. A task whose name is known gets these instead of
-            those that it had. With encoder="table", one-hot rows, with a further column
-            for each new task.
+            those that it had, unless y is None or labels. With encoder="table", one-hot
+            rows, with a further column for each new task.
         y : relations of the new tasks, default=None
             Among one another and with the known tasks, in any form that :meth:`fit` takes.
             With names, they may name any task. Without, positions count the known tasks
@@ -564,9 +568,9 @@ class BoxRelationEmbedder(
         with all_or_nothing(self):
             self._validate_params()
             names = task_names(X)
-            if self._is_table and X.shape[1] > self.n_features_in_:
-                self.n_features_in_ = X.shape[1]  # a column for each task
-            data = self._as_fitted(self._check(X, reset=False))
+            if self._is_table:
+                self._allow_columns(X)
+            data = self._check(X, reset=False)
             known = self.net_.module_.restore(self._prepared, self.n_features_in_)
             # Where an offset is added, rounding may make them negative.
             if self._has_variances and not sparse.issparse(known):
@@ -612,23 +616,46 @@ class BoxRelationEmbedder(
 
     def _check(self, X, **options):
         X = super()._check(X, **options)
-        if options.get("reset", True) or self._teachers is None:
+        if options.get("reset", True):
             return X
         X = self._as_fitted(X)
-        least = X[:, X.shape[1] // 2 :].min()
-        if self._teachers.divergence is not None and least < 0:
-            raise ValueError(
-                "The fit read the second half of the features as variances, by their names "
-                "or as variances=True says, and these are not negative; got "
-                f"{least:.3g}. Give them as they are, not centred, or fit with "
-                "variances=False."
-            )
+        if self._teachers is not None and self._teachers.divergence is not None:
+            least = X[:, X.shape[1] // 2 :].min()
+            if least < 0:
+                raise ValueError(
+                    "The fit read the second half of the features as variances, by their "
+                    "names or as variances=True says, and these are not negative; got "
+                    f"{least:.3g}. Give them as they are, not centred, or fit with "
+                    "variances=False."
+                )
         return X
 
     def _as_fitted(self, X):
         """Features as the network and the teachers read them: sparse ones where it did."""
-        learned_dense = self.net_.module_.offset is not None
-        return X.toarray() if learned_dense and sparse.issparse(X) else X
+        learned_sparse = self.net_.module_.offset is None
+        if learned_sparse == sparse.issparse(X):
+            return X
+        return sparse.csr_matrix(X) if learned_sparse else X.toarray()
+
+    def _allow_columns(self, X):
+        """One-hot rows of new tasks have further columns."""
+        n_features = _num_features(X)
+        if n_features <= self.n_features_in_:
+            return
+        if hasattr(self, "feature_names_in_") and hasattr(X, "columns"):
+            named = np.asarray(X.columns, dtype=object)
+            if np.array_equal(named[: self.n_features_in_], self.feature_names_in_):
+                self.feature_names_in_ = named
+        self.n_features_in_ = n_features
+
+    def _are_taught(self, X, relations):
+        """Whether the teachers know just these tasks, with their marks, and relations."""
+        teachers = self._teachers
+        if teachers is None or X.shape != (teachers.n_known, self.net_.module_.n_features):
+            return False
+        known = self._recognised(X)
+        same = np.array_equal(self._prepared[known], self._prepared[: len(X)])
+        return same and (known >= 0).all() and relations.observed().digest() == self._taught
 
     def _find_variances(self, X):
         if isinstance(self.variances, str):
@@ -640,7 +667,8 @@ class BoxRelationEmbedder(
         return self.variances
 
     def _fit_relations(self, data, relations, going_on, taught):
-        self._fit_pairs(data, relations.observed(), going_on, taught)
+        seen, held_out = self._fit_pairs(data, relations.observed(), going_on, taught)
+        self._choose_threshold(seen, held_out)
         if self.net_.interrupted_:
             warnings.warn(
                 "The fit was interrupted; the boxes are those of the last finished epoch.",
@@ -649,6 +677,7 @@ class BoxRelationEmbedder(
             )
         self._names_matter = relations.named or relations.is_slice
         self.tasks_ = relations.tasks if self._names_matter else np.arange(data.shape[0])
+        self.twins_ = self._twins.marked(data)
         # What partial_fit goes on from.
         self._relations = relations.of_rows()
 
@@ -665,6 +694,7 @@ class BoxRelationEmbedder(
         )
 
     def _fit_pairs(self, X, pairs, going_on=False, taught=False):
+        """Fit boxes; of the pairs, return those learned from and those held out."""
         check_callbacks(self.callbacks or [])
         if self.max_epochs == 0 and self.init == "random":
             raise ValueError(
@@ -749,14 +779,14 @@ class BoxRelationEmbedder(
                 self._virtual_boxes = self._encode(lessons.X[len(X) :])
         self._reads_teachers = self.predict_from == "teachers"
         self._told = self._represent(X) if self._reads_teachers else None
-        self._choose_threshold(pairs, held_out)
+        return pairs, held_out
 
     def _check_teachers(self, X, pairs, going_on, taught):
         """Refuse a fit without the teachers that predictions are to be read from."""
         if going_on and self._teachers is not None:
             return
         if going_on:
-            why = "the fit goes on from a network that has none for these tasks"
+            why = "it goes on from a network that has none for these tasks and relations"
         elif sparse.issparse(X) or self.encoder != "mlp":
             why = "they need dense features and encoder='mlp'"
         elif not taught:
@@ -794,9 +824,11 @@ class BoxRelationEmbedder(
         n_teachers = self._n_asked(X, pairs)
         if n_teachers == 0:
             return None
-        settings = self.get_params(deep=False)
+        # A class derived from this one may have fewer arguments.
+        names = BoxRelationEmbedder._get_param_names()
+        settings = {name: getattr(self, name) for name in names}
         settings |= {"n_teachers": n_teachers, "max_epochs": self._epochs()}
-        school = School(type(self), settings, device)
+        school = School(BoxRelationEmbedder, settings, device)
         return school.teach(X, pairs, self.n_features_in_, self._has_variances, rng)
 
     def _finish(self, net, X, features, pairs, going_on):
@@ -858,15 +890,16 @@ class BoxRelationEmbedder(
         n_outputs = 2 * self.box_dim
         if going_on:
             encoder = copy.deepcopy(self.net_.module_)
-            fits = isinstance(encoder.body, Table) or encoder.n_features == X.shape[1]
+            fits = encoder.n_features == X.shape[1]
+            if isinstance(encoder.body, Table):
+                fits = encoder.n_features <= X.shape[1]
             if encoder.n_outputs != n_outputs or not fits:
                 n_marks = len(self._twins)
                 raise ValueError(
-                    "warm_start=True goes on from a network from "
+                    "This fit goes on from a network from "
                     f"{encoder.n_features - n_marks} features to {encoder.n_outputs // 2} "
-                    f"dimensions, but X has {X.shape[1] - n_marks} features and box_dim is "
-                    f"{self.box_dim}. Set "
-                    "warm_start=False, and call fit, to start afresh."
+                    f"dimensions; X has {X.shape[1] - n_marks} features, and box_dim is "
+                    f"{self.box_dim}. To start afresh, call fit with warm_start=False."
                 )
             if isinstance(encoder.body, Table):
                 encoder.grow(X, *pairs.contained())
@@ -1024,10 +1057,6 @@ class BoxRelationEmbedder(
         """
         check_is_fitted(self)
         return self._embed(self._mark(self._check(X, reset=False), task_names(X)))
-
-    @property
-    def twins_(self):
-        return self._twins.positions
 
     @property
     def _n_features_out(self):

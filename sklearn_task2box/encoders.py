@@ -174,7 +174,7 @@ class BoxEncoder(nn.Module):
         Which point of the box the positions are; the paper's is the lower corner.
     offset : tensor of shape (n_features,), default=None
         Subtracted from the features.
-    rotation : tensor of shape (n_features, n_rotated), or float, default=None
+    rotation : tensor of shape (n_features, n_rotated) or (), default=None
         Multiplied to the features after that.
     """
 

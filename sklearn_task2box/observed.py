@@ -1,5 +1,6 @@
 """The pairs of tasks that a fit may learn from."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,16 @@ class ObservedPairs:
             np.concatenate([self.strengths[said], np.zeros(n_unknown)]).astype(np.float32),
             np.repeat([False, True], [n_said, n_unknown]),
         )
+
+    def digest(self):
+        """A short text that tells these pairs and strengths from others."""
+        heads, tails, strengths, unknown = self.listed()
+        keys = self.keys(heads, tails)
+        order = np.argsort(keys)
+        digest = hashlib.blake2b(str(self.n_tasks).encode(), digest_size=16)
+        for part in (keys, strengths, unknown):
+            digest.update(np.ascontiguousarray(part[order]).tobytes())
+        return digest.hexdigest()
 
     def expand(self):
         """All observed pairs, those of strength 0 among them, as three arrays."""

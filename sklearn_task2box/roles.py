@@ -9,7 +9,13 @@ from torch.nn import functional as F
 
 from sklearn_task2box.encoders import MLP
 from sklearn_task2box.pairwise import PairList
-from sklearn_task2box.training import NoEpochFinished, PairDataset, make_net, seeded
+from sklearn_task2box.training import (
+    NoEpochFinished,
+    PairDataset,
+    few_threads,
+    make_net,
+    seeded,
+)
 
 _DIM = 32
 _EPOCHS = 400
@@ -147,7 +153,7 @@ def fit_roles(features, pairs, hidden_layer_sizes, max_epochs, seed, device):
         "seed": seed,
         "device": device,
     }
-    with seeded(seed, device):
+    with seeded(seed, device), few_threads(pairs.n_tasks**2):
         net = make_net(
             Roles(MLP(features.shape[1], 2 * _DIM, hidden_layer_sizes)),
             TableCrossEntropy(pairs, device),

@@ -132,7 +132,7 @@ def rehearse(pairs, rng):
     Returns
     -------
     rehearsal : Rehearsal or None
-        None where less than 20 related pairs are observed.
+        None where less than 20 related pairs are observed, or none is left.
     """
     if pairs.n_related < _ENOUGH_PAIRS:
         return None

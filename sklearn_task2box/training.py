@@ -1,6 +1,7 @@
 """The skorch net that fits boxes to relations: batches of pairs, callbacks, epochs."""
 
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -93,13 +94,8 @@ class PairBatches:
         self.positive_weight = positive_weight
         self.device = device
         self.rng = np.random.RandomState(seed)
-        pairs = dataset.pairs
-        self.sampled = batch_size is not None and pairs.complete
-        if batch_size is None:
-            self.whole = self._whole_batch()
-        elif self.sampled:
-            self.not_zero = pairs.not_zero_keys()
-            self.draw = NEGATIVES[negatives](pairs, self.rng)
+        self.negatives = negatives
+        self.sampled = batch_size is not None and dataset.pairs.complete
 
     def __len__(self):
         if self.batch_size is None:
@@ -108,6 +104,15 @@ class PairBatches:
         if self.sampled:
             per_batch = max(1, self.batch_size // (1 + self.n_negatives))
         return -(-len(self.dataset.pairs.strengths) // per_batch)
+
+    # Made when the first epoch begins: the number of batches may be asked for without.
+    @cached_property
+    def draw(self):
+        return NEGATIVES[self.negatives](self.dataset.pairs, self.rng)
+
+    @cached_property
+    def not_zero(self):
+        return self.dataset.pairs.not_zero_keys()
 
     def __iter__(self):
         if self.batch_size is None:
@@ -153,7 +158,8 @@ class PairBatches:
         )
         return self.dataset.rows(tasks, self.device), pairs
 
-    def _whole_batch(self):
+    @cached_property
+    def whole(self):
         pairs = self.dataset.pairs
         if pairs.n_observed < _TABLE_FROM_SHARE * pairs.n_tasks**2:
             return self._batch(*pairs.expand())

@@ -81,6 +81,14 @@ class Twins:
             return cls.none(X)
         return cls(positions, X[positions], _LENGTH * _spread(X))
 
+    def marked(self, X):
+        """Rows of marked features that have a mark."""
+        if len(self) == 0:
+            return self.positions
+        largest = X[:, X.shape[1] - len(self) :].max(axis=1)
+        largest = largest.toarray().ravel() if sparse.issparse(largest) else largest
+        return np.flatnonzero(largest > self.length / 2)
+
     def mark(self, X, at=None):
         """Features with a column more for each twin, which marks it.
 

@@ -337,7 +337,9 @@ def test_warm_start_goes_on(taxonomy):
     assert model.history_[-1]["epoch"] == 120
     assert model.history_[60]["train_loss"] < 1.5 * before
     boxes = model.boxes_.copy()
-    with pytest.raises(ValueError, match="warm_start=True goes on from a network from 12"):
+    with pytest.raises(
+        ValueError, match="goes on from a network from 12 features to .* warm_start=False"
+    ):
         model.set_params(box_dim=3).fit(X, graph)
     with pytest.raises(ValueError, match="X has 11 features"):
         model.set_params(box_dim=5).fit(X[:, :11], graph)

@@ -238,10 +238,13 @@ def test_a_warm_start_on_more_tasks_keeps_the_old_ones():
     assert precision_among(model, frame, graph, frame.index) > 0.95
 
 
+@pytest.mark.parametrize("twins", [False, True])
 @pytest.mark.parametrize("options", [{"n_teachers": 0}, {}, {"predict_from": "teachers"}])
-def test_sparse_rows_are_read_as_the_dense_ones_that_were_fitted(options):
+def test_sparse_rows_are_read_as_the_dense_ones_that_were_fitted(options, twins):
     X, graph = make_taxonomy(40)
     X += 3  # far from 0: centred while training
+    if twins:
+        X[[3, 7]] = X[1]
     settings = {**QUICK, "max_epochs": 30, "n_teachers": 2, **options}
     found = []
     for kind in (np.asarray, sparse.csr_matrix):
@@ -266,3 +269,38 @@ def test_variances_stay_variances_where_they_are_0(kinds):
     X = sparse.csr_matrix(X)
     model = BoxRelationEmbedder(**settings, variances=True).fit(X[:40], strengths[:40, :40])
     assert len(model.partial_fit(X[40:], strengths).boxes_) == X.shape[0]
+
+
+@pytest.mark.parametrize("twins", [False, True])
+def test_dense_rows_are_read_as_the_sparse_ones_that_were_fitted(twins):
+    X, graph = make_taxonomy(40)
+    if twins:
+        X[[3, 7]] = X[1]
+    settings = {**QUICK, "max_epochs": 30, "n_teachers": 2, "warm_start": True}
+    found = []
+    for kind in (sparse.csr_matrix, np.asarray):
+        some = graph.subgraph(range(30))
+        model = BoxRelationEmbedder(**settings).fit(sparse.csr_matrix(X[:30]), some)
+        model.fit(kind(X[:30]), some).partial_fit(kind(X[30:]), graph)
+        found.append([model.boxes_, model.transform(kind(X + 0.1)), model.score(X, graph)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_table_grows_by_any_kind_of_rows():
+    graph = make_taxonomy(12)[1]
+    one_hot = pd.DataFrame(np.eye(12), columns=[f"c{i}" for i in range(12)])
+    found = []
+    for kind in (lambda frame: frame.to_numpy().tolist(), lambda frame: frame):
+        settings = {**QUICK, "max_epochs": 20, "encoder": "table", "warm_start": True}
+        model = BoxRelationEmbedder(**settings)
+        model.fit(kind(one_hot.iloc[:10, :10]), graph.subgraph(range(10)))
+        new = one_hot.iloc[10:].reset_index(drop=True)
+        model.partial_fit(kind(new), graph)
+        found.append(model.transform(kind(one_hot)))
+    np.testing.assert_array_equal(*found)
+    assert model.feature_names_in_.tolist() == list(one_hot.columns)
+    with pytest.raises(ValueError, match="feature names"):
+        model.partial_fit(pd.DataFrame(np.eye(13)[12:]).add_prefix("d"), [(12, 0)])
+    with pytest.raises(ValueError, match="from 12 features .* X has 9 features"):
+        model.fit(np.eye(9), graph.subgraph(range(9)))

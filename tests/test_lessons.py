@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import torch
 from conftest import few_of
+from joblib import Parallel
 from scipy import sparse
 from sklearn.metrics import average_precision_score, log_loss
 from skorch.callbacks import Callback
 from torch import nn
 
-from sklearn_task2box import BoxRelationEmbedder, TaskRelations
+from sklearn_task2box import BoxRelationEmbedder, TaskRelations, lessons
 from sklearn_task2box.calibration import AS_SAID
 from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.encoders import Stack
+from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.teachers import MAX_TASKS, N_TEACHERS, teacher_settings
 from sklearn_task2box.training import FinishedEpochs
 
@@ -162,18 +164,25 @@ def test_partial_fit_goes_on_with_what_teachers_made(taxonomy):
     assert kept >= 0.98 * before
 
 
-def test_an_interrupted_teacher_ends_the_fit(taxonomy, monkeypatch):
-    model = BoxRelationEmbedder(**QUICK)
-    before = vars(model).copy()
+@pytest.mark.parametrize(("number", "kind"), [(1, "BoxEncoder"), (3, "Roles")])
+def test_an_interrupted_teacher_ends_the_fit(taxonomy, monkeypatch, number, kind):
+    X, graph = taxonomy
+    seen = few_of(nx.to_numpy_array(graph, nodelist=range(len(X))), 0.6)
+    model = BoxRelationEmbedder(**QUICK, n_teachers=2)
+    before, fits = vars(model).copy(), []
 
     def interrupt(self, net, **kwargs):
-        if len(net.history) == 5:
+        if len(net.history) == 1:
+            fits.append(type(net.module_).__name__)
+        if len(fits) == number and len(net.history) == 5:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(FinishedEpochs, "on_epoch_begin", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        model.fit(*taxonomy)
+        model.fit(X, seen)
     assert vars(model) == before
+    assert fits[-1] == kind
+    assert len(fits) == number  # none was fitted after it
 
 
 def test_large_fits_ask_nobody_unless_told_to(asked, monkeypatch):
@@ -194,10 +203,11 @@ def test_only_observed_pairs_make_the_threshold_and_the_kind_of_score(taxonomy):
     seen = np.where(np.random.RandomState(0).uniform(size=strengths.shape) < 0.2, np.nan, 0)
     model = BoxRelationEmbedder(**QUICK).fit(X, strengths + seen)
     assert not model._graded  # opinions are graded, relations are not
-    predicted, true = model.predict(X), strengths + seen
+    true, predicted = strengths + seen, model.predict_proba(X)
     np.fill_diagonal(true, np.nan)
     observed = ~np.isnan(true)
-    assert (predicted[observed] == (true[observed] == 1)).mean() > 0.95
+    best = best_f1_threshold(true[observed], predicted[observed])
+    assert model.threshold_ == pytest.approx(best, rel=1e-9)
 
 
 def test_what_they_teach_is_learned(taxonomy):
@@ -261,7 +271,11 @@ def test_variances_of_new_tasks_are_not_negative(kinds):
 
 
 @pytest.mark.parametrize("form", ["features", "table"])
-def test_several_are_fitted_at_a_time(taxonomy, form):
+def test_several_are_fitted_at_a_time(taxonomy, form, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        lessons, "Parallel", lambda n, **how: asked.append(n) or Parallel(n, **how)
+    )
     X, graph = taxonomy
     seen = few_of(nx.to_numpy_array(graph, nodelist=range(len(X))), 0.6)
     options = {**QUICK, "max_epochs": 20, "n_teachers": 2}
@@ -272,3 +286,32 @@ def test_several_are_fitted_at_a_time(taxonomy, form):
     )
     np.testing.assert_array_equal(one.boxes_, two.boxes_)
     np.testing.assert_allclose(one.predict_proba(X), two.predict_proba(X), atol=1e-12)
+    assert asked[: len(asked) // 2] == [None] * (len(asked) // 2)
+    assert set(asked[len(asked) // 2 :]) == {2}
+
+
+def test_a_derived_class_may_have_fewer_arguments(taxonomy):
+    class Flat(BoxRelationEmbedder):
+        def __init__(self, max_epochs=10):
+            super().__init__(2, max_epochs=max_epochs, n_teachers=1, random_state=0)
+
+    boxes = Flat().fit(*taxonomy).boxes_
+    same = BoxRelationEmbedder(2, max_epochs=10, n_teachers=1, random_state=0)
+    np.testing.assert_array_equal(boxes, same.fit(*taxonomy).boxes_)
+
+
+def test_small_teachers_use_one_thread(taxonomy, monkeypatch):
+    """More wait for one another, and for whatever else the machine does."""
+    before, seen = torch.get_num_threads(), {}
+
+    def remember(self, net, **kwargs):
+        seen.setdefault(type(net.module_).__name__, set()).add(torch.get_num_threads())
+
+    monkeypatch.setattr(FinishedEpochs, "on_epoch_begin", remember)
+    torch.set_num_threads(2)
+    try:
+        BoxRelationEmbedder(max_epochs=2, n_teachers=1).fit(*taxonomy)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == {"BoxEncoder": {1}, "Roles": {1}}

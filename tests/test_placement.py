@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
@@ -307,3 +308,29 @@ def test_twins_of_known_tasks_that_are_new(named_taxonomy):
     np.testing.assert_array_equal(model.transform(doubled), model.boxes_)
     stranger = model.transform(frame.iloc[:1].rename(lambda name: "a stranger"))
     assert np.abs(stranger - model.boxes_[[0, -2]]).max(axis=1).min() > 0
+
+
+def test_a_warm_start_on_other_relations_forgets_them_too(taxonomy):
+    X, graph = taxonomy
+    model = BoxRelationEmbedder(**QUICK, warm_start=True).fit(X, graph)
+    teachers = model._teachers
+    for same in (graph, nx.to_scipy_sparse_array(graph, nodelist=range(len(X)))):
+        assert model.fit(X, same)._teachers is teachers
+    opposite = graph.reverse()
+    model.fit(X, opposite)
+    assert model._teachers is None
+    model = BoxRelationEmbedder(**QUICK, warm_start=True, predict_from="teachers")
+    before = vars(model.fit(X, graph)).copy()
+    with pytest.raises(ValueError, match="these tasks and relations"):
+        model.fit(X, opposite)
+    assert vars(model) == before
+
+
+def test_so_do_tasks_of_equal_features_unless_they_are_the_same(taxonomy):
+    X, graph = taxonomy
+    X = X.copy()
+    X[[3, 7]] = X[1]
+    options = {"warm_start": True, "separate_twins": False, "predict_from": "teachers"}
+    model = BoxRelationEmbedder(**QUICK, **options).fit(X, graph)
+    teachers = model._teachers
+    assert model.fit(X, graph)._teachers is teachers

@@ -147,7 +147,7 @@ def test_memory_is_bounded_by_the_block(monkeypatch):
     assert largest.numbers <= 3 * 2000
     with Largest() as largest:
         boxes.overlaps(asked, True)
-    assert largest.numbers <= 50 * 20_000  # the answer, of NumPy, as a tensor
+    assert largest.numbers <= 3000
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.9])

@@ -278,3 +278,11 @@ def test_the_warning_points_at_the_fit(alike, monkeypatch):
     with pytest.warns(UserWarning, match="too many to tell them apart") as caught:
         BoxRelationEmbedder(**{**QUICK, "max_epochs": 1}).fit(X, graph)
     assert caught[0].filename == __file__
+
+
+def test_a_warm_start_on_other_tasks_names_those_that_are_there(alike):
+    X, graph, *_ = alike
+    model = BoxRelationEmbedder(warm_start=True, **QUICK).fit(X, graph)
+    few = graph.subgraph(range(15))
+    assert model.fit(X[:15], few).twins_.tolist() == SAME[:2]
+    assert len(model.fit(X[:15] + 1.0, few).twins_) == 0
