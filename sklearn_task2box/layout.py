@@ -8,7 +8,8 @@ is enough. So the containers are dealt out among the dimensions such that, in ea
 that it has are nested or disjoint, as in a tree, and the spans of all the others merely
 stretch over their members. Dealing out is colouring the graph of containers in conflict,
 done in the order of Brelaz, "New methods to color the vertices of a graph", 1979. A
-container that conflicts in every dimension gives up some members in one.
+container that conflicts in every dimension gives up the members that it shares, and those
+are not inside its box.
 """
 
 import heapq
@@ -41,9 +42,10 @@ def layout(heads, tails, n_tasks, box_dim, order=None, random_state=None):
     Returns
     -------
     lower, upper : ndarray of shape (n_tasks, box_dim)
-        In whole steps of 1, from 0 on. A box lies inside another by at least one step on
-        either side. In at least one dimension, boxes of which none contains the other are
-        disjoint by at least one step, but for descendants that they share.
+        In whole steps of 1, from 0 on. A box lies inside those of its containers, but for
+        those that had to give it up, and by at least one step on either side in the
+        dimension that the container was dealt to. There, a box that is neither in the
+        container, nor has members in it, nor contains it, is disjoint from its box.
     """
     rng = random_state or np.random.RandomState(0)
     n, group = components(heads, tails, n_tasks)

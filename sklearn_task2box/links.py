@@ -115,7 +115,7 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         steps = getattr(embedder, "steps", None)
         if steps is not None:  # the steps before the last read features, not pairs
             if len(steps) > 1:
-                X = TaskPairs(embedder[:-1].transform(X.X), X.pairs)
+                X = X.with_features(embedder[:-1].transform(X.X))
             embedder = steps[-1][1]
         return embedder.predict_proba(X)
 

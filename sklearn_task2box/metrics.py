@@ -28,7 +28,7 @@ def relation_score(strengths, predicted, graded=None):
     Raises
     ------
     ValueError
-        If no pair is related, or there is no pair at all.
+        If no pair is related, there is no pair at all, lengths differ or a value is NaN.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def relation_score(strengths, predicted, graded=None):
     >>> relation_score([0, 0, 1], [0.1, 0.3, 0.8])
     1.0
     """
-    strengths, predicted = np.asarray(strengths, float), np.asarray(predicted, float)
+    strengths, predicted = _columns(strengths, predicted)
     _check_related(strengths)
     if graded is None:
         graded = not np.isin(strengths, (0, 1)).all()
@@ -83,7 +83,8 @@ def mean_spearman_within(strengths, predicted, targets):
     Raises
     ------
     ValueError
-        If the lengths differ, or no target has two pairs of different strengths.
+        If the lengths differ, no target has two pairs of different strengths, or a value
+        is NaN.
 
     Examples
     --------
@@ -192,7 +193,8 @@ def explained_deviance(strengths, predicted, weights=None):
     Raises
     ------
     ValueError
-        If there is no pair, lengths differ, or strengths or predictions are outside [0, 1].
+        If there is no pair, lengths differ, strengths or predictions are outside [0, 1], or
+        weights are negative or all 0.
 
     References
     ----------
@@ -206,7 +208,16 @@ def explained_deviance(strengths, predicted, weights=None):
     0.848
     """
     strengths, predicted = _shares(strengths, predicted)
-    weights = np.ones(len(strengths)) if weights is None else np.asarray(weights, float)
+    if weights is not None:
+        weights = column_or_1d(weights, dtype=float)
+        check_consistent_length(strengths, weights)
+        if not (weights >= 0).all() or not weights.any():
+            raise ValueError("weights must be at least 0, and some of them above.")
+        counts = weights > 0
+        strengths, predicted = strengths[counts], predicted[counts]
+        weights = weights[counts]
+    else:
+        weights = np.ones(len(strengths))
 
     def cross_entropy(said):
         entropies = xlogy(strengths, said) + xlogy(1 - strengths, 1 - said)
@@ -220,22 +231,28 @@ def explained_deviance(strengths, predicted, weights=None):
 
 
 def _columns(strengths, predicted):
-    """Two arrays of one length, at least 1."""
+    """Two arrays of numbers of one length, at least 1."""
     strengths = column_or_1d(strengths, dtype=float)
     predicted = column_or_1d(predicted, dtype=float)
     check_consistent_length(strengths, predicted)
     if not len(strengths):
         raise ValueError("There is no pair to be scored.")
+    for name, values in (("strengths", strengths), ("predicted", predicted)):
+        if np.isnan(values).any():
+            raise ValueError(
+                f"{np.isnan(values).sum()} of the {len(values)} {name} are NaN. Leave out "
+                "the pairs that nothing is known of."
+            )
     return strengths, predicted
 
 
 def _shares(strengths, predicted):
     strengths, predicted = _columns(strengths, predicted)
     for name, values in (("strengths", strengths), ("predicted", predicted)):
-        if not ((values >= 0) & (values <= 1)).all():  # NaN is neither
+        if not ((values >= 0) & (values <= 1)).all():
             raise ValueError(
-                f"{name} must be in [0, 1]; got values from {np.nanmin(values):.3g} to "
-                f"{np.nanmax(values):.3g}, {np.isnan(values).sum()} of them NaN."
+                f"{name} must be in [0, 1]; got values from {values.min():.3g} to "
+                f"{values.max():.3g}."
             )
     return strengths, predicted
 
@@ -268,8 +285,9 @@ def best_f1_threshold(strengths, predicted, weights=None):
     f1 = 2 * hits / (np.cumsum(weights) + hits[-1])
     last = np.append(values[1:] < values[:-1], True)  # ties stand or fall together
     best = np.flatnonzero(last)[np.argmax(f1[last])]
-    below = values[best + 1] if best + 1 < len(values) else 0.0
-    return float((values[best] + below) / 2)
+    below = values[best + 1] if best + 1 < len(values) else min(values[best], 0.0)
+    middle = (values[best] + below) / 2
+    return float(middle if middle > below else values[best])  # it may round to below
 
 
 def mean_average_precision(strengths, predicted):
@@ -347,6 +365,10 @@ def _rows(strengths, predicted):
         raise ValueError(
             "strengths and predicted must be tables of one shape, (n_tasks, n_others); got "
             f"the shapes {strengths.shape} and {predicted.shape}."
+        )
+    if np.isnan(predicted).any():
+        raise ValueError(
+            f"{np.isnan(predicted).sum()} of the {predicted.size} predictions are NaN."
         )
     for true, row in zip(strengths, predicted, strict=True):
         seen = ~np.isnan(true)

@@ -230,15 +230,36 @@ class ObservedPairs:
         )
 
     def draw_zeros(self, n_drawn, rng):
-        """Distinct pairs observed to be unrelated, of a complete set."""
-        n = self.n_tasks
-        if n <= 3000:
+        """Distinct pairs observed to be unrelated, at most as many as there are."""
+        n, n_zeros = self.n_tasks, self.n_observed - self.n_related
+        n_drawn = min(n_drawn, n_zeros)
+        if not self.complete:
+            zeros = np.flatnonzero(self.strengths == 0)
+            drawn = rng.choice(zeros, size=n_drawn, replace=False)
+            return self.heads[drawn], self.tails[drawn]
+        if n <= 3000 or n_drawn > n_zeros / 2:
             strengths, mask = self.dense()
             zeros = np.flatnonzero(mask & (strengths == 0))
-            drawn = rng.choice(zeros, size=min(n_drawn, len(zeros)), replace=False)
+            drawn = rng.choice(zeros, size=n_drawn, replace=False)
             return drawn // n, drawn % n
-        keys = np.unique(rng.randint(0, n * n, size=2 * n_drawn, dtype=np.int64))
-        keys = keys[(keys // n != keys % n)]
-        keys = np.setdiff1d(keys, self.not_zero_keys(), assume_unique=True)
+        others = self.not_zero_keys()
+        keys = np.zeros(0, dtype=np.int64)
+        while len(keys) < n_drawn:
+            more = rng.randint(0, n * n, size=2 * n_drawn, dtype=np.int64)
+            keys = np.union1d(keys, more)
+            keys = keys[(keys // n != keys % n)]
+            keys = np.setdiff1d(keys, others, assume_unique=True)
         keys = rng.permutation(keys)[:n_drawn]
         return keys // n, keys % n
+
+    def with_zeros(self, n_drawn, rng):
+        """The related pairs, and some that are not: heads, tails and strengths."""
+        related = np.flatnonzero(self.strengths > 0)
+        keys = self.keys(self.heads[related], self.tails[related])
+        related = related[np.argsort(keys)]
+        heads, tails = self.draw_zeros(n_drawn, rng)
+        return (
+            np.concatenate([self.heads[related], heads]),
+            np.concatenate([self.tails[related], tails]),
+            np.concatenate([self.strengths[related], np.zeros(len(heads))]),
+        )

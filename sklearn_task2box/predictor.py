@@ -57,7 +57,9 @@ class RelationPredictorMixin:
         if isinstance(X, TaskPairs):
             used, ends = np.unique(X.pairs, return_inverse=True)
             features = X.X.iloc[used] if hasattr(X.X, "iloc") else X.X[used]
-            tasks = self._describe(self._check(features, reset=False), X.tasks[used])
+            tasks = self._describe(
+                self._check(features, reset=False), self._names_of(X, used)
+            )
             related = self._pair_strengths(tasks, *ends.reshape(X.pairs.shape).T)
             return np.column_stack([1 - related, related])
         tasks = self._describe(self._check(X, reset=False), task_names(X))
@@ -97,6 +99,15 @@ class RelationPredictorMixin:
         strengths, predicted = self.compare(X, y)
         return relation_score(strengths, predicted, graded=self._graded)
 
+    def _names_of(self, pairs, used):
+        """Names of tasks in pairs; one without a name is the known one at its position."""
+        if task_names(pairs.X) is not None:
+            return pairs.tasks[used]
+        known = used < len(self.tasks_)
+        names = np.full(len(used), None, dtype=object)
+        names[known] = self.tasks_[used[known]]
+        return names
+
     def _describe(self, X, names=None):
         """What is known of tasks; of twins, their names say which is which."""
         return self._represent(self._mark(X, names), names)
@@ -109,7 +120,7 @@ class RelationPredictorMixin:
             at = np.arange(X.shape[0]) if X.shape[0] == len(self.tasks_) else None
         else:
             at = forms.positions_of(names, self.tasks_)
-            # Pairs without names have positions; a pipeline may have lost the names.
+            # Relations without names have positions; a pipeline may have lost the names.
             if names.dtype.kind in "iu" and self.tasks_.dtype.kind not in "iu":
                 at = names
         return self._twins.mark(X, at)

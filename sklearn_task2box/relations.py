@@ -229,7 +229,8 @@ class TaskRelations(_RowSliceable):
             other.unobserved = "unknown"
         if transitive:
             # What a fit sees must not follow from relations outside of its slice.
-            at = self._rows if transitive == "rows" else np.arange(len(self.all_tasks))
+            rows = transitive == "rows"
+            at = np.unique(self._rows) if rows else np.arange(len(self.all_tasks))
             among = self._matrix[at][:, at].tocoo()
             heads, tails, strengths = forms.transitive_closure(
                 among.row, among.col, among.data, self.all_tasks[at]
@@ -287,7 +288,6 @@ class TaskRelations(_RowSliceable):
         rows : ndarray of shape (n_new,)
             Which of its rows the new tasks are.
         """
-        known = self._matrix[self._rows][:, self._rows].tocoo()
         ours = self.tasks
         if self.named and names is None and forms.is_labelled(y):
             names = np.asarray(y.index, dtype=object)
@@ -313,15 +313,10 @@ class TaskRelations(_RowSliceable):
             tasks = np.concatenate([ours, fresh])
             rows = forms.positions_of(names, tasks)
         n = len(tasks)
-        more = self._read_more(y, tasks, rows, options)
-        heads, tails, strengths = more
-        frame = pd.DataFrame(
-            {
-                "head": np.concatenate([known.row, heads]),
-                "tail": np.concatenate([known.col, tails]),
-                "strength": np.concatenate([known.data, strengths]),
-            }
-        ).drop_duplicates(["head", "tail"], keep="last")
+        told = [self._told(), self._read_more(y, tasks, rows, options)]
+        columns = ["head", "tail", "strength"]
+        frame = pd.concat(pd.DataFrame(dict(zip(columns, t, strict=True))) for t in told)
+        frame = frame.drop_duplicates(["head", "tail"], keep="last")
         if self.unobserved == "negative":
             frame = frame[frame["strength"] != 0]
         other = object.__new__(TaskRelations)
@@ -369,15 +364,18 @@ class TaskRelations(_RowSliceable):
             heads = np.concatenate([np.repeat(rows, n), np.tile(np.arange(n), len(rows))])
             tails = np.concatenate([np.tile(np.arange(n), len(rows)), np.repeat(rows, n)])
             strengths = np.concatenate([out.ravel(), into.T.ravel()])
-            fresh = (heads >= n_known) | (tails >= n_known)
-            said = (heads != tails) & (fresh & (strengths != 0) | (strengths > 0))
+            new = (heads >= n_known) | (tails >= n_known)
+            said = (heads != tails) & (new & (strengths != 0) | (strengths > 0))
             return heads[said], tails[said], strengths[said]
         back = np.full(len(more.all_tasks), -1)
         back[at[at >= 0]] = np.flatnonzero(at >= 0)
         entries = more._matrix.tocoo()
         heads, tails = back[entries.row], back[entries.col]
-        # Of known tasks, only what is said to be related changes something.
-        fresh = np.isin(heads, rows) | np.isin(tails, rows) | (entries.data > 0)
+        # Of known tasks not in X, only what is said to be related changes something; of two
+        # known ones, what is not known changes nothing.
+        new = (heads >= n_known) | (tails >= n_known)
+        given = np.isin(heads, rows) | np.isin(tails, rows)
+        fresh = new | (given & ~np.isnan(entries.data)) | (entries.data > 0)
         kept = (heads >= 0) & (tails >= 0) & (heads != tails) & fresh
         return heads[kept], tails[kept], entries.data[kept]
 
@@ -459,9 +457,7 @@ class TaskRelations(_RowSliceable):
         pairs : ObservedPairs
             In positions of the rows.
         """
-        sub = self._matrix[self._rows][:, self._rows].tocoo()
-        off = sub.row != sub.col
-        heads, tails, strengths = sub.row[off], sub.col[off], sub.data[off]
+        heads, tails, strengths = self._told()
         known = ~np.isnan(strengths)
         return ObservedPairs(
             n_tasks=len(self._rows),
@@ -472,6 +468,21 @@ class TaskRelations(_RowSliceable):
             unknown_tails=tails[~known],
             complete=self.unobserved == "negative",
         )
+
+    def _told(self):
+        """Heads, tails and strengths of what is said of the rows, NaN where unknown."""
+        among = self._matrix[self._rows][:, self._rows].tocoo()
+        heads, tails, strengths = among.row, among.col, among.data
+        silent = np.flatnonzero(~self._heads_known[self._rows])
+        deaf = np.flatnonzero(~self._tails_known[self._rows])
+        if self.unobserved == "negative" and len(silent) + len(deaf):
+            n, every = len(self), np.arange(len(self))
+            unknown = len(silent) + len(deaf)
+            heads = np.concatenate([heads, np.repeat(silent, n), np.tile(every, len(deaf))])
+            tails = np.concatenate([tails, np.tile(every, len(silent)), np.repeat(deaf, n)])
+            strengths = np.concatenate([strengths, np.full(unknown * n, np.nan)])
+        off = heads != tails
+        return heads[off], tails[off], strengths[off]
 
 
 class TaskPairs(_RowSliceable):
@@ -511,15 +522,7 @@ class TaskPairs(_RowSliceable):
     """
 
     def __init__(self, X, pairs):
-        if not hasattr(X, "shape"):
-            X = np.asarray(X)
-        if sparse.issparse(X):
-            X = X.tocsr()  # other formats have no rows to take
-        if len(X.shape) != 2:
-            raise ValueError(
-                "X must be the features of the tasks, of shape (n_tasks, n_features); "
-                f"got the shape {tuple(X.shape)}."
-            )
+        X = _with_rows(X)
         heads, tails, _ = forms.edge_columns(
             pairs, "The list of pairs", allow_strengths=False
         )
@@ -574,22 +577,53 @@ class TaskPairs(_RowSliceable):
             graph, X.shape[0], task_names(X), direction=direction, transitive=transitive
         )
         observed = relations.observed()
-        heads, tails, strengths = observed.expand()
-        zero = np.flatnonzero(strengths == 0)
-        if not (isinstance(negatives, str) and negatives == "all"):
-            if isinstance(negatives, (str, bool)) or not (
-                isinstance(negatives, numbers.Real) and negatives >= 0
-            ):
-                raise ValueError(
-                    f"negatives must be 'all' or a number >= 0; got {negatives!r}."
-                )
-            n_drawn = round(negatives * (len(strengths) - len(zero)))
-            zero = rng.choice(zero, size=min(n_drawn, len(zero)), replace=False)
-        order = rng.permutation(np.concatenate([np.flatnonzero(strengths > 0), zero]))
+        if isinstance(negatives, str) and negatives == "all":
+            heads, tails, strengths = observed.expand()
+            related = strengths > 0
+            chosen = np.concatenate([np.flatnonzero(related), np.flatnonzero(~related)])
+            heads, tails, strengths = heads[chosen], tails[chosen], strengths[chosen]
+        elif (
+            isinstance(negatives, numbers.Real)
+            and not isinstance(negatives, bool)
+            and 0 <= negatives < np.inf
+        ):
+            n_drawn = round(negatives * observed.n_related)
+            heads, tails, strengths = observed.with_zeros(n_drawn, rng)
+        else:
+            raise ValueError(
+                f"negatives must be 'all' or a number >= 0; got {negatives!r}."
+            )
+        order = rng.permutation(len(strengths))
         y = strengths[order]
         if np.isin(y, (0, 1)).all():
             y = y.astype(int)
         return cls(X, np.column_stack([heads[order], tails[order]])), y
+
+    def with_features(self, X):
+        """The same pairs, in the same rows of other features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+            Features of the same tasks, in the same order.
+
+        Returns
+        -------
+        pairs : TaskPairs of length n_pairs
+
+        Raises
+        ------
+        ValueError
+            If X has another number of rows.
+        """
+        other = self[:]
+        other.X = _with_rows(X)
+        if other.X.shape[0] != self.X.shape[0]:
+            raise ValueError(
+                f"X has {other.X.shape[0]} rows, but the pairs are of {self.X.shape[0]} "
+                "tasks."
+            )
+        return other
 
     def _select(self, indices):
         other = object.__new__(type(self))
@@ -635,6 +669,18 @@ def task_names(X):
     ):
         return None
     return forms.as_names(index, "the index of X")
+
+
+def _with_rows(X):
+    """Features as something that has rows to take."""
+    if not hasattr(X, "shape"):
+        X = np.asarray(X)
+    if len(X.shape) != 2:
+        raise ValueError(
+            "X must be the features of the tasks, of shape (n_tasks, n_features); "
+            f"got the shape {tuple(X.shape)}."
+        )
+    return X.tocsr() if sparse.issparse(X) else X
 
 
 def _names_or_positions(X):

@@ -1,14 +1,17 @@
 """Baselines of the graph, against what can be counted by hand."""
 
+import tracemalloc
+
 import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 from sklearn.metrics import average_precision_score
 
-from sklearn_task2box import TaskPairs
+from sklearn_task2box import TaskPairs, TaskRelations
 from sklearn_task2box.baselines import (
     AdditiveBaseline,
     ClosureBaseline,
@@ -99,6 +102,34 @@ def test_additive_effects_shrink():
         AdditiveBaseline(shrinkage=0).fit(np.eye(3), strengths)
 
 
+@pytest.mark.parametrize("unobserved", ["negative", "unknown"])
+def test_additive_effects_are_those_of_ridge_regression(unobserved):
+    rng = np.random.RandomState(0)
+    strengths = rng.uniform(size=(20, 20)) * rng.uniform(size=20)
+    strengths[rng.uniform(size=strengths.shape) < 0.4] = np.nan
+    np.fill_diagonal(strengths, 1)
+    relations = TaskRelations(strengths, unobserved=unobserved)
+    model = AdditiveBaseline(shrinkage=0.7).fit(np.eye(20), relations)
+    heads, tails, values = relations.observed().expand()
+    design = np.zeros((len(values), 40))
+    rows = np.arange(len(values))
+    design[rows, heads] = design[rows, 20 + tails] = 1
+    ridge = Ridge(alpha=0.7, solver="cholesky").fit(design, values)
+    effects = np.concatenate([model.row_effects_, model.column_effects_])
+    np.testing.assert_allclose(effects, ridge.coef_, atol=1e-8)
+    assert model.mean_ == pytest.approx(ridge.intercept_, abs=1e-8)
+
+
+def test_additive_effects_need_no_table_of_all_pairs():
+    n = 3500
+    tree = nx.DiGraph((i, (i - 1) // 2) for i in range(1, n))
+    tracemalloc.start()
+    AdditiveBaseline().fit(np.zeros((n, 1)), tree)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * n**2  # bytes
+
+
 def test_additive_beats_popularity_where_members_differ():
     rng = np.random.RandomState(0)
     rows, columns = rng.uniform(0, 0.5, size=(2, 30))
@@ -124,6 +155,21 @@ def test_unknown_tasks():
     np.testing.assert_allclose(model.predict_proba(pairs)[:, 1], expected)
     unnamed = PopularityBaseline().fit(np.eye(3), [(0, 2)]).predict_proba(np.eye(3)[:1])
     np.testing.assert_allclose(unnamed, [[0, 0, 0.5]])
+
+
+@pytest.mark.parametrize("names", ["strings", "integers"])
+def test_pairs_without_names_are_known_by_position(names):
+    index = list("dabc") if names == "strings" else [3, 0, 1, 2]
+    named = X.set_axis(index)
+    edges = [(index[i], index[j], w) for i, j, w in [(1, 2, 1), (2, 3, 1), (0, 1, 0.5)]]
+    at = [(0, 1), (1, 3), (2, 3)]
+    for model in (PopularityBaseline(), ClosureBaseline(), AdditiveBaseline()):
+        model.fit(named, edges)
+        named_pairs = TaskPairs(named, [(index[i], index[j]) for i, j in at])
+        expected = model.predict_proba(named_pairs)
+        assert len(np.unique(expected)) > 2
+        related = model.predict_proba(TaskPairs(named.to_numpy(), at))
+        np.testing.assert_array_equal(related, expected)
 
 
 def test_random_numbers_belong_to_pairs():

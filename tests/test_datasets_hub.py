@@ -130,6 +130,21 @@ def test_the_top_of_the_list(hub, tmp_path):
     assert hub[1:] == [("downloads", 2, None)]
 
 
+def test_lists_of_filters_that_look_alike_are_kept_apart(hub, tmp_path):
+    for filter in ("c++", "c#", ["c", ""], [f"tag {i}" * 9 for i in range(20)]):
+        for _ in range(2):
+            fetch_hub_cards(limit=1, filter=filter, data_home=tmp_path)
+    assert [tags for _, _, tags in hub][:3] == [["c++"], ["c#"], ["c", ""]]
+    assert len(hub) == 4
+
+
+def test_cards_that_are_written_otherwise(hub, tmp_path, monkeypatch):
+    info = {"dataset_info": ["default", {"splits": {"test": {"num_examples": 5}}}]}
+    monkeypatch.setitem(ANSWERS, "odd", {"downloads": 1, "likes": 0, "cardData": info})
+    odd = fetch_hub_cards("odd", data_home=tmp_path).data.loc["odd"]
+    assert (odd["n_configs"], odd["n_examples"]) == (1, 5)
+
+
 def test_cards_become_features(hub, tmp_path):
     cards = fetch_hub_cards(list(ANSWERS), data_home=tmp_path)
     features = DatasheetRepresentation(roles={"description": "text"}).fit_transform(
@@ -149,7 +164,9 @@ def test_offline_the_error_says_where_to_put_the_file(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.HfApi, "list_datasets", refuse)
     with pytest.raises(OSError, match="no network.*put the file at .*ylecun--mnist.json"):
         fetch_hub_cards(["ylecun/mnist"], data_home=tmp_path)
-    with pytest.raises(OSError, match="no network.*put the file at .*downloads-5.json"):
+    with pytest.raises(
+        OSError, match="no network.*put the file at .*downloads-5-.*json"
+    ):
         fetch_hub_cards(limit=5, data_home=tmp_path)
     with pytest.raises(OSError, match="download_if_missing=False"):
         fetch_hub_cards(["glue"], data_home=tmp_path, download_if_missing=False)

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
 from sklearn_task2box.metrics import reconstruction, relation_score
+from sklearn_task2box.relations import as_relations
 
 QUICK = {"max_epochs": 150, "hidden_layer_sizes": (64,), "random_state": 0}
 N, N_OLD = 80, 60
@@ -304,3 +305,28 @@ def test_a_table_grows_by_any_kind_of_rows():
         model.partial_fit(pd.DataFrame(np.eye(13)[12:]).add_prefix("d"), [(12, 0)])
     with pytest.raises(ValueError, match="from 12 features .* X has 9 features"):
         model.fit(np.eye(9), graph.subgraph(range(9)))
+
+
+@pytest.mark.parametrize("others", ["all", "some"])
+def test_what_is_not_known_of_known_tasks_takes_nothing_back(others):
+    names = list("abcf") if others == "all" else list("abf")
+    old = pd.DataFrame(0.0, index=list("abc"), columns=list("abc"))
+    old.loc["a", "b"] = 1
+    more = pd.DataFrame(0.0, index=names, columns=names)
+    more.loc["a", ["b", "f"]] = np.nan, 1
+    relations = TaskRelations(old)
+    whole, _ = relations.extended(more, 2, np.array(["a", "f"], dtype=object))
+    assert list(whole.tasks) == list("abcf")
+    assert whole.toarray()[0, 1] == 1
+    assert whole.toarray()[0, 3] == 1
+
+
+def test_unknown_rows_stay_unknown_when_tasks_are_added():
+    frame = pd.DataFrame([[0, 1, 0], [0, 0, 0]], index=list("ab"), columns=list("abc"))
+    names = np.array(list("abc"), dtype=object)
+    relations = as_relations(frame, 3, names)
+    whole, _ = relations.extended([("d", "a")], 1, np.array(["d"], dtype=object))
+    table = whole.toarray()
+    assert np.isnan(table[2, :2]).all()
+    assert table[3, 0] == 1
+    assert table[0, 1] == 1

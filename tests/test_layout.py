@@ -56,6 +56,19 @@ def test_a_dag_has_nothing_false_and_misses_less_in_more_dimensions(n, seed, box
     np.testing.assert_array_equal(contained(*layout(*edges, n, n)), truth)
 
 
+@given(n=st.integers(2, 30), seed=st.integers(0, 1000), box_dim=st.integers(1, 4))
+@settings(max_examples=100, deadline=None)
+def test_what_lies_inside_does_so_by_a_step_in_the_dimension_of_the_container(
+    n, seed, box_dim
+):
+    graph = random_dag(n, 3, seed)
+    lower, upper = layout(*np.array(graph.edges, int).reshape(-1, 2).T, n, box_dim)
+    members, containers = np.nonzero(contained(lower, upper) & ~np.eye(n, dtype=bool))
+    below = lower[members] >= lower[containers] + 1
+    above = upper[members] <= upper[containers] - 1
+    assert (below & above).any(axis=1).all()
+
+
 def test_two_parents_need_a_second_dimension():
     members, containers = [0, 0, 1, 2], [3, 4, 3, 4]
     truth = closure_of(nx.DiGraph(list(zip(members, containers, strict=True))))

@@ -2,7 +2,9 @@
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -81,6 +83,32 @@ def test_it_is_a_classifier_of_any_two_labels(taxonomy):
     assert links.classes_.tolist() == ["apart", "inside"]
     assert set(links.predict(pairs)) == {"apart", "inside"}
     assert TaskLinkClassifier().get_params() == {"embedder": None}
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_pairs_are_the_same_behind_steps_that_keep_integer_names(taxonomy, output):
+    X, graph = taxonomy
+    named = pd.DataFrame(X, index=np.random.RandomState(0).permutation(len(X)))
+    graph = nx.relabel_nodes(graph, dict(enumerate(named.index)))
+    pairs, y = TaskPairs.from_graph(graph, named, negatives=1, random_state=0)
+    model = TaskLinkClassifier(
+        make_pipeline(StandardScaler(), Spy()).set_output(transform=output)
+    )
+    asked = model.fit(pairs, y).predict_proba(pairs)
+    np.testing.assert_array_equal(asked, pairs.pairs)
+
+
+class Spy(BaseEstimator):
+    """Answers with the pairs that it is asked for."""
+
+    def fit(self, X, y):
+        return self
+
+    def set_output(self, *, transform=None):
+        return self
+
+    def predict_proba(self, X):
+        return X.pairs
 
 
 def test_wrong_input(taxonomy):

@@ -114,7 +114,7 @@ def test_probabilities_drawn_from_are_calibrated():
     ("options", "message"),
     [
         ({"predicted": [0.1, 1.2]}, r"predicted must be in \[0, 1\]; got values from 0.1"),
-        ({"predicted": [0.1, np.nan]}, "1 of them NaN"),
+        ({"predicted": [0.1, np.nan]}, "1 of the 2 predicted are NaN"),
         ({"strengths": [0, 2]}, r"strengths must be in \[0, 1\]"),
         ({"predicted": [0.1]}, "inconsistent numbers"),
         ({"strengths": [], "predicted": []}, "no pair"),
@@ -176,6 +176,41 @@ def test_no_other_threshold_has_a_better_f1(rows):
         return f1_score(related, predicted >= cut, zero_division=0)
 
     assert f1(threshold) >= max(f1(cut) for cut in np.linspace(0, 1, 65)) - 1e-12
+
+
+def test_the_threshold_tells_apart_what_differs_by_rounding():
+    above = np.nextafter(0.7, 1)
+    assert best_f1_threshold([1, 0], [above, 0.7]) == above
+    assert best_f1_threshold([1, 1], [-2, -1]) <= -2
+
+
+@pytest.mark.parametrize("score", [relation_score, mean_spearman_within])
+@pytest.mark.parametrize("where", ["strengths", "predicted"])
+def test_nothing_is_said_of_pairs_that_are_not_known(score, where):
+    values = {"strengths": [0, 1, 0.5], "predicted": [0.2, 0.1, 0.7]}
+    values[where][1] = np.nan
+    targets = {"targets": [0, 0, 1]} if score is mean_spearman_within else {}
+    with pytest.raises(ValueError, match=f"1 of the 3 {where} are NaN"):
+        score(**values, **targets)
+
+
+@pytest.mark.parametrize("score", [mean_average_precision, mean_rank])
+def test_rankings_of_nan_are_refused(score):
+    with pytest.raises(ValueError, match="1 of the 3 predictions are NaN"):
+        score([[1, 0, np.nan]], [[np.nan, 0.5, 0.2]])
+
+
+def test_pairs_of_no_weight_do_not_matter():
+    strengths, predicted = [0, 1, 1, 0], [0.2, 0.7, 0.6, 0.9]
+    expected = explained_deviance(strengths[:3], predicted[:3])
+    weighted = explained_deviance(strengths, predicted, weights=[1, 1, 1, 0])
+    assert weighted == pytest.approx(expected)
+    assert explained_deviance([0, 1], [0.5, 0.5], weights=[1, 0]) == 0
+    for weights in ([-1, 1], [0, 0]):
+        with pytest.raises(ValueError, match="weights must be at least 0"):
+            explained_deviance([0, 1], [0.5, 0.5], weights=weights)
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        explained_deviance([0, 1], [0.5, 0.5], weights=[1])
 
 
 def test_unknown_scorers_are_refused():

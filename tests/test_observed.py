@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sklearn_task2box.relations import TaskRelations
 
@@ -32,6 +33,28 @@ def test_zeros_are_drawn_without_a_table_of_all_pairs():
     assert len(heads) == 500
     assert (heads != tails).all()
     assert (tails != heads + 1).all()
+
+
+@pytest.mark.parametrize("unobserved", ["negative", "unknown"])
+@pytest.mark.parametrize("n_drawn", [0, 3, 10_000])
+def test_zeros_are_distinct_and_no_more_than_there_are(unobserved, n_drawn):
+    observed = TaskRelations(STRENGTHS, unobserved=unobserved).observed()
+    heads, tails = observed.draw_zeros(n_drawn, np.random.RandomState(0))
+    n_zeros = observed.n_observed - observed.n_related
+    assert len(heads) == min(n_drawn, n_zeros)
+    assert len({*zip(heads, tails, strict=True)}) == len(heads)
+    assert (STRENGTHS[heads, tails] == 0).all()
+    assert (heads != tails).all()
+
+
+def test_as_many_zeros_are_drawn_as_asked_for_where_most_pairs_are_not_zeros():
+    n = 3001
+    heads, tails = np.nonzero(np.tri(n, dtype=bool) & ~np.tri(n, k=-2500, dtype=bool))
+    pairs = sparse.csr_matrix((np.ones(len(heads)), (heads, tails)), shape=(n, n))
+    observed = TaskRelations(pairs).observed()
+    n_zeros = observed.n_observed - observed.n_related
+    drawn = observed.draw_zeros(n_zeros // 2, np.random.RandomState(0))
+    assert len(np.unique(observed.keys(*drawn))) == n_zeros // 2
 
 
 def test_expanding_keeps_strengths_exactly():

@@ -20,7 +20,7 @@ class Share(RelationPredictorMixin, BaseEstimator):
     def fit(self, X, y=None):
         data = self._check(X)
         self.threshold_, self._graded, self._from_labels = 0.5, True, y is not None
-        self._twins = Twins.none(data)
+        self._twins, self.tasks_ = Twins.none(data), np.arange(len(data))
         self.known_ = self._represent(data, None)
         return self
 

@@ -1,6 +1,7 @@
 """Slicing of the containers, and what a fit and a score see of a slice."""
 
 import pickle
+import tracemalloc
 
 import networkx as nx
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
@@ -230,3 +232,49 @@ def test_pairs_from_a_graph():
     assert y.max() == 0.5
     with pytest.raises(ValueError, match="negatives must be"):
         TaskPairs.from_graph(graph, X, negatives="some")
+
+
+def test_a_few_negatives_are_drawn_without_a_table_of_all_pairs():
+    n = 4000
+    graph = nx.DiGraph((i, (i - 1) // 2) for i in range(1, n))
+    tracemalloc.start()
+    pairs, y = TaskPairs.from_graph(graph, np.zeros((n, 1)), negatives=2, random_state=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < n**2  # bytes
+    assert (len(y), y.sum()) == (3 * (n - 1), n - 1)
+    assert len(np.unique(pairs.pairs, axis=0)) == len(pairs)
+    np.testing.assert_array_equal([graph.has_edge(*pair) for pair in pairs.pairs], y)
+    assert (pairs.pairs[:, 0] != pairs.pairs[:, 1]).all()
+
+
+def test_pairs_take_other_features_of_the_same_tasks():
+    pairs = TaskPairs(pd.DataFrame(np.eye(3), index=[2, 0, 1]), [(2, 0), (0, 1)])
+    other = pairs.with_features(pd.DataFrame(np.ones((3, 2)), index=[2, 0, 1]))
+    np.testing.assert_array_equal(other.pairs, [[0, 1], [1, 2]])
+    assert other.X.shape == (3, 2)
+    assert pairs.X.shape == (3, 3)
+    assert other.with_features(sparse.coo_matrix(np.eye(3)))[:1].X.format == "csr"
+    with pytest.raises(ValueError, match="X has 2 rows, but the pairs are of 3 tasks"):
+        pairs.with_features(np.eye(2))
+
+
+def test_tasks_without_a_row_in_a_cut_frame_are_unknown_and_not_unrelated():
+    frame = pd.DataFrame([[0, 1, 0], [0, 0, 0]], index=list("ab"), columns=list("abc"))
+    names = np.array(list("abc"), dtype=object)
+    for direction in ("member_to_container", "container_to_member"):
+        relations = as_relations(frame, 3, names, direction=direction)
+        heads, tails, strengths = relations.observed().expand()
+        seen = np.full((3, 3), np.nan)
+        seen[heads, tails] = strengths
+        expected = relations.toarray()
+        np.fill_diagonal(expected, np.nan)
+        np.testing.assert_array_equal(seen, expected)
+        assert relations.observed().n_unknown == 2
+
+
+def test_the_closure_of_rows_that_are_repeated():
+    relations = TaskRelations([("a", "b"), ("b", "c")], tasks=list("abc"))
+    again = as_relations(relations[[0, 0, 1, 2, 2]], 5, transitive=True)
+    assert set(again.observed().strengths) == {1.0}
+    assert again.toarray()[:2, 2].tolist() == [1, 1]

@@ -176,6 +176,51 @@ def test_pandas_own_types(sheets):
     )
 
 
+@pytest.mark.parametrize("index", [[0, 1, 2], [2, 1, 0]])
+def test_columns_that_are_numbers_are_not_positions(index):
+    values = [["some text", "mit", 1.0], ["more", "bsd", 2.0], ["texts", "mit", 5.0]]
+    tasks = DatasheetRepresentation(roles={index[0]: "text"}).fit_transform(
+        pd.DataFrame(values, columns=index)
+    )
+    assert list(tasks) == ["x1=bsd", "x1=mit", "x2"]
+    np.testing.assert_array_equal(tasks["x1=mit"], [1, 0, 1])
+    assert tasks["x2"].is_monotonic_increasing
+
+
+def test_categorical_columns_are_read_row_by_row():
+    tags = ["a|b", None, "b|c", "d", "b"]
+    licenses = ["mit", "mit", "other", "mit", "other"]
+    plain = pd.DataFrame({"t": tags, "l": licenses})
+    typed = plain.astype("category")
+    pd.testing.assert_frame_equal(
+        DatasheetRepresentation().fit_transform(typed),
+        DatasheetRepresentation().fit_transform(plain),
+    )
+
+
+def test_a_missing_value_does_not_rename_the_categories_that_are_numbers():
+    representation = DatasheetRepresentation(roles={"year": "category"})
+    whole = pd.DataFrame({"year": [2020, 2021]})
+    some = pd.DataFrame({"year": [2020, 2021, np.nan]})
+    for first, second in [(whole, some), (some, whole)]:
+        tasks = representation.fit(first).transform(second)
+        assert list(tasks) == ["year=2020", "year=2021"]
+        np.testing.assert_array_equal(tasks[:2], np.eye(2))
+    cards = {"a": {"year": 2020, "v": 1.5}, "b": {"year": 2021}, "c": {}}
+    representation = DatasheetRepresentation(roles={"year": "category", "v": "category"})
+    tasks = representation.fit(cards).transform({"a": {"year": 2020, "v": 1.5}})
+    assert tasks.loc["a"].to_dict() == {"year=2020": 1, "year=2021": 0, "v=1.5": 1}
+
+
+def test_lists_of_lists_keep_their_types():
+    table = [[1, "mit"], [2, np.nan], [3, "mit"]]
+    pd.testing.assert_frame_equal(
+        DatasheetRepresentation().fit_transform(table),
+        DatasheetRepresentation().fit_transform(np.array(table, dtype=object)),
+    )
+    assert list(DatasheetRepresentation().fit_transform(table)) == ["x0", "x1=mit"]
+
+
 def test_clone_pickle_and_the_embedder(sheets):
     representation = DatasheetRepresentation(roles=ROLES)
     tasks = representation.fit_transform(sheets)

@@ -300,3 +300,24 @@ def test_single_samples_need_shrinkage():
 def test_sparse_samples_are_refused():
     with pytest.raises(TypeError, match="sparse.*toarray"):
         GaussianRepresentation().fit(sparse.eye_array(3).tocsr(), [0, 0, 1])
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_fit_that_fails_changes_nothing(method):
+    rng = np.random.RandomState(0)
+    samples = pd.DataFrame(rng.normal(size=(6, 2)), columns=["a", "b"])
+    labels = [0, 0, 0, 1, 1, 1]
+    model = GaussianRepresentation().fit(samples, labels)
+    before = model.transform(samples, labels)
+    wrong = samples.set_axis(["c", "d"], axis=1)
+    wrong.iloc[2, 1] = np.nan
+    unnamed = [wrong.to_numpy()] if method == "fit" else []  # else a warning comes first
+    for X in (wrong, *unnamed):
+        with pytest.raises(ValueError, match="NaN|feature names should match"):
+            getattr(model, method)(X, labels)
+        assert list(model.feature_names_in_) == ["a", "b"]
+        pd.testing.assert_frame_equal(model.transform(samples, labels), before)
+    unfitted = GaussianRepresentation()
+    with pytest.raises(ValueError, match="NaN"):
+        getattr(unfitted, method)(wrong, labels)
+    assert not hasattr(unfitted, "n_features_in_")

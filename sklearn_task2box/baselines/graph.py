@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
-from sklearn.linear_model import Ridge
+from scipy.sparse.linalg import LinearOperator, lsmr
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
@@ -254,21 +254,36 @@ class AdditiveBaseline(_GraphBaseline):
         self.shrinkage = shrinkage
 
     def _learn(self, data, observed):
-        n = observed.n_tasks
-        heads, tails, strengths = observed.expand()
-        m = len(strengths)
-        design = sparse.csr_matrix(
-            (
-                np.ones(2 * m),
-                np.column_stack([heads, n + tails]).ravel(),
-                np.arange(0, 2 * m + 1, 2),
-            ),
-            shape=(m, 2 * n),
-        )
-        ridge = Ridge(alpha=self.shrinkage, solver="sparse_cg", tol=1e-8)
-        ridge.fit(design, strengths)
-        self.mean_ = float(ridge.intercept_)
-        self.row_effects_, self.column_effects_ = ridge.coef_[:n], ridge.coef_[n:]
+        n, complete = observed.n_tasks, observed.complete
+        heads, tails = observed.heads, observed.tails
+        sums = [
+            np.bincount(ends, weights=observed.strengths, minlength=n)
+            for ends in (heads, tails)
+        ]
+        if complete:  # listed are the pairs that are not observed
+            heads, tails = observed.unknown_heads, observed.unknown_tails
+        listed = sparse.csr_matrix((np.ones(len(heads)), (heads, tails)), shape=(n, n))
+
+        def seen(table, values):
+            """Sums of values over those that each task was observed with."""
+            return values.sum() - values - table @ values if complete else table @ values
+
+        of_row, of_column = seen(listed, np.ones(n)), seen(listed.T, np.ones(n))
+
+        def normal(effects):
+            """The normal equations, without a table of all pairs."""
+            mean, row, column = effects[0], effects[1 : n + 1], effects[n + 1 :]
+            of_mean = of_row @ (mean + row) + of_column @ column
+            to_row = of_row * (mean + row) + seen(listed, column) + self.shrinkage * row
+            to_column = of_column * (mean + column) + seen(listed.T, row)
+            return np.concatenate([[of_mean], to_row, to_column + self.shrinkage * column])
+
+        shape = (2 * n + 1, 2 * n + 1)
+        equations = LinearOperator(shape, matvec=normal, rmatvec=normal, dtype=float)
+        right = np.concatenate([[observed.strengths.sum()], *sums])
+        effects = lsmr(equations, right, atol=1e-12, btol=1e-12)[0]
+        self.mean_ = float(effects[0])
+        self.row_effects_, self.column_effects_ = effects[1 : n + 1], effects[n + 1 :]
 
     def _of_known(self, heads, tails):
         row = np.where(heads >= 0, self.row_effects_[heads], 0.0)

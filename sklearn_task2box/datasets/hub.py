@@ -1,5 +1,6 @@
 """Cards of data sets on the Hugging Face Hub."""
 
+import hashlib
 import json
 import numbers
 import re
@@ -138,7 +139,10 @@ def _card(folder, name, token, download):
 
 def _listed(folder, limit, sort, filter, token, download):
     """Names at the top of the Hub's list; their cards come along and are kept."""
-    label = "-".join(re.sub(r"\W+", "_", part) for part in [sort, str(limit), *filter])
+    asked = [sort, str(limit), *filter]
+    digest = hashlib.blake2b(json.dumps(asked).encode(), digest_size=8).hexdigest()
+    readable = "-".join(re.sub(r"\W+", "_", part) for part in asked)
+    label = f"{readable[:100]}-{digest}"  # tags of one readable form differ in the digest
 
     def ask(hub):
         found = hub.list_datasets(
@@ -206,7 +210,8 @@ def _row(content):
     row = {name: card.get(name) for name in SINGLE}
     row |= {name: _as_list(card.get(name)) for name in MULTIPLE}
     configs = card.get("dataset_info") or []
-    configs = [c for c in ([configs] if isinstance(configs, dict) else configs) if c]
+    configs = [configs] if isinstance(configs, dict) else configs
+    configs = [c for c in configs if c and isinstance(c, dict)]  # people write cards
     row["n_configs"] = len(configs) or float("nan")
     row["n_examples"] = _largest(map(_n_examples, configs))
     row["download_size"] = _largest(c.get("download_size") for c in configs)
@@ -225,7 +230,9 @@ def _as_list(value):
 
 
 def _n_examples(config):
-    sizes = [split.get("num_examples") for split in config.get("splits") or []]
+    splits = config.get("splits") or []
+    splits = splits.values() if isinstance(splits, dict) else splits
+    sizes = [split.get("num_examples") for split in splits if isinstance(split, dict)]
     sizes = [size for size in sizes if isinstance(size, numbers.Real)]
     return sum(sizes) if sizes else None
 

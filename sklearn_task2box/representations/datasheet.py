@@ -229,19 +229,22 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
     def _prepared(self, frame, roles):
         """The columns that are used, with values as their encoders read them."""
         columns = {}
-        for name, role in roles.items():
+        for at, (name, role) in enumerate(roles.items()):
+            label = name if isinstance(name, str) else f"x{at}"
+            values = frame[name].astype(object)  # else pandas maps categories, not rows
             if role in ("number", "size"):
-                columns[name] = _numbers(frame[name], role)
+                columns[label] = _numbers(values, role)
             elif role == "category":
-                columns[name] = frame[name].map(_category)
+                columns[label] = values.map(_category)
             elif role == "tags":
-                columns[name] = frame[name].map(partial(_tags, separator=self.separator))
+                columns[label] = values.map(partial(_tags, separator=self.separator))
         return pd.DataFrame(columns, index=frame.index)
 
     def _encoder(self, prepared, roles):
         encoders, of_tags = [], {}
-        for name, values in prepared.items():
-            role, label = roles[name], str(len(encoders))
+        used = [role for role in roles.values() if role != "text"]
+        for role, (name, values) in zip(used, prepared.items(), strict=True):
+            label = str(len(encoders))
             if role in ("number", "size"):
                 encoder = make_pipeline(
                     SimpleImputer(
@@ -309,6 +312,8 @@ def _read(X):
         if 0 in frame.shape:
             raise ValueError(f"X has no task or no column: its shape is {frame.shape}.")
     else:
+        # As objects, numbers in lists stay numbers where there are strings beside them.
+        X = X if hasattr(X, "dtype") or sparse.issparse(X) else np.asarray(X, dtype=object)
         array = check_array(X, dtype=None, ensure_all_finite="allow-nan")
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
     if not frame.columns.is_unique:
@@ -376,7 +381,14 @@ def _numbers(column, role):
 
 
 def _category(value):
-    return "" if _is_missing(value) else str(value)
+    return "" if _is_missing(value) else _label(value)
+
+
+def _label(value):
+    # A column of whole numbers with a missing one comes as floats.
+    if isinstance(value, Real) and not isinstance(value, (bool, np.bool_)):
+        value = int(value) if float(value).is_integer() else value
+    return str(value)
 
 
 def _tags(value, separator):
@@ -385,7 +397,7 @@ def _tags(value, separator):
     parts = value.split(separator) if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple, set, frozenset, np.ndarray)):
         parts = [parts]
-    return [str(part).strip() for part in parts if not _is_missing(part)]
+    return [_label(part).strip() for part in parts if not _is_missing(part)]
 
 
 # --------------------------------------------------------------------------------------

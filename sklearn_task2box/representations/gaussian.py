@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from sklearn_task2box import forms
 from sklearn_task2box.representations.samples import name_index, read_samples
+from sklearn_task2box.rollback import all_or_nothing
 
 # Numbers that are looked at together.
 _BLOCK = 1 << 22
@@ -128,7 +129,8 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
         self._validate_params()
         samples = read_samples(X, y, _joined)
         _raise_for_empty(samples)
-        self._learn(samples, self._started(samples))
+        with all_or_nothing(self):
+            self._learn(samples, self._started(samples))
         return self
 
     def partial_fit(self, X, y=None):
@@ -148,11 +150,12 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         samples = read_samples(X, y, _joined)
-        if hasattr(self, "_moments"):
-            values = self._validated(samples.values)
-        else:
-            values = self._started(samples)
-        self._learn(samples, values)
+        with all_or_nothing(self):
+            if hasattr(self, "_moments"):
+                values = self._validated(samples.values)
+            else:
+                values = self._started(samples)
+            self._learn(samples, values)
         return self
 
     def transform(self, X, y=None):
