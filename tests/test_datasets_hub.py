@@ -164,9 +164,7 @@ def test_offline_the_error_says_where_to_put_the_file(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.HfApi, "list_datasets", refuse)
     with pytest.raises(OSError, match="no network.*put the file at .*ylecun--mnist.json"):
         fetch_hub_cards(["ylecun/mnist"], data_home=tmp_path)
-    with pytest.raises(
-        OSError, match="no network.*put the file at .*downloads-5-.*json"
-    ):
+    with pytest.raises(OSError, match="no network.*put the file at .*downloads-5-.*json"):
         fetch_hub_cards(limit=5, data_home=tmp_path)
     with pytest.raises(OSError, match="download_if_missing=False"):
         fetch_hub_cards(["glue"], data_home=tmp_path, download_if_missing=False)
