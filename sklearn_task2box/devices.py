@@ -41,7 +41,8 @@ def resolve_device(name):
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
-            f"device={name!r} can't be used here: {error} Use device='auto'."
+            f"device={name!r} can't be used here: {str(error).splitlines()[0]} Use "
+            "device='auto'."
         ) from None
     return str(device)
 

@@ -215,7 +215,7 @@ class BoxRelationEmbedder(
         opinion of the teachers, which boxes of few dimensions hold only in part, and of
         two known tasks their boxes, too: it is more often right, above all of new tasks,
         few relations and graded strengths, needs dense features and encoder="mlp", and
-        keeps the teachers. The boxes are the same. See
+        keeps the teachers. The boxes are the same. It is read in :meth:`fit`. See
         :func:`sklearn_task2box.opinions.weigh`.
     variances : bool or "auto", default="auto"
         Whether the second half of the features are the variances of the first half, the
@@ -280,7 +280,9 @@ class BoxRelationEmbedder(
         Their names, or positions where they have none.
     threshold_ : float
         Strength from which :meth:`predict` says related: the best F1 score on the
-        held-out relations or, where none were held out, on those of training.
+        held-out relations or, where none were held out, on those of training. Graded
+        ones count as related from 0.5 on, so that much of a task may lie outside of what
+        it is said to be related to.
     temperature_ : float
         Of the soft volume.
     history_ : list of dict
@@ -323,7 +325,6 @@ class BoxRelationEmbedder(
 
     Examples
     --------
-    >>> import networkx as nx
     >>> from sklearn_task2box import BoxRelationEmbedder
     >>> from sklearn_task2box.datasets import load_digits_tasks
     >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)

@@ -162,7 +162,8 @@ def _read_labelled(frame, tasks):
     if len(index) == len(columns):  # not cut: of further tasks nothing is mentioned
         given = np.arange(len(names))
     heads, tails, strengths = _dense_entries(_frame_values(frame), index, columns)
-    return Entries(*_clean(rows[heads], at[tails], strengths, names), names, given, True)
+    cleaned = _clean(rows[heads], at[tails], strengths, names, n_rows=len(index))
+    return Entries(*cleaned, names, given, True)
 
 
 def _frame_values(frame):
@@ -231,11 +232,15 @@ def _read_edges(edges, tasks):
 def _read_matrix(matrix, tasks):
     n = matrix.shape[0] if tasks is None else len(tasks)
     if matrix.ndim != 2 or matrix.shape != (n, n):
-        cut = matrix.ndim == 2 and matrix.shape[0] == n and matrix.shape[1] != n
+        hint = "There must be a row and a column for each row of X."
+        if matrix.shape == (n, 1):
+            hint = "Class labels are 1-D: y.ravel()."
+        elif matrix.ndim == 2 and matrix.shape[0] == n:
+            hint = _CUT
         raise ValueError(
             f"The relations among {n} tasks must be a square matrix of shape ({n}, {n}) "
             f"or an edge list of shape (m, 2) or (m, 3); got the shape "
-            f"{tuple(matrix.shape)}. " + (_CUT if cut else NAME_THE_ROWS)
+            f"{tuple(matrix.shape)}. {hint}"
         )
     names = np.arange(n) if tasks is None else tasks
     if sparse.issparse(matrix):
@@ -317,10 +322,13 @@ def endpoints(heads, tails, names, what):
             for ends, p in zip((heads, tails), at, strict=True)
             for end in np.asarray(ends)[p < 0]
         ]
-        hint = "" if not is_positions(names) else " " + NAME_THE_ROWS
+        hint = "Add their rows to X, or leave these pairs out."
+        if is_positions(names):
+            of_edges = "edge" in what
+            hint = NAME_THE_ROWS if of_edges else "Pass X as a DataFrame that names them."
         raise ValueError(
-            f"{what} names tasks that are not among the {n} known: "
-            f"{some(pd.unique(pd.Series(unknown, dtype=object)))}.{hint}"
+            f"{what} names tasks that are not among the {n} rows of X: "
+            f"{some(pd.unique(pd.Series(unknown, dtype=object)))}. {hint}"
         )
     for ends in as_int:
         bad = ends[(ends < 0) | (ends >= n)]
@@ -435,8 +443,12 @@ def _is_number(value):
     return True
 
 
-def _clean(heads, tails, strengths, names, warn_diagonal=False):
-    """Check the strengths, drop the diagonal, make every ordered pair single."""
+def _clean(heads, tails, strengths, names, warn_diagonal=False, n_rows=None):
+    """Check the strengths, drop the diagonal, make every ordered pair single.
+
+    Of all tasks or, if told, as many as the rows of a cut frame, a diagonal of ones is
+    dropped without a word.
+    """
     with np.errstate(invalid="ignore"):
         bad = np.flatnonzero((strengths < 0) | (strengths > 1))
     if len(bad):
@@ -452,7 +464,8 @@ def _clean(heads, tails, strengths, names, warn_diagonal=False):
         # A whole diagonal of ones only states that every task contains itself.
         values = strengths[loops]
         meant = values[(values != 0) & ~np.isnan(values)]
-        whole = len(np.unique(heads[loops])) == len(names) and (meant == 1).all()
+        n_rows = len(names) if n_rows is None else n_rows
+        whole = len(np.unique(heads[loops])) == n_rows and (meant == 1).all()
         if len(meant) and (warn_diagonal or not (whole and len(meant) == len(values))):
             at = names[heads[loops & (strengths > 0)]]
             warnings.warn(

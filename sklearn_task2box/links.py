@@ -74,16 +74,22 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
             If X is not a TaskPairs.
         """
         _check_pairs(X)
+        if y is None:
+            raise ValueError(
+                "y needs a label for each pair, related or not; got None. "
+                "TaskPairs.from_graph(graph, X) makes both."
+            )
         y = np.asarray(y)
         check_consistent_length(X, y)
-        check_classification_targets(y)
         classes = np.unique(y)
         if len(classes) != 2:
+            graded = y.dtype.kind == "f" and len(classes) > 2
             raise ValueError(
                 "y needs two classes, unrelated and related; got "
-                f"{len(classes)}: {classes[:5].tolist()}. Graded strengths can be cut: "
-                "y = strengths >= 0.5."
+                f"{len(classes)}: {classes[:5].tolist()}."
+                + (" Graded strengths can be cut: y = strengths >= 0.5." if graded else "")
             )
+        check_classification_targets(y)
         heads, tails = X.pairs.T
         edges = list(
             zip(heads.tolist(), tails.tolist(), (y == classes[1]) * 1.0, strict=True)

@@ -1,6 +1,7 @@
 """The pairs of tasks that a fit may learn from."""
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,14 @@ class ObservedPairs:
                 f"y relates none of the {self.n_tasks} tasks to another, so there is "
                 "nothing to learn. Give at least one relation of positive strength; in "
                 "cross-validation, use fewer folds."
+            )
+        if not self.complete and (self.strengths == 1).all():
+            warnings.warn(
+                "No pair is observed to be unrelated, so nothing keeps every task from "
+                "containing every other. Mention some pairs of strength 0, or let "
+                "unobserved='negative'.",
+                UserWarning,
+                stacklevel=3,
             )
 
     @property

@@ -126,6 +126,13 @@ class RelationPredictorMixin:
         return self._twins.mark(X, at)
 
     def _check(self, X, **options):
+        first = X[0] if isinstance(X, (list, tuple)) and X else X
+        first = first[0] if isinstance(first, tuple) and first else first
+        if isinstance(first, str):  # a name, or a pair of names
+            raise ValueError(
+                f"X must be features of tasks, and not their names; got {X[:1]!r}. Take "
+                "their rows, X.loc[names], or ask for pairs with TaskPairs(X, pairs)."
+            )
         return validate_data(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], **options
         )

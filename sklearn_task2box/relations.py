@@ -727,7 +727,8 @@ def as_relations(
     if isinstance(y, TaskRelations):
         relations = y.with_options(**options)
     elif forms.is_labels(y):
-        relations = TaskRelations.from_labels(y).with_options(**options)
+        labels = _labels_in_order(y, names)
+        relations = TaskRelations.from_labels(labels).with_options(**options)
     elif forms.is_labelled(y):
         relations = TaskRelations(y, **options)
     else:
@@ -735,6 +736,25 @@ def as_relations(
             y, np.arange(n_tasks) if names is None else names, **options
         )
     return _align(relations, n_tasks, names)
+
+
+def _labels_in_order(labels, names):
+    """Class labels in the order of X, where a Series names its rows as X does."""
+    if names is None:
+        return labels
+    at = np.full(0, -1)
+    if isinstance(labels, pd.Series) and len(labels) == len(names):
+        at = forms.positions_of(names, labels.index) if labels.index.is_unique else at
+    if len(at) and (at >= 0).all():
+        labels = labels.iloc[at]
+    given = [label for label in labels if isinstance(label, str)]
+    if given and (forms.positions_of(given, names) >= 0).all():
+        raise ValueError(
+            "y names a task of X for each row, and would be read as class labels. Give "
+            "parents as edges: [(task, parent) for task, parent in zip(X.index, y) if "
+            "parent is not None]."
+        )
+    return labels
 
 
 def _align(relations, n_tasks, names):

@@ -76,6 +76,7 @@ FORMS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:No pair is observed to be unrelated")
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @every
 def test_every_form_of_relations(baseline, form):

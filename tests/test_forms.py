@@ -1,5 +1,7 @@
 """Every form of relations is read alike, and every wrong one is refused clearly."""
 
+import warnings
+
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -93,7 +95,7 @@ def test_direction_turns_every_form_around():
 @pytest.mark.parametrize(
     ("form", "message"),
     [
-        ([("cat", "dog"), ("cow", "cat")], r"not among the 4 known: 'cow', 'dog'"),
+        ([("cat", "dog"), ("cow", "cat")], r"not among the 4 rows of X: 'cow', 'dog'. Add"),
         ([(1, 2), (0, 9)], r"row positions 9, but there are 4 tasks \(0 to 3\)"),
         ([(1, -1)], r"row positions -1"),
         ([("cat", "mammal", 0.2), ("cat", "mammal", 0.3)], "stands twice.*0.2 and 0.3"),
@@ -133,7 +135,9 @@ def test_unnamed_rows_need_a_graph_of_positions():
     for nodes in ([(0, 1), (3, 1)], [("a", "b"), ("c", "b")], [(0, 1)]):
         with pytest.raises(ValueError, match=r"exactly 0 to 2.*TaskRelations\(relations"):
             as_relations(nx.DiGraph(nodes), 3)
-    with pytest.raises(ValueError, match="not among the 3 known: 'a', 'b'.*Name the rows"):
+    with pytest.raises(
+        ValueError, match="not among the 3 rows of X: 'a', 'b'.*Name the rows"
+    ):
         as_relations([("a", "b")], 3)
 
 
@@ -148,6 +152,43 @@ def test_names_must_be_unique():
     frame = pd.DataFrame(MATRIX, index=["a", "a", "b", "c"], columns=["a", "a", "b", "c"])
     with pytest.raises(ValueError, match="repeats 'a'"):
         TaskRelations(frame)
+
+
+def test_the_index_of_labels_names_their_rows():
+    labels = pd.Series(list("xxyy"), index=NAMES)
+    expected = as_relations(labels, 4, NAMES).toarray()
+    for order in ([3, 1, 0, 2], [0, 1, 2, 3]):
+        again = as_relations(labels.iloc[order], 4, NAMES)
+        np.testing.assert_array_equal(again.toarray(), expected)
+    elsewhere = pd.Series(list("xxyy"), index=[4, 9, 2, 7])  # as a splitter leaves it
+    np.testing.assert_array_equal(as_relations(elsewhere, 4, NAMES).toarray(), expected)
+
+
+def test_a_list_of_parents_is_not_read_as_labels():
+    parents = [None, NAMES[0], NAMES[0], NAMES[1]]
+    with pytest.raises(ValueError, match=r"read as class labels. Give parents as edges"):
+        as_relations(parents, 4, NAMES)
+
+
+def test_a_whole_diagonal_of_a_cut_frame_is_no_news():
+    frame = pd.DataFrame(np.maximum(MATRIX, np.eye(4)), index=NAMES, columns=NAMES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cut = TaskRelations(frame.iloc[1:3])
+    np.testing.assert_array_equal(cut.toarray(), MATRIX[1:3])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.eye(5), r"got the shape \(5, 5\). There must be a row and a column for each"),
+        (np.zeros((4, 1)), r"got the shape \(4, 1\). Class labels are 1-D: y.ravel()"),
+        (np.zeros((4, 9)), r"got the shape \(4, 9\). If a cross-validation splitter"),
+    ],
+)
+def test_matrices_of_another_shape_are_told_what_is_wrong(y, message):
+    with pytest.raises(ValueError, match=message):
+        as_relations(y, 4, NAMES)
 
 
 def test_self_loops_are_ignored_with_a_warning():

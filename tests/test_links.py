@@ -123,8 +123,12 @@ def test_wrong_input(taxonomy):
         links.fit(pairs, np.zeros_like(y))
     with pytest.raises(ValueError, match="got 3"):
         links.fit(pairs, np.arange(len(y)) % 3)
-    with pytest.raises(ValueError, match="continuous"):
+    with pytest.raises(ValueError, match="Graded strengths can be cut"):
         links.fit(pairs, np.linspace(0, 1, len(y)))
+    with pytest.raises(ValueError, match="continuous"):
+        links.fit(pairs, y / 2)
+    with pytest.raises(ValueError, match="a label for each pair"):
+        links.fit(pairs, None)
     twice = TaskPairs(X, [(0, 1), (0, 1), (1, 2)])
     with pytest.raises(ValueError, match="0 -> 1 stands twice with different weights"):
         links.fit(twice, [0, 1, 0])

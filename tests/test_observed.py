@@ -1,5 +1,7 @@
 """What a fit sees of relations."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -87,3 +89,15 @@ def test_contained_are_those_that_lie_inside_by_half():
     ).observed()
     heads, tails = pairs.contained()
     assert list(zip(heads, tails, strict=True)) == [(0, 1), (2, 0)]
+
+
+def test_related_pairs_alone_are_warned_of():
+    edges = [(0, 1), (1, 2)]
+    with pytest.warns(UserWarning, match="No pair is observed to be unrelated"):
+        TaskRelations(edges, range(3), unobserved="unknown").observed().check_related()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TaskRelations(edges, range(3)).observed().check_related()
+        told = [*edges, (2, 0, 0.0)]
+        told = [(*pair, 1.0)[:3] for pair in told]
+        TaskRelations(told, range(3), unobserved="unknown").observed().check_related()

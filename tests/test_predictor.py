@@ -88,3 +88,10 @@ def test_boxes_and_baselines_answer_alike(name):
     mine = getattr(RelationPredictorMixin, name)
     classes = [BoxRelationEmbedder, *(getattr(baselines, b) for b in baselines.__all__)]
     assert all(getattr(cls, name) is mine for cls in classes)
+
+
+@pytest.mark.parametrize("X", ["a", ["a", "b"], [("a", "b")]])
+def test_names_are_no_features(X):
+    predictor = Share().fit(np.eye(2) + 1)
+    with pytest.raises(ValueError, match=r"features of tasks, and not their names.*X.loc"):
+        predictor.predict_proba(X)

@@ -201,7 +201,7 @@ def test_pairs_by_name_and_by_position():
     np.testing.assert_array_equal(TaskPairs(X, [(0, 2)]).pairs, [[0, 2]])
     assert TaskPairs(X, []).shape == (0, 2)
     for wrong, message in [
-        ([("a", "z")], "not among the 3 known: 'z'"),
+        ([("a", "z")], "not among the 3 rows of X: 'z'. Add their rows to X"),
         ([(0, 3)], "row positions 3"),
         ([(0, 1, 2)], r"\(m, 2\)"),
         (np.zeros(3), r"\(m, 2\)"),
