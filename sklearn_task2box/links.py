@@ -69,7 +69,8 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If y does not have two classes, or a pair occurs with both.
+            If y does not have two classes, a pair occurs with both, or the embedder
+            predicts nothing.
         TypeError
             If X is not a TaskPairs.
         """
@@ -96,6 +97,11 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         )
         relations = TaskRelations(edges, np.arange(X.X.shape[0]), unobserved="unknown")
         embedder = BoxRelationEmbedder() if self.embedder is None else clone(self.embedder)
+        if not hasattr(embedder, "predict_proba"):
+            raise ValueError(
+                "embedder must predict relations, as BoxRelationEmbedder and the baselines "
+                f"do, or be a Pipeline that ends in one; {embedder!r} has no predict_proba."
+            )
         embedder.fit(X.X, relations)
         self.embedder_ = embedder
         self.classes_ = classes

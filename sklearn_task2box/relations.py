@@ -187,12 +187,25 @@ class TaskRelations(_RowSliceable):
         Returns
         -------
         relations : TaskRelations
+
+        Raises
+        ------
+        ValueError
+            If labels are missing, or numbers that are not whole.
         """
-        codes, _ = pd.factorize(np.asarray(labels), use_na_sentinel=True)
+        labels = np.asarray(labels)
+        codes, _ = pd.factorize(labels, use_na_sentinel=True)
         if (codes < 0).any():
             raise ValueError(
                 f"y has {np.count_nonzero(codes < 0)} missing labels (NaN or None); every "
                 "task needs one. Drop these tasks, or give each a label of its own."
+            )
+        if labels.dtype.kind == "f" and (labels != np.round(labels)).any():
+            at = labels[labels != np.round(labels)][0]
+            raise ValueError(
+                f"y has one number per task, such as {at:g}, which is no class. Cut "
+                "continuous numbers into classes, pd.cut(y, 5).astype(str), or give "
+                "strengths of pairs."
             )
         n = len(codes)
         member = sparse.csr_matrix(

@@ -170,6 +170,12 @@ def test_a_list_of_parents_is_not_read_as_labels():
         as_relations(parents, 4, NAMES)
 
 
+def test_continuous_numbers_are_no_labels():
+    with pytest.raises(ValueError, match=r"one number per task, such as 0.5, .*pd.cut"):
+        as_relations([1.0, 0.5, 1.0, 0.5], 4, NAMES)
+    assert as_relations([1.0, 2.0, 1.0, 2.0], 4, NAMES).toarray().sum() == 4
+
+
 def test_a_whole_diagonal_of_a_cut_frame_is_no_news():
     frame = pd.DataFrame(np.maximum(MATRIX, np.eye(4)), index=NAMES, columns=NAMES)
     with warnings.catch_warnings():

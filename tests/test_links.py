@@ -129,6 +129,9 @@ def test_wrong_input(taxonomy):
         links.fit(pairs, y / 2)
     with pytest.raises(ValueError, match="a label for each pair"):
         links.fit(pairs, None)
+    for step in (StandardScaler(), make_pipeline(StandardScaler())):
+        with pytest.raises(ValueError, match="must predict relations"):
+            TaskLinkClassifier(step).fit(pairs, y)
     twice = TaskPairs(X, [(0, 1), (0, 1), (1, 2)])
     with pytest.raises(ValueError, match="0 -> 1 stands twice with different weights"):
         links.fit(twice, [0, 1, 0])
