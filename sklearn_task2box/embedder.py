@@ -63,6 +63,7 @@ PAPER_SETTINGS = {
     "side": "sigmoid",
     "anchor": "lower",
     "temperature": 0.1,
+    "exponent": 1.0,
     "objective": "squared_error",
     "positive_weight": 1.0,
     "volume_weight": 7e-5,
@@ -112,8 +113,9 @@ class BoxRelationEmbedder(
 
     A task is a row of features. A network maps it to an axis-aligned box, such that
     ``vol(box_u & box_v) / vol(box_u)`` is the strength of the relation u -> v: how much of
-    task u lies inside task v. Tasks never seen in training get a box, and relations to
-    all the others, from their features alone.
+    task u lies inside task v, or, of graded relations, the ``box_dim``-th root of that (see
+    ``exponent``). Tasks never seen in training get a box, and relations to all the others,
+    from their features alone.
 
     Parameters
     ----------
@@ -145,10 +147,17 @@ class BoxRelationEmbedder(
         Of the soft volume, in units of the space: sides below it count as short. See
         :func:`sklearn_task2box.geometry.log_volume`. "auto" is
         ``min(0.01 * box_dim ** 2, 0.5)``, found on subsets of WordNet mammals.
+    exponent : float or "auto", default="auto"
+        Strengths are overlaps to this power. That changes what the boxes learn, but with
+        given boxes neither which are contained (1) nor which of two overlaps is the larger.
+        "auto" is 1 for 0/1 relations and ``1 / box_dim`` for graded ones, the geometric
+        mean, over the dimensions, of the share of a side: a share of a volume falls too
+        fast with the dimensions to say two thirds of many pairs at a time. A fit that goes
+        on from an earlier one keeps ``exponent_``.
     objective : {"cross_entropy", "squared_error"} or nn.Module class, \
             default="cross_entropy"
         Loss of a pair of tasks. A class of your own maps (log_overlap, strengths) to
-        losses, elementwise.
+        losses, elementwise; the logarithm is of the overlap to the power of ``exponent_``.
     positive_weight : float, default=3.0
         How much a pair of strength 1 counts in it beside a pair of strength 0.
     volume_weight, distance_weight, squareness_weight : float, default=0.0
@@ -285,6 +294,9 @@ class BoxRelationEmbedder(
         it is said to be related to.
     temperature_ : float
         Of the soft volume.
+    exponent_ : float
+        Strengths are overlaps of boxes to this power: 1 for 0/1 relations unless
+        ``exponent`` says otherwise.
     history_ : list of dict
         One per epoch: epoch, train_loss, valid_score (with early stopping), dur in
         seconds.
@@ -344,6 +356,7 @@ class BoxRelationEmbedder(
         "side": [StrOptions({"exp", "softplus", "sigmoid"})],
         "anchor": [StrOptions({"center", "lower"})],
         "temperature": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "exponent": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "objective": [StrOptions(set(PAIR_LOSSES)), type],
         "positive_weight": [Interval(Real, 0, None, closed="neither")],
         "volume_weight": [Interval(Real, 0, None, closed="left")],
@@ -394,6 +407,7 @@ class BoxRelationEmbedder(
         side="softplus",
         anchor="center",
         temperature="auto",
+        exponent="auto",
         objective="cross_entropy",
         positive_weight=3.0,
         volume_weight=0.0,
@@ -436,6 +450,7 @@ class BoxRelationEmbedder(
         self.side = side
         self.anchor = anchor
         self.temperature = temperature
+        self.exponent = exponent
         self.objective = objective
         self.positive_weight = positive_weight
         self.volume_weight = volume_weight
@@ -716,7 +731,8 @@ class BoxRelationEmbedder(
                     "early_stopping=False."
                 )
             pairs, held_out = pairs.hold_out(self.validation_fraction, rng)
-        lessons = self._lessons(X, pairs, rng, device) if taught else None
+        exponent = self._exponent_of(pairs, going_on)
+        lessons = self._lessons(X, pairs, exponent, rng, device) if taught else None
         to_learn = pairs if lessons is None else lessons.pairs
         batch_size = self.batch_size
         if batch_size == "auto":
@@ -743,7 +759,7 @@ class BoxRelationEmbedder(
                 start_from_layout(encoder, dataset, self._volume_temperature(), rng, device)
             net = make_net(
                 encoder,
-                self._make_objective(),
+                self._make_objective(exponent),
                 dataset,
                 temperature=self._volume_temperature(),
                 max_epochs=self._epochs(reads_bodies),
@@ -772,6 +788,7 @@ class BoxRelationEmbedder(
         if stack is not None:
             stack.head = net.module_.body
             net.module_.body = stack.to(device)
+        self.exponent_ = exponent
         self._finish(net, X, features, pairs, going_on)
         self._virtual_boxes = None
         if not going_on:
@@ -820,7 +837,7 @@ class BoxRelationEmbedder(
             return N_TEACHERS if pairs.n_tasks <= MAX_TASKS else 0
         return self.n_teachers
 
-    def _lessons(self, X, pairs, rng, device):
+    def _lessons(self, X, pairs, exponent, rng, device):
         """What teachers make of the observed pairs, or None."""
         n_teachers = self._n_asked(X, pairs)
         if n_teachers == 0:
@@ -829,6 +846,7 @@ class BoxRelationEmbedder(
         names = BoxRelationEmbedder._get_param_names()
         settings = {name: getattr(self, name) for name in names}
         settings |= {"n_teachers": n_teachers, "max_epochs": self._epochs()}
+        settings["exponent"] = exponent
         school = School(BoxRelationEmbedder, settings, device)
         return school.teach(X, pairs, self.n_features_in_, self._has_variances, rng)
 
@@ -882,6 +900,13 @@ class BoxRelationEmbedder(
     def _is_table(self):
         return isinstance(self.net_.module_.body, Table)
 
+    def _exponent_of(self, pairs, going_on):
+        if self.exponent != "auto":
+            return float(self.exponent)
+        if going_on:
+            return self.exponent_
+        return 1 / self.box_dim if pairs.is_graded else 1.0
+
     def _volume_temperature(self):
         if self.temperature == "auto":
             return min(0.01 * self.box_dim**2, 0.5)
@@ -923,7 +948,7 @@ class BoxRelationEmbedder(
         sizes = [_TIMES_WIDER * size for size in hidden_sizes(self.hidden_layer_sizes)[-1:]]
         return MLP(n_inputs, 2 * self.box_dim, sizes, self.dropout, self.normalization)
 
-    def _make_objective(self):
+    def _make_objective(self, exponent):
         if isinstance(self.objective, str):
             pair_loss = PAIR_LOSSES[self.objective]()
         elif issubclass(self.objective, nn.Module):
@@ -939,6 +964,7 @@ class BoxRelationEmbedder(
             volume_weight=self.volume_weight,
             distance_weight=self.distance_weight,
             squareness_weight=self.squareness_weight,
+            exponent=exponent,
         )
 
     # -- boxes -------------------------------------------------------------------------
@@ -996,6 +1022,7 @@ class BoxRelationEmbedder(
                     self._positive_weight,
                     self.temperature_,
                     self.placement_steps,
+                    self.exponent_,
                 )
         return boxes
 
@@ -1072,8 +1099,9 @@ class BoxRelationEmbedder(
         """Rows of what is known of tasks, to be asked for."""
         if self._reads_teachers:
             n_corners = self.boxes_.shape[1]
-            return Opinions(self._teachers, tasks, n_corners, self.temperature_)
-        return KnownBoxes(tasks, self.temperature_)
+            of_boxes = n_corners, self.temperature_, self.exponent_
+            return Opinions(self._teachers, tasks, *of_boxes)
+        return KnownBoxes(tasks, self.temperature_, self.exponent_)
 
     def _table(self, tasks, others):
         """How much of each task lies in each of the others."""

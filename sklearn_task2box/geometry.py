@@ -177,7 +177,7 @@ def sum_log_softplus(z, memory=None, slopes=True):
     return total, slope if slopes else None
 
 
-def overlap_by_dimension(lower, upper, other_lower, other_upper, temperature):
+def overlap_by_dimension(lower, upper, other_lower, other_upper, temperature, exponent=1.0):
     """:func:`overlap` of corners that have the dimension first; not differentiable.
 
     Parameters
@@ -186,6 +186,8 @@ def overlap_by_dimension(lower, upper, other_lower, other_upper, temperature):
     other_lower, other_upper : tensor of shape (box_dim, ...)
         The other dimensions broadcast.
     temperature : float
+    exponent : float, default=1.0
+        Power of the overlap that is returned.
 
     Returns
     -------
@@ -197,4 +199,4 @@ def overlap_by_dimension(lower, upper, other_lower, other_upper, temperature):
     shared, _ = sum_log_softplus(shared, slopes=False)
     own, _ = sum_log_softplus((upper - lower).div_(temperature), slopes=False)
     shared.sub_(own)
-    return shared.masked_fill_(shared > _CONTAINED, 0.0).exp_()
+    return shared.masked_fill_(shared > _CONTAINED, 0.0).mul_(exponent).exp_()

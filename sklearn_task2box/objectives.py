@@ -70,6 +70,8 @@ class Objective(nn.Module):
         Of the mean over related pairs of the squared distance of their centres.
     squareness_weight : float, default=0.0
         Of the mean over tasks of ``sum_{k<l} |side_k - side_l| / box_dim ** 2``.
+    exponent : float, default=1.0
+        Strengths are overlaps to this power.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Objective(nn.Module):
         volume_weight=0.0,
         distance_weight=0.0,
         squareness_weight=0.0,
+        exponent=1.0,
     ):
         super().__init__()
         self.pair_loss = pair_loss
@@ -86,6 +89,7 @@ class Objective(nn.Module):
         self.volume_weight = volume_weight
         self.distance_weight = distance_weight
         self.squareness_weight = squareness_weight
+        self.exponent = exponent
 
     def forward(self, boxes, pairs):
         """The loss of boxes.
@@ -102,7 +106,8 @@ class Objective(nn.Module):
         loss : tensor without dimensions
         """
         lower, upper = boxes
-        total = pairs_loss(lower, upper, self.temperature, pairs, self.pair_loss)
+        settings = self.temperature, pairs, self.pair_loss, self.exponent
+        total = pairs_loss(lower, upper, *settings)
         box_dim = lower.shape[1]
         if self.volume_weight:
             log_volumes = log_volume(lower, upper, self.temperature)

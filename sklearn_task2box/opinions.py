@@ -260,7 +260,7 @@ class Teachers:
         boxes = []
         for others, own in zip(self.boxes, outputs, strict=False):
             asked = torch.cat(boxes_of(own), dim=1).numpy()
-            asked = KnownBoxes(asked, others.temperature)
+            asked = KnownBoxes(asked, others.temperature, others.exponent)
             boxes.append([others.overlaps(asked, inside=way) for way in (True, False)])
         boxes = np.mean(boxes, axis=0)
         roles = np.mean(
@@ -295,24 +295,24 @@ class Opinions:
         See :meth:`Teachers.describe`.
     n_corners : int
         Columns of the boxes that learned from the teachers.
-    temperature : float
+    temperature, exponent : float
         Of these boxes.
     """
 
-    def __init__(self, teachers, rows, n_corners, temperature):
+    def __init__(self, teachers, rows, n_corners, temperature, exponent):
         self.teachers = teachers
         self.rows = rows
         self.n_corners = n_corners
-        self.temperature = temperature
+        self.temperature, self.exponent = temperature, exponent
         widths = [2 * len(one.lower) for one in teachers.boxes]
         widths += [one.vectors.shape[1] for one in teachers.roles]
         cuts = np.cumsum([1, *widths, n_corners])
         known, *parts, learned, X = np.split(rows, cuts, axis=1)
         self.known = known[:, 0].astype(int)
-        self.learned = KnownBoxes(learned, temperature)
+        self.learned = KnownBoxes(learned, temperature, exponent)
         n = len(teachers.boxes)
         self.boxes = [
-            KnownBoxes(part, one.temperature)
+            KnownBoxes(part, one.temperature, one.exponent)
             for part, one in zip(parts[:n], teachers.boxes, strict=True)
         ]
         self.roles = [torch.from_numpy(np.ascontiguousarray(part)) for part in parts[n:]]
@@ -332,7 +332,9 @@ class Opinions:
 
     def __getitem__(self, key):
         """Some of the tasks."""
-        return Opinions(self.teachers, self.rows[key], self.n_corners, self.temperature)
+        rows = self.rows[key]
+        of_boxes = self.n_corners, self.temperature, self.exponent
+        return Opinions(self.teachers, rows, *of_boxes)
 
     def pairs(self, heads, tails):
         """How much of some of the tasks lies in others.

@@ -71,8 +71,9 @@ class PairList:
             z = torch.minimum(ends[2], ends[3], out=ends[3])
             z.sub_(torch.maximum(ends[0], ends[1], out=ends[1]))
             shared, slopes = sum_log_softplus(z, ends)
-            overlaps = shared.sub_(work.log_volumes[heads]).clamp_(max=0)
+            overlaps = work.powered(shared.sub_(work.log_volumes[heads]).clamp_(max=0))
             gradient = work.loss(overlaps, self.strengths[part], self.weights[part])
+            gradient = work.powered(gradient)
             slopes.mul_(gradient)
             _add_at(work.volume_gradient, heads, -gradient)
             # min(a, b) = (a + b - |a - b|) / 2, and likewise max.
@@ -211,7 +212,8 @@ class PairTable:
         torch.sub(shared, work.log_volumes[start:stop, None], out=there)
         torch.sub(shared[:, rows:], work.log_volumes[None, stop:], out=back)
         overlaps.clamp_(max=0)  # rounding, where one box lies in the other
-        gradient = work.table_loss(overlaps, *listed)
+        gradient = work.table_loss(work.powered(overlaps), *listed)
+        gradient = work.powered(gradient)
 
         there = gradient[: rows * columns].view(rows, columns)
         back = gradient[rows * columns :].view(rows, columns - rows)
@@ -229,7 +231,7 @@ class PairTable:
         work.lower_gradient[:, start:] -= by_column - turned.sum(1)
 
 
-def pairs_loss(lower, upper, temperature, pairs, pair_loss):
+def pairs_loss(lower, upper, temperature, pairs, pair_loss, exponent=1.0):
     """Weighted mean, over pairs of boxes, of a loss of their overlaps.
 
     Parameters
@@ -243,6 +245,8 @@ def pairs_loss(lower, upper, temperature, pairs, pair_loss):
         Maps (log_overlap, strengths) to losses, elementwise. It may have a method
         ``unrelated(log_overlap)``, which may overwrite its argument and returns the sum of
         the losses at strength 0 and their gradient: the many pairs of a table take it.
+    exponent : float, default=1.0
+        The loss is of overlaps to this power.
 
     Returns
     -------
@@ -250,13 +254,14 @@ def pairs_loss(lower, upper, temperature, pairs, pair_loss):
         Differentiable, once, in the corners and in the parameters of ``pair_loss``.
     """
     parameters = [p for p in pair_loss.parameters() if p.requires_grad]
-    return _PairsLoss.apply(lower, upper, temperature, pairs, pair_loss, *parameters)
+    settings = temperature, pairs, pair_loss, exponent
+    return _PairsLoss.apply(lower, upper, *settings, *parameters)
 
 
 class _PairsLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, lower, upper, temperature, pairs, pair_loss, *parameters):
-        work = _Work(lower, upper, temperature, pair_loss, parameters)
+    def forward(ctx, lower, upper, temperature, pairs, pair_loss, exponent, *parameters):
+        work = _Work(lower, upper, temperature, pair_loss, exponent, parameters)
         pairs._accumulate(work)
         gradients = work.finish()
         ctx.save_for_backward(*(g / pairs.total_weight for g in gradients))
@@ -266,15 +271,16 @@ class _PairsLoss(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, outer):
         lower, upper, *parameters = (outer * g for g in ctx.saved_tensors)
-        return lower, upper, None, None, None, *parameters
+        return lower, upper, None, None, None, None, *parameters
 
 
 class _Work:
     """Boxes in units of the temperature, one dimension per row, and sums over pairs."""
 
-    def __init__(self, lower, upper, temperature, pair_loss, parameters):
+    def __init__(self, lower, upper, temperature, pair_loss, exponent, parameters):
         self.temperature = temperature
         self.pair_loss = pair_loss
+        self.exponent = exponent
         self.parameters = parameters
         self.lower, self.upper = (
             (corner.detach() / temperature).T.contiguous() for corner in (lower, upper)
@@ -286,6 +292,10 @@ class _Work:
         self.volume_gradient = torch.zeros_like(self.log_volumes)
         self.lower_gradient, self.upper_gradient = torch.zeros_like(z), torch.zeros_like(z)
         self.parameter_gradients = [torch.zeros_like(p) for p in parameters]
+
+    def powered(self, values):
+        """Log-overlaps, or gradients of the loss in them, as the exponent makes them."""
+        return values if self.exponent == 1 else values.mul_(self.exponent)
 
     def loss(self, overlaps, strengths, weights):
         """Add losses of pairs to the total, and return their gradient."""

@@ -53,6 +53,7 @@ def placed(
     positive_weight,
     temperature,
     n_steps,
+    exponent=1.0,
 ):
     """Boxes of new tasks whose overlaps with known boxes fit given strengths.
 
@@ -79,6 +80,8 @@ def placed(
     temperature : float
         Of the soft volume, see :mod:`sklearn_task2box.geometry`.
     n_steps : int
+    exponent : float, default=1.0
+        Strengths are overlaps to this power.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def placed(
             volumes = log_softplus(upper - lower).sum(1)
             shared = _SharedVolumes.apply(lower, upper, known_lower, known_upper)
             overlaps = torch.stack([shared - volumes[:, None], shared - known_volumes])
-            losses = pair_loss(overlaps.clamp(max=0), strengths)
+            losses = pair_loss(exponent * overlaps.clamp(max=0), strengths)
             optimizer.zero_grad()
             (weights * losses).sum().backward()
             optimizer.step()

@@ -39,14 +39,17 @@ class KnownBoxes:
         Lower corners, then upper corners. Not copied if columns are contiguous.
     temperature : float
         Of the soft volume, see :mod:`sklearn_task2box.geometry`.
+    exponent : float, default=1.0
+        Strengths are overlaps to this power.
     """
 
-    def __init__(self, boxes, temperature):
+    def __init__(self, boxes, temperature, exponent=1.0):
         columns = np.ascontiguousarray(np.asarray(boxes, dtype=np.float64).T)
         if not columns.flags.writeable:  # as a memory map is; torch warns
             columns = columns.copy()
         self.lower, self.upper = torch.from_numpy(columns).chunk(2)
         self.temperature = temperature
+        self.exponent = exponent
 
     def __len__(self):
         return self.lower.shape[1]
@@ -60,7 +63,7 @@ class KnownBoxes:
             some.lower, some.upper = (
                 c.index_select(1, key) for c in (self.lower, self.upper)
             )
-        some.temperature = self.temperature
+        some.temperature, some.exponent = self.temperature, self.exponent
         return some
 
     def sizes(self):
@@ -85,7 +88,7 @@ class KnownBoxes:
             part = slice(start, start + step)
             ends = (self[torch.from_numpy(end[part])] for end in (heads, tails))
             corners = [corner for end in ends for corner in (end.lower, end.upper)]
-            strengths[part] = overlap_by_dimension(*corners, self.temperature).numpy()
+            strengths[part] = self._shares(corners).numpy()
         return strengths
 
     def overlaps(self, asked, inside):
@@ -113,8 +116,11 @@ class KnownBoxes:
                 columns = slice(left, left + width)
                 known = self.lower[:, None, columns], self.upper[:, None, columns]
                 ends = (*ours, *known) if inside else (*known, *ours)
-                out[rows, columns] = overlap_by_dimension(*ends, self.temperature)
+                out[rows, columns] = self._shares(ends)
         return strengths
+
+    def _shares(self, corners):
+        return overlap_by_dimension(*corners, self.temperature, self.exponent)
 
     def best(self, asked, k, inside, without=None):
         """The k known boxes that best contain each box, or are best contained in it.
@@ -217,7 +223,7 @@ class KnownBoxes:
         """
         if mark <= 0:
             return []
-        depth, t = -math.log(mark), self.temperature
+        depth, t = -math.log(mark) / self.exponent, self.temperature
         lower, upper = box.lower[:, 0], box.upper[:, 0]
         slack = _SLACK * float(torch.maximum(lower.abs(), upper.abs()).max() + t)
         below, above = self.lower.numpy(), self.upper.numpy()

@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import make_taxonomy
 from scipy import sparse
+from sklearn.base import clone
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
@@ -22,6 +23,7 @@ from sklearn_task2box import (
 )
 from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
 from sklearn_task2box.datasets import load_digits_tasks
+from sklearn_task2box.geometry import overlap
 from sklearn_task2box.metrics import make_relation_scorer, reconstruction, relation_score
 
 QUICK = {
@@ -245,6 +247,47 @@ def test_strengths_read_row_inside_column(named_taxonomy, fitted):
         proba[:, 1], [strengths.loc[child, parent], strengths.loc[parent, child]]
     )
     np.testing.assert_array_equal(fitted.predict(pair), proba[:, 1] >= fitted.threshold_)
+
+
+@pytest.mark.parametrize("predict_from", ["boxes", "teachers"])
+def test_strengths_of_graded_relations_are_roots_of_overlaps(taxonomy, predict_from):
+    X, graph = taxonomy
+    shares = nx.to_numpy_array(graph, nodelist=range(len(X))) * 0.7
+    few = {**QUICK, "n_teachers": 2, "placement_steps": 3, "predict_from": predict_from}
+    model = BoxRelationEmbedder(box_dim=4, **few).fit(X, shares)
+    assert model.exponent_ == 1 / 4
+
+    def overlaps(model):
+        ends = [torch.from_numpy(c) for c in np.hsplit(model.boxes_, 2)]
+        own, others = ([e[:, None] for e in ends], [e[None] for e in ends])
+        return overlap(*own, *others, model.temperature_).numpy()
+
+    if predict_from == "teachers":
+        assert {boxes.exponent for boxes in model._teachers.boxes} == {1 / 4}
+        return
+    np.testing.assert_allclose(
+        model.predict_proba(X), overlaps(model) ** model.exponent_, rtol=1e-6
+    )
+    model.set_params(exponent=0.5).fit(X, shares)
+    np.testing.assert_allclose(model.predict_proba(X), overlaps(model) ** 0.5, rtol=1e-6)
+    model.set_params(exponent="auto").partial_fit(X[:2] + 1, [(len(X), 0)])
+    assert model.exponent_ == 0.5
+    model.fit(X, graph)
+    assert model.exponent_ == 1
+    np.testing.assert_allclose(model.predict_proba(X), overlaps(model), rtol=1e-6)
+    model.set_params(warm_start=True).fit(X, shares)
+    assert model.exponent_ == 1
+
+
+def test_roots_of_overlaps_hold_shares_of_sets_better():
+    X, shares = load_digits_tasks(return_X_y=True, as_frame=True)
+
+    def brier(model):
+        strengths, predicted = model.fit(X, shares).compare(X, shares)
+        return np.mean((strengths - predicted) ** 2)
+
+    single = BoxRelationEmbedder(n_teachers=0, random_state=0)
+    assert brier(single) < 0.7 * brier(clone(single).set_params(exponent=1))
 
 
 def test_pairs_of_tasks_never_seen(named_taxonomy, fitted):
@@ -500,6 +543,7 @@ WRONG = {
     **{name: ["3", -1] for name in NUMERIC},
     "max_epochs": ["3", -1, "many", 1.5],
     "temperature": ["hot", 0],
+    "exponent": ["root", 0],
     "batch_size": ["all", 0],
     "n_jobs": ["2", 1.5],
     "hidden_layer_sizes": ["3", 3, (3, "4"), (0,), (2.5,)],

@@ -52,7 +52,7 @@ def as_list(listed, **options):
     return PairList(heads, tails, strengths.double(), weights.double(), **options)
 
 
-def plain(lower, upper, strengths, weights, loss, heads=None, tails=None):
+def plain(lower, upper, strengths, weights, loss, heads=None, tails=None, exponent=1.0):
     """The same in one expression, left to autograd."""
     if heads is None:
         heads, tails = torch.nonzero(weights, as_tuple=True)
@@ -62,7 +62,7 @@ def plain(lower, upper, strengths, weights, loss, heads=None, tails=None):
     overlap = log_volume(*shared, TEMPERATURE) - own
     # Rounding may make a contained box too large; that must not stop its gradient.
     overlap = overlap + (overlap.clamp(max=0) - overlap).detach()
-    losses = loss(overlap, strengths)
+    losses = loss(exponent * overlap, strengths)
     return (losses * weights).sum() / weights.sum()
 
 
@@ -90,16 +90,17 @@ def full(n, listed):
     dim=st.integers(1, 7),
     block=st.integers(1, 3000),
     seed=st.integers(0, 1000),
+    exponent=st.sampled_from([1.0, 0.2, 2.5]),
 )
 @settings(max_examples=30, deadline=None)
 def test_the_table_is_what_autograd_makes_of_it_whatever_the_blocks(
-    loss, n, dim, block, seed
+    loss, n, dim, block, seed, exponent
 ):
     (lower, upper), listed = problem(n, dim, seed)
     variables = [lower, upper, *loss.parameters()]
     table = PairTable(n, *listed, block=block)
-    got = pairs_loss(lower, upper, TEMPERATURE, table, loss)
-    want = plain(lower, upper, *full(n, listed), loss)
+    got = pairs_loss(lower, upper, TEMPERATURE, table, loss, exponent)
+    want = plain(lower, upper, *full(n, listed), loss, exponent=exponent)
     assert_same(got, want, variables)
 
 
@@ -130,14 +131,14 @@ def test_the_table_is_whole_where_all_pairs_count():
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), SquaredError(), Scaled()])
 @pytest.mark.parametrize("block", [1, 17, 10**6])
-def test_a_list_is_what_autograd_makes_of_it(loss, block):
+@pytest.mark.parametrize("exponent", [1.0, 0.2])
+def test_a_list_is_what_autograd_makes_of_it(loss, block, exponent):
     (lower, upper), listed = problem(20, 3)
     variables = [lower, upper, *loss.parameters()]
     pairs = as_list(listed, block=block)
-    got = pairs_loss(lower, upper, TEMPERATURE, pairs, loss)
-    want = plain(
-        lower, upper, pairs.strengths, pairs.weights, loss, pairs.heads, pairs.tails
-    )
+    got = pairs_loss(lower, upper, TEMPERATURE, pairs, loss, exponent)
+    told = pairs.strengths, pairs.weights, loss, pairs.heads, pairs.tails
+    want = plain(lower, upper, *told, exponent=exponent)
     assert_same(got, want, variables)
 
 

@@ -94,6 +94,34 @@ def test_of_equally_strong_ones_the_tightest_comes_first():
 
 @pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("exponent", [0.2, 3.0])
+def test_an_exponent_changes_strengths_and_no_order(exponent, inside):
+    known, asked = make(1500, 2, 1), make(30, 2, 2)
+    plain, powered = (KnownBoxes(known, TEMPERATURE, e) for e in (1.0, exponent))
+    asked = [KnownBoxes(asked, TEMPERATURE, e) for e in (1.0, exponent)]
+    want = plain.overlaps(asked[0], inside) ** exponent
+    np.testing.assert_allclose(powered.overlaps(asked[1], inside), want, rtol=1e-9)
+    heads, tails = np.arange(1499), np.arange(1, 1500)
+    np.testing.assert_allclose(
+        powered.pairs(heads, tails), plain.pairs(heads, tails) ** exponent, rtol=1e-9
+    )
+    best, strengths = powered[5:].best(asked[1], 4, inside)
+    np.testing.assert_allclose(
+        strengths, plain[5:].best(asked[0], 4, inside)[1] ** exponent, rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        strengths, np.take_along_axis(want[:, 5:], best, axis=1), rtol=1e-9
+    )
+    marks = np.full(len(want), 0.6)
+    for row, (found, values) in zip(
+        want, powered.at_least(asked[1], marks, inside), strict=True
+    ):
+        np.testing.assert_array_equal(found, np.flatnonzero(row >= 0.6))
+        np.testing.assert_allclose(values, row[found], rtol=1e-9)
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("inside", [True, False])
 def test_a_box_may_be_left_out(inside):
     known = make(700, 2, 0)
     boxes = KnownBoxes(known, TEMPERATURE)
