@@ -4,8 +4,8 @@ A map of public data sets, from their cards
 
 Figure 5 of Task2Box maps public data sets. No relations among these are known; what is
 known are their cards: tasks, languages, licence, size. Data sets whose cards are alike
-shall overlap, and a larger data set shall have a larger box. Strengths say both: of the
-smaller of two boxes, the part that lies in the other is how alike the cards are.
+shall overlap, and a larger data set shall have a larger box. Strengths say both: the more
+of the smaller of two boxes lies in the other, the more alike are the cards.
 
 The folder that ``TASK2BOX_DATA`` or the first argument names holds
 ``hf_datasets_2022.csv.gz``, a table of the cards of the Hugging Face Hub in October 2022.
@@ -101,12 +101,14 @@ np.fill_diagonal(strengths, 1)
 # %%
 # A network would give data sets with the same features the same box, and their sizes are no
 # features here; a table has a free box for each. Squareness keeps boxes from evading each
-# other as long thin strips.
+# other as long thin strips, and the root of the overlap, in place of the overlap, from
+# lying on top of all others that are somewhat alike: a quarter in common is half alike.
 embedder = BoxRelationEmbedder(
     box_dim=2,
     encoder="table",
     learning_rate=0.1,
     squareness_weight=1.0,
+    exponent=0.5,
     max_epochs=1000,
     random_state=0,
 )

@@ -113,9 +113,9 @@ class BoxRelationEmbedder(
 
     A task is a row of features. A network maps it to an axis-aligned box, such that
     ``vol(box_u & box_v) / vol(box_u)`` is the strength of the relation u -> v: how much of
-    task u lies inside task v, or, of graded relations, the ``box_dim``-th root of that (see
-    ``exponent``). Tasks never seen in training get a box, and relations to all the others,
-    from their features alone.
+    task u lies inside task v, or, of graded relations in more than two dimensions, the
+    ``box_dim``-th root of that (see ``exponent``). Tasks never seen in training get a box,
+    and relations to all the others, from their features alone.
 
     Parameters
     ----------
@@ -146,14 +146,16 @@ class BoxRelationEmbedder(
     temperature : float or "auto", default="auto"
         Of the soft volume, in units of the space: sides below it count as short. See
         :func:`sklearn_task2box.geometry.log_volume`. "auto" is
-        ``min(0.01 * box_dim ** 2, 0.5)``, found on subsets of WordNet mammals.
+        ``min(0.01 * box_dim ** 2, 0.5)``, found on subsets of WordNet mammals, times
+        ``exponent_``.
     exponent : float or "auto", default="auto"
         Strengths are overlaps to this power. That changes what the boxes learn, but with
         given boxes neither which are contained (1) nor which of two overlaps is the larger.
-        "auto" is 1 for 0/1 relations and ``1 / box_dim`` for graded ones, the geometric
-        mean, over the dimensions, of the share of a side: a share of a volume falls too
-        fast with the dimensions to say two thirds of many pairs at a time. A fit that goes
-        on from an earlier one keeps ``exponent_``.
+        "auto" is 1 for 0/1 relations and in two dimensions, where the areas that are drawn
+        shall be what is said, and otherwise ``1 / box_dim``, the geometric mean, over the
+        dimensions, of the share of a side: a share of a volume falls too fast with the
+        dimensions to say two thirds of many pairs at a time. A fit that goes on from an
+        earlier one keeps ``exponent_``.
     objective : {"cross_entropy", "squared_error"} or nn.Module class, \
             default="cross_entropy"
         Loss of a pair of tasks. A class of your own maps (log_overlap, strengths) to
@@ -295,8 +297,7 @@ class BoxRelationEmbedder(
     temperature_ : float
         Of the soft volume.
     exponent_ : float
-        Strengths are overlaps of boxes to this power: 1 for 0/1 relations unless
-        ``exponent`` says otherwise.
+        Strengths are overlaps of boxes to this power.
     history_ : list of dict
         One per epoch: epoch, train_loss, valid_score (with early stopping), dur in
         seconds.
@@ -732,6 +733,7 @@ class BoxRelationEmbedder(
                 )
             pairs, held_out = pairs.hold_out(self.validation_fraction, rng)
         exponent = self._exponent_of(pairs, going_on)
+        temperature = self._volume_temperature(exponent)
         lessons = self._lessons(X, pairs, exponent, rng, device) if taught else None
         to_learn = pairs if lessons is None else lessons.pairs
         batch_size = self.batch_size
@@ -741,7 +743,7 @@ class BoxRelationEmbedder(
         reads_bodies = lessons is not None and bool(lessons.bodies)
         learning_rate = self.learning_rate
         if reads_bodies:
-            learning_rate *= min(1.0, self._volume_temperature() / _TEMPERATURE_OF_RATE)
+            learning_rate *= min(1.0, temperature / _TEMPERATURE_OF_RATE)
 
         with seeded(seed, device), few_threads(to_learn.n_observed):
             encoder = self._make_encoder(X, pairs, going_on)
@@ -756,12 +758,12 @@ class BoxRelationEmbedder(
                 learner.mixed_precision = is_mixed(self.precision, device)
             dataset = PairDataset(read, to_learn)
             if self.init == "layout" and not going_on:
-                start_from_layout(encoder, dataset, self._volume_temperature(), rng, device)
+                start_from_layout(encoder, dataset, temperature, rng, device)
             net = make_net(
                 encoder,
-                self._make_objective(exponent),
+                self._make_objective(temperature, exponent),
                 dataset,
-                temperature=self._volume_temperature(),
+                temperature=temperature,
                 max_epochs=self._epochs(reads_bodies),
                 learning_rate=learning_rate,
                 learning_rate_schedule=self.learning_rate_schedule,
@@ -788,8 +790,7 @@ class BoxRelationEmbedder(
         if stack is not None:
             stack.head = net.module_.body
             net.module_.body = stack.to(device)
-        self.exponent_ = exponent
-        self._finish(net, X, features, pairs, going_on)
+        self._finish(net, X, features, pairs, temperature, exponent, going_on)
         self._virtual_boxes = None
         if not going_on:
             self._teachers = None if lessons is None else lessons.teachers
@@ -850,7 +851,7 @@ class BoxRelationEmbedder(
         school = School(BoxRelationEmbedder, settings, device)
         return school.teach(X, pairs, self.n_features_in_, self._has_variances, rng)
 
-    def _finish(self, net, X, features, pairs, going_on):
+    def _finish(self, net, X, features, pairs, temperature, exponent, going_on):
         rows = [
             {key: value for key, value in row.items() if not key.startswith("batch")}
             for row in net.history
@@ -875,7 +876,8 @@ class BoxRelationEmbedder(
         self._pair_loss = copy.deepcopy(pair_loss).cpu()
         self._positive_weight = self.positive_weight
         self._graded = pairs.is_graded
-        self.temperature_ = self._volume_temperature()
+        self.exponent_ = exponent
+        self.temperature_ = temperature
         # The features in the span of the tasks: partial_fit goes on from them.
         self._prepared = features if sparse.issparse(features) else features.numpy()
         # Columns are read one by one: see sklearn_task2box.queries.
@@ -905,11 +907,13 @@ class BoxRelationEmbedder(
             return float(self.exponent)
         if going_on:
             return self.exponent_
-        return 1 / self.box_dim if pairs.is_graded else 1.0
+        is_drawn = self.box_dim <= 2  # and what is seen shall be what is said
+        return 1 / self.box_dim if pairs.is_graded and not is_drawn else 1.0
 
-    def _volume_temperature(self):
+    def _volume_temperature(self, exponent):
         if self.temperature == "auto":
-            return min(0.01 * self.box_dim**2, 0.5)
+            # A root says much of a small overlap, such as of boxes that are disjoint.
+            return exponent * min(0.01 * self.box_dim**2, 0.5)
         return float(self.temperature)
 
     def _make_encoder(self, X, pairs, going_on):
@@ -948,7 +952,7 @@ class BoxRelationEmbedder(
         sizes = [_TIMES_WIDER * size for size in hidden_sizes(self.hidden_layer_sizes)[-1:]]
         return MLP(n_inputs, 2 * self.box_dim, sizes, self.dropout, self.normalization)
 
-    def _make_objective(self, exponent):
+    def _make_objective(self, temperature, exponent):
         if isinstance(self.objective, str):
             pair_loss = PAIR_LOSSES[self.objective]()
         elif issubclass(self.objective, nn.Module):
@@ -960,7 +964,7 @@ class BoxRelationEmbedder(
             )
         return Objective(
             pair_loss,
-            self._volume_temperature(),
+            temperature,
             volume_weight=self.volume_weight,
             distance_weight=self.distance_weight,
             squareness_weight=self.squareness_weight,

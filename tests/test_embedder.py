@@ -256,6 +256,7 @@ def test_strengths_of_graded_relations_are_roots_of_overlaps(taxonomy, predict_f
     few = {**QUICK, "n_teachers": 2, "placement_steps": 3, "predict_from": predict_from}
     model = BoxRelationEmbedder(box_dim=4, **few).fit(X, shares)
     assert model.exponent_ == 1 / 4
+    assert model.temperature_ == 0.01 * 4**2 / 4
 
     def overlaps(model):
         ends = [torch.from_numpy(c) for c in np.hsplit(model.boxes_, 2)]
@@ -277,6 +278,7 @@ def test_strengths_of_graded_relations_are_roots_of_overlaps(taxonomy, predict_f
     np.testing.assert_allclose(model.predict_proba(X), overlaps(model), rtol=1e-6)
     model.set_params(warm_start=True).fit(X, shares)
     assert model.exponent_ == 1
+    assert BoxRelationEmbedder(box_dim=2, **few).fit(X, shares).exponent_ == 1
 
 
 def test_roots_of_overlaps_hold_shares_of_sets_better():
