@@ -64,7 +64,7 @@ class School:
         BoxRelationEmbedder, or a class derived from it.
     settings : dict
         Arguments of the estimator that is to learn: numbers in place of "auto" for
-        ``max_epochs`` and ``n_teachers``.
+        ``max_epochs``, ``n_teachers`` and ``exponent``.
     device : str
     """
 
