@@ -39,6 +39,7 @@ from sklearn_task2box.relations import (
     UNOBSERVED,
     TaskRelations,
     as_relations,
+    labels_in_order,
     task_names,
 )
 from sklearn_task2box.rollback import all_or_nothing
@@ -546,7 +547,9 @@ class BoxRelationEmbedder(
                 self._taught = relations.observed().digest()
             self._from_labels = forms.is_labels(y)
             self._from_features = y is None
-            self._labels = np.asarray(y) if self._from_labels else None
+            self._labels = None
+            if self._from_labels:  # partial_fit adds to them
+                self._labels = np.asarray(labels_in_order(y, names))
             # A labelled frame cut by rows holds known -> new relations, for score.
             cut = forms.is_labelled(y) and relations.is_slice
             self._beside = relations if cut else None
@@ -598,7 +601,8 @@ class BoxRelationEmbedder(
             if goes_on and (self._from_labels or self._from_features):
                 # Of all tasks together.
                 if self._from_labels:
-                    self._labels = np.concatenate([self._labels, np.asarray(y)])
+                    new = np.asarray(labels_in_order(y, names))
+                    self._labels = np.concatenate([self._labels, new])
                 data = with_rows(known, self._twins.mark(data, rows), rows)
                 every = None
                 if self._relations.named:

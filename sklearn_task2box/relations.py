@@ -740,7 +740,7 @@ def as_relations(
     if isinstance(y, TaskRelations):
         relations = y.with_options(**options)
     elif forms.is_labels(y):
-        labels = _labels_in_order(y, names)
+        labels = labels_in_order(y, names)
         relations = TaskRelations.from_labels(labels).with_options(**options)
     elif forms.is_labelled(y):
         relations = TaskRelations(y, **options)
@@ -751,15 +751,14 @@ def as_relations(
     return _align(relations, n_tasks, names)
 
 
-def _labels_in_order(labels, names):
+def labels_in_order(labels, names):
     """Class labels in the order of X, where a Series names its rows as X does."""
     if names is None:
         return labels
-    at = np.full(0, -1)
-    if isinstance(labels, pd.Series) and len(labels) == len(names):
-        at = forms.positions_of(names, labels.index) if labels.index.is_unique else at
-    if len(at) and (at >= 0).all():
-        labels = labels.iloc[at]
+    if isinstance(labels, pd.Series) and labels.index.is_unique:
+        at = forms.positions_of(names, labels.index)
+        if len(labels) == len(names) and (at >= 0).all():
+            labels = labels.iloc[at]
     given = [label for label in labels if isinstance(label, str)]
     if given and (forms.positions_of(given, names) >= 0).all():
         raise ValueError(

@@ -171,6 +171,17 @@ def test_labels_and_maps_of_named_tasks(named):
             model.partial_fit(frame.iloc[:1], None if y is None else [1])
 
 
+def test_a_series_of_labels_grows_by_its_index(named):
+    frame, _ = named
+    labels = pd.Series(np.arange(N) % 4, index=frame.index)
+    boxes = []
+    for step in (1, -1):
+        old, new = labels.iloc[:N_OLD][::step], labels.iloc[N_OLD:][::step]
+        model = BoxRelationEmbedder(**QUICK).fit(frame.iloc[:N_OLD], old)
+        boxes.append(model.partial_fit(frame.iloc[N_OLD:], new).boxes_)
+    np.testing.assert_array_equal(*boxes)
+
+
 def test_relations_may_bring_the_names_along(named):
     frame, graph = named
     whole = nx.to_pandas_adjacency(graph, nodelist=list(frame.index))
