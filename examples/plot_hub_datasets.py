@@ -103,12 +103,14 @@ np.fill_diagonal(strengths, 1)
 # features here; a table has a free box for each. Squareness keeps boxes from evading each
 # other as long thin strips, and the root of the overlap, in place of the overlap, from
 # lying on top of all others that are somewhat alike: a quarter in common is half alike.
+# Soft sides let boxes pass one another while they find their places.
 embedder = BoxRelationEmbedder(
     box_dim=2,
     encoder="table",
     learning_rate=0.1,
     squareness_weight=1.0,
     exponent=0.5,
+    temperature=0.04,
     max_epochs=1000,
     random_state=0,
 )
