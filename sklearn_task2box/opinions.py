@@ -5,9 +5,10 @@ are observed. Perceptrons of pairs compare features: they know more the fewer pa
 observed, and of tasks never seen. Products of roles stand between the two. Popularity of
 the containers has a say where very few pairs are observed, and the divergence of normal
 distributions as far as it explains the relations. Where boxes fail to explain the relations
-they were fitted to (shares of many sets in one another are volumes of boxes only roughly),
-they know no more of known tasks than of new ones. What a mean of all these turns out to
-mean is learned from pairs held out: see :mod:`sklearn_task2box.calibration`.
+they were fitted to, and of graded relations (shares of many sets in one another are volumes
+of boxes only roughly), they know no more of known tasks than of new ones. What a mean of
+all these turns out to mean is learned from pairs held out: see
+:mod:`sklearn_task2box.calibration`.
 
 Weights were found on pairs of mammals, digits, birds and Taskonomy, in other splits than
 those of the benchmarks, and on one of ImageNet.
@@ -43,26 +44,29 @@ class Weights:
 
     Attributes
     ----------
-    lack : float
-        How far boxes fail to explain the relations: known tasks are thought of as new ones
-        are, and boxes count for less in that.
+    as_new : float
+        How far pairs of known tasks are thought of as those with a new one are.
     classifiers, popularity, divergence : float
-        Of pairs of known tasks. Each takes its share of all that stands before it.
+        Of pairs of known tasks otherwise. Each takes its share of all that stands before
+        it.
     new_divergence : float
-        Of pairs with a new task.
+        Of pairs with a new task: its share of all.
     own : float
         Of pairs of known tasks: the boxes that learned from the teachers, beside these.
+    new_boxes : float, default=1.0
+        Of pairs with a new task, where roles count for 1 and classifiers for 2.
     known, new : Calibration
         What the mean of all turns out to mean, of pairs of known tasks and of pairs with a
         new one.
     """
 
-    lack: float
+    as_new: float
     classifiers: float
     popularity: float
     divergence: float
     new_divergence: float
     own: float
+    new_boxes: float = 1.0
     known: Calibration = AS_SAID
     new: Calibration = AS_SAID
 
@@ -74,15 +78,15 @@ class Weights:
         if divergence is not None:
             known = _mixed(known, divergence, self.divergence)
         new = self._of_new(boxes, roles, classifiers, divergence)
-        return self.known(_mixed(known, new, self.lack))
+        return self.known(_mixed(known, new, self.as_new))
 
     def of_new(self, boxes, roles, classifiers, divergence=None):
         """Opinions of pairs with a new task."""
         return self.new(self._of_new(boxes, roles, classifiers, divergence))
 
     def _of_new(self, boxes, roles, classifiers, divergence):
-        share = (1 - self.lack) / 4
-        opinions = (share * boxes + roles / 4 + classifiers / 2) / (share + 0.75)
+        opinions = self.new_boxes * boxes + roles + 2 * classifiers
+        opinions = opinions / (self.new_boxes + 3)
         if divergence is not None:
             opinions = _mixed(opinions, divergence, self.new_divergence)
         return opinions
@@ -103,12 +107,12 @@ def weigh(pairs, boxes, popularity=0.0, divergence=0.0):
     a task; what the others say, for the rest. A divergence counts for the share of the
     relations that it explains, times the share of pairs that is unknown. Where boxes leave
     more than 0.03 of the deviance of the observed relations, all of this moves towards what
-    would be thought of new tasks, by six times what they leave beyond.
+    would be thought of new tasks, by six times what they leave beyond, and boxes count for
+    less in that. Graded relations of known tasks are thought of as those of new ones.
 
     Of a pair with a new task, boxes and roles count for a quarter each, perceptrons of
     pairs for half: they compare features, and no layout of the known tasks stands in their
-    way. Boxes count for less, and the others for more, as known tasks are thought of as new
-    ones. A divergence counts for as much as it explains more of the known
+    way. A divergence counts for as much as it explains more of the known
     relations than it leaves, and the others for the rest.
 
     The boxes that learned from all this, with the observed relations before them, infer
@@ -131,6 +135,22 @@ def weigh(pairs, boxes, popularity=0.0, divergence=0.0):
     n = pairs.n_tasks
     unknown = pairs.n_unknown / (n * (n - 1))
     few = max(0.0, 2 * unknown - 1)
+    lack = 0.0 if pairs.is_graded else _lack(pairs, boxes)
+    as_new = 1.0 if pairs.is_graded else lack
+    known_pairs = (1 - unknown) * (n - 1)
+    return Weights(
+        as_new=as_new,
+        classifiers=unknown**2 / 2 + _MORE_OF_FEW * few,
+        popularity=popularity * few * _WORTH / (_WORTH + known_pairs),
+        divergence=divergence * unknown,
+        new_divergence=max(0.0, 2 * divergence - 1),
+        own=(1 - lack) * (1 - unknown) / 3,
+        new_boxes=1 - lack,
+    )
+
+
+def _lack(pairs, boxes):
+    """How far boxes fail to explain the relations they were fitted to, from 0 to 1."""
     strengths, observed = pairs.dense()
     own, said = (
         table[observed].clip(_TOLERATED, 1 - _TOLERATED) for table in (strengths, boxes)
@@ -138,16 +158,7 @@ def weigh(pairs, boxes, popularity=0.0, divergence=0.0):
     if np.ptp(own) == 0:  # what is left, beside what saying one half would leave
         own, said = np.append(own, 1 - own), np.append(said, 1 - said)
     left = 1 - explained_deviance(own, said)
-    known_pairs = (1 - unknown) * (n - 1)
-    lack = min(1.0, _LACK * max(0.0, left - _LEFT))
-    return Weights(
-        lack=lack,
-        classifiers=unknown**2 / 2 + _MORE_OF_FEW * few,
-        popularity=popularity * few * _WORTH / (_WORTH + known_pairs),
-        divergence=divergence * unknown,
-        new_divergence=max(0.0, 2 * divergence - 1),
-        own=(1 - lack) * (1 - unknown) / 3,
-    )
+    return min(1.0, _LACK * max(0.0, left - _LEFT))
 
 
 def agree(weights, n_tasks, boxes, roles, classifiers, popularity=None, divergence=None):

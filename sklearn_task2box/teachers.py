@@ -8,11 +8,12 @@ and the rest of another. The one that learns reads what the teachers make of the
 and not the features themselves, since they have learned already what matters in these.
 
 Teachers have more dimensions, in which there are fewer poor layouts, and fewer epochs;
-every other one has normalised layers, so that they differ more. Some teachers are no boxes
-at all: products of vectors for two roles, perceptrons of the features of a pair, popularity
-and, where features are means and variances, the divergence of normal distributions. How
-much each has to say is written in :mod:`sklearn_task2box.opinions`, and what that is worth
-is learned in a rehearsal: half as many teachers are fitted without some of the tasks and
+every other one has normalised layers, so that they differ more, and where strengths are
+roots of overlaps, half of them take these as they are. Some teachers are no boxes at all:
+products of vectors for two roles, perceptrons of the features of a pair, popularity and,
+where features are means and variances, the divergence of normal distributions. How much
+each has to say is written in :mod:`sklearn_task2box.opinions`, and what that is worth is
+learned in a rehearsal: half as many teachers are fitted without some of the tasks and
 pairs, and asked of these (:mod:`sklearn_task2box.calibration`). Teachers that are boxes
 learn what follows from the observed relations, too (:mod:`sklearn_task2box.implied`).
 
@@ -161,7 +162,8 @@ def teacher_settings(settings, number, seed):
     settings : dict
         Arguments of a BoxRelationEmbedder.
     number : int
-        Which teacher it is: every other one has normalised layers.
+        Which teacher it is: every other one has normalised layers, and every other pair of
+        them no roots of overlaps.
     seed : int
 
     Returns
@@ -184,6 +186,8 @@ def teacher_settings(settings, number, seed):
         own["temperature"] = _TEMPERATURE
     if settings["normalization"] is None and number % 2:
         own["normalization"] = "layer"
+    if (number + 1) // 2 % 2 == 0:  # the first, the last of four, and so on
+        own["exponent"] = 1.0
     return {**settings, **own}
 
 

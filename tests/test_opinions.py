@@ -51,7 +51,8 @@ def test_who_counts_for_how_much_of_known_tasks():
     assert_allclose(opinions[:3, :3], 0.8 * 0.8)
     assert_allclose(opinions[3:], 0.5)
     assert_allclose(opinions[:, 3:], 0.5)
-    lacking = agree(Weights(0.5, 0.2, 0.0, 0.0, 0.0, 0.5), 3, boxes, roles, classifiers)
+    weights = Weights(0.5, 0.2, 0.0, 0.0, 0.0, 0.5, new_boxes=0.5)
+    lacking = agree(weights, 3, boxes, roles, classifiers)
     new = (0.8 / 8 + 0.4 / 4 + 0.0 / 2) / (1 / 8 + 3 / 4)
     assert_allclose(lacking[:3, :3], (0.64 + new) / 2)
 
@@ -88,7 +89,7 @@ def test_weights_follow_what_is_observed(kinds):
     of_few = weigh(few, strengths, popularity=0.6, divergence=0.8)
     unknown = unknown_share(few)
     share = 2 * unknown - 1
-    assert of_few.lack == 0
+    assert of_few.as_new == 0
     assert of_few.classifiers == pytest.approx(unknown**2 / 2 + 0.3 * share)
     seen = (1 - unknown) * (few.n_tasks - 1)
     assert of_few.popularity == pytest.approx(0.6 * share * 20 / (20 + seen))
@@ -104,20 +105,31 @@ def test_boxes_that_fail_to_fit_are_believed_less(kinds):
     _, strengths = kinds
     pairs = observed(strengths, 0.5)
     blurred = [
-        weigh(pairs, (1 - blur) * strengths + blur * strengths.mean()).lack
+        weigh(pairs, (1 - blur) * strengths + blur * strengths.mean()).as_new
         for blur in (0, 0.02, 0.2, 0.5, 1)
     ]
     assert blurred[:2] == [0, 0]
     assert 0 < blurred[2] < blurred[3] <= 1
     assert blurred[4] == 1
     assert weigh(pairs, 0.0 * strengths + strengths.mean()).own == 0
-    assert weigh(pairs, 1 - strengths).lack == 1  # worse than nothing
+    assert weigh(pairs, 1 - strengths).as_new == 1  # worse than nothing
+
+
+def test_graded_relations_of_known_tasks_are_thought_of_as_those_of_new_ones(kinds):
+    _, strengths = kinds
+    pairs = observed(0.9 * strengths, 0.5)
+    weights = weigh(pairs, 0.9 * strengths)
+    assert (weights.as_new, weights.new_boxes) == (1, 1)
+    assert weights.own == pytest.approx((1 - unknown_share(pairs)) / 3)
+    said = [np.array([share]) for share in (0.8, 0.4, 0.1)]
+    assert_allclose(weights.of_known(*said), (0.8 + 0.4 + 0.2) / 4)
+    assert_allclose(weights.of_new(*said), (0.8 + 0.4 + 0.2) / 4)
 
 
 def test_boxes_that_fit_strengths_which_are_all_the_same_are_believed(kinds):
     _, strengths = kinds
     related = TaskRelations(np.where(strengths == 1, 1, np.nan)).observed()
-    lacks = [weigh(related, share * strengths).lack for share in (1, 0.97, 0.9, 0.5, 0)]
+    lacks = [weigh(related, share * strengths).as_new for share in (1, 0.97, 0.9, 0.5, 0)]
     assert lacks[:2] == [0, 0]
     assert 0 < lacks[2] < lacks[3]
     assert lacks[3:] == [1, 1]

@@ -47,6 +47,18 @@ def test_settings_of_a_teacher():
     assert (kept["temperature"], kept["box_dim"]) == (0.3, 40)
 
 
+def test_teachers_differ_in_layers_and_in_exponents():
+    four = [teacher_settings(SETTINGS | {"exponent": 0.2}, i, seed=5) for i in range(4)]
+    assert {(one["normalization"], one["exponent"]) for one in four} == {
+        (None, 1.0),
+        ("layer", 1.0),
+        (None, 0.2),
+        ("layer", 0.2),
+    }
+    # As many of either among the two of a rehearsal.
+    assert [one["exponent"] for one in four[:2]] == [1.0, 0.2]
+
+
 @pytest.mark.parametrize("share", [0.3, 1.0])
 def test_a_rehearsal_holds_out_tasks_and_pairs(taxonomy, share):
     X, graph = taxonomy
