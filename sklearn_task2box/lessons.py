@@ -97,8 +97,10 @@ class School:
             with self._bar(n_teachers) as bar:
                 boxes = self._work(self._box_jobs(X, told, seeds), bar)
             return Lessons(X, told.completed(_mean_strengths(boxes, X)), [], None)
-        virtual = virtual_tasks(X, self.settings["box_dim"], rng)
-        n, everything = len(X), np.concatenate([X, virtual])
+        n = len(X)
+        observed = 1 - pairs.n_unknown / (n * (n - 1))
+        virtual = virtual_tasks(X, self.settings["box_dim"], observed, rng)
+        everything = np.concatenate([X, virtual])
         rehearsal = rehearse(pairs, np.random.RandomState(seeds[0]))
         half = seeds[: 0 if rehearsal is None else -(-n_teachers // 2)]
         with self._bar(n_fitted(n_teachers) + n_fitted(len(half))) as bar:

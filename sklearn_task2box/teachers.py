@@ -44,8 +44,10 @@ _MAX_EPOCHS = 200
 # Virtual tasks: up to so many, two for each known one; beyond, one, but at most 1,000.
 _FEW_VIRTUAL = 250
 _MAX_VIRTUAL = 1000
-# Dimensions in which there is room for all of them.
+# Dimensions in which there is room for all of them, and the share of pairs that has to be
+# observed.
 _ROOMY_DIM = 5
+_ENOUGH_OBSERVED = 0.5
 # Of teachers that are perceptrons of pairs.
 _PAIR_SIZES = (256, 128)
 _N_SIMILARITIES = 32
@@ -191,18 +193,22 @@ def teacher_settings(settings, number, seed):
     return {**settings, **own}
 
 
-def virtual_tasks(X, box_dim, rng):
+def virtual_tasks(X, box_dim, observed, rng):
     """Features of virtual tasks.
 
     There are as many as known ones, but at most 1,000; up to 250, two for each known one.
-    There are fewer, by ``(box_dim / 5) ** 2``, where boxes have less than five dimensions:
-    boxes of virtual tasks take the room that the known ones need.
+    Boxes of virtual tasks take the room that the known ones need. So there are fewer, by
+    ``(box_dim / 5) ** 2``, where boxes have less than five dimensions, and by
+    ``2 * observed`` where less than half of the pairs are observed: opinions of the others
+    are vague, and take more room.
 
     Parameters
     ----------
     X : ndarray of shape (n_tasks, n_features)
     box_dim : int
         Dimensions of the boxes that are to learn from them.
+    observed : float
+        Share of the pairs that is observed.
     rng : numpy.random.RandomState
 
     Returns
@@ -212,7 +218,8 @@ def virtual_tasks(X, box_dim, rng):
     """
     n = len(X)
     n_virtual = min(max(n, min(2 * n, _FEW_VIRTUAL)), _MAX_VIRTUAL)
-    n_virtual = math.ceil(n_virtual * min(1, (box_dim / _ROOMY_DIM) ** 2))
+    room = min(1, (box_dim / _ROOMY_DIM) ** 2) * min(1, observed / _ENOUGH_OBSERVED)
+    n_virtual = math.ceil(n_virtual * room)
     one = np.concatenate([rng.permutation(n) for _ in range(2)])[:n_virtual]
     other = rng.randint(n, size=len(one))
     return np.where(rng.uniform(size=(len(one), X.shape[1])) < 0.5, X[other], X[one])

@@ -134,7 +134,7 @@ def test_two_tasks_say_nothing_of_new_ones():
 
 def test_virtual_tasks_mix_the_features_of_two():
     X = np.arange(40)[:, None] + np.arange(1000) / 1000
-    virtual = virtual_tasks(X, 5, np.random.RandomState(0))
+    virtual = virtual_tasks(X, 5, 1.0, np.random.RandomState(0))
     assert virtual.shape == (80, 1000)
     for row in virtual:
         sources, counts = np.unique(np.floor(row), return_counts=True)
@@ -145,12 +145,29 @@ def test_virtual_tasks_mix_the_features_of_two():
 
 def test_virtual_tasks_are_no_more_than_matter(monkeypatch):
     monkeypatch.setattr("sklearn_task2box.teachers._MAX_VIRTUAL", 5)
-    assert virtual_tasks(np.eye(9), 7, np.random.RandomState(0)).shape == (5, 9)
-    assert virtual_tasks(np.eye(9), 2, np.random.RandomState(0)).shape == (1, 9)
+    assert virtual_tasks(np.eye(9), 7, 1.0, np.random.RandomState(0)).shape == (5, 9)
+    assert virtual_tasks(np.eye(9), 2, 1.0, np.random.RandomState(0)).shape == (1, 9)
     monkeypatch.undo()
-    assert virtual_tasks(np.eye(9), 5, np.random.RandomState(0)).shape == (18, 9)
-    assert virtual_tasks(np.eye(200), 5, np.random.RandomState(0)).shape == (250, 200)
-    assert virtual_tasks(np.eye(300), 5, np.random.RandomState(0)).shape == (300, 300)
+    assert virtual_tasks(np.eye(9), 5, 1.0, np.random.RandomState(0)).shape == (18, 9)
+    assert virtual_tasks(np.eye(200), 5, 1.0, np.random.RandomState(0)).shape == (250, 200)
+    assert virtual_tasks(np.eye(300), 5, 1.0, np.random.RandomState(0)).shape == (300, 300)
+
+
+@pytest.mark.parametrize(("observed", "n_virtual"), [(1, 18), (0.5, 18), (0.25, 9), (0, 0)])
+def test_virtual_tasks_are_few_where_little_is_observed(observed, n_virtual):
+    virtual = virtual_tasks(np.eye(9), 5, observed, np.random.RandomState(0))
+    assert virtual.shape == (n_virtual, 9)
+
+
+def test_unknown_pairs_make_room_for_the_known_tasks(taxonomy):
+    X, graph = taxonomy
+    strengths = TaskRelations(graph, np.arange(len(X))).toarray()
+    n_virtual = []
+    for share in (0.1, 1.0):
+        embedder = BoxRelationEmbedder(**QUICK, n_teachers=1)
+        embedder.fit(X, few_of(strengths, share))
+        n_virtual.append(len(embedder._virtual_boxes))
+    assert 0 < n_virtual[0] < n_virtual[1] / 2
 
 
 def test_classifiers_of_pairs_say_the_same_of_tables_and_pairs(taxonomy, monkeypatch):
