@@ -41,7 +41,7 @@ print(f"{len(pairs)} ordered pairs, {y.mean():.1%} of them related")
 
 # %%
 # Unseen relations among known tasks, beside what the graph says without any feature.
-# Without teachers, each of the fits to come takes a fifth of the time.
+# Without teachers, each of the fits to come takes a fifteenth of the time.
 embedder = BoxRelationEmbedder(n_teachers=0, random_state=0)
 models = {
     "boxes": make_pipeline(StandardScaler(), embedder),

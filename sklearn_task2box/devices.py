@@ -1,6 +1,16 @@
-"""Where a fit computes, and how precisely."""
+"""Where a fit computes, how precisely, and what it leaves as it was."""
+
+import threading
+from contextlib import contextmanager
 
 import torch
+
+# Up to this many pairs a step is too short to be shared among threads.
+_MAX_SINGLE_THREAD = 50_000
+# torch has one random state and one number of threads for the whole process.
+_random_state = threading.RLock()
+_threads = threading.Lock()
+_small_fits = []  # for each that runs, the number of threads that it found
 
 
 def resolve_device(name):
@@ -60,3 +70,46 @@ def is_mixed(precision, device):
         return precision == "bfloat16"
     # From compute capability 8.0 on; older ones only imitate bfloat16.
     return device.startswith("cuda") and torch.cuda.get_device_capability(device) >= (8,)
+
+
+@contextmanager
+def seeded(seed, device):
+    """Seed torch, and give it back the random state that it had.
+
+    Networks made meanwhile are of float32, whatever the default. Other threads of the
+    process that would do so wait.
+    """
+    cuda = [torch.device(device)] if device.startswith("cuda") else []
+    with _random_state, torch.random.fork_rng(devices=cuda):
+        torch.default_generator.manual_seed(int(seed))
+        for one in cuda:
+            with torch.cuda.device(one):
+                torch.cuda.manual_seed(int(seed))
+        dtype = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
+
+
+@contextmanager
+def few_threads(n_pairs):
+    """One thread for a small fit: more gain nothing, and wait for one another.
+
+    On a machine with other work, that waiting made fits many times slower.
+    """
+    if n_pairs > _MAX_SINGLE_THREAD:
+        yield
+        return
+    with _threads:
+        # The first of those that overlap knows how many there were before.
+        _small_fits.append(_small_fits[0] if _small_fits else torch.get_num_threads())
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _threads:
+            before = _small_fits.pop()
+            if not _small_fits:
+                torch.set_num_threads(before)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_features, check_is_fitted
 from torch import nn
 
 from sklearn_task2box import forms
-from sklearn_task2box.devices import is_mixed, resolve_device
+from sklearn_task2box.devices import few_threads, is_mixed, resolve_device, seeded
 from sklearn_task2box.encoders import MLP, Stack, Table, hidden_sizes, make_encoder
 from sklearn_task2box.features import (
     hot_columns,
@@ -49,9 +49,7 @@ from sklearn_task2box.training import (
     NoEpochFinished,
     PairDataset,
     check_callbacks,
-    few_threads,
     make_net,
-    seeded,
     start_from_layout,
 )
 from sklearn_task2box.twins import Twins
@@ -131,7 +129,7 @@ class BoxRelationEmbedder(
         factor and, if dense, centred, and a mark for each of ``twins_``; with fewer tasks
         than features, and up to 2,000 tasks, they are rotated into the span of the tasks,
         and are as many as it has dimensions.
-    hidden_layer_sizes : tuple of int, default=(512, 256)
+    hidden_layer_sizes : tuple of int or int, default=(512, 256)
         Widths of the hidden layers of encoder="mlp". Where there are teachers, these have
         them, and the network that reads what they make of the features has one hidden
         layer, four times as wide as the last of these.
@@ -191,7 +189,7 @@ class BoxRelationEmbedder(
     learning_rate : float, default=0.005
         Of AdamW; the largest of the schedule. A network that reads what teachers make of
         the features takes less of it where the temperature is below 0.25, as in fewer
-        than five dimensions: in proportion.
+        than five dimensions, or of graded relations: in proportion.
     learning_rate_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
         How it changes from step to step.
     weight_decay : float, default=0.0
@@ -235,7 +233,7 @@ class BoxRelationEmbedder(
         them. If so, the divergence of normal distributions is among the teachers, as far
         as it explains the relations. "auto" sees it by the names of the features,
         "mean_a", "mean_b", ..., "variance_a", "variance_b", ..., unless a variance is
-        negative, as in a centred column.
+        negative, as in a centred column; of new tasks, a negative one then counts as 0.
     separate_twins : bool, default=True
         Whether known tasks whose features are equal get boxes of their own, by an input of
         the network for each. Otherwise they all have one box, whatever y says of them.
@@ -246,7 +244,8 @@ class BoxRelationEmbedder(
         keep the best state. What is held out is not learned: on WordNet mammals this cost
         more than it gained, since the learning rate ends near 0 anyway.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the observed pairs held out for it.
+        Share of the observed pairs held out for it; of unrelated ones no more than 100,000
+        or ten for each related one.
     n_iter_no_change : int, default=200
         Epochs without a better held-out score after which the fit stops.
     direction : {"member_to_container", "container_to_member"}, \
@@ -264,7 +263,10 @@ class BoxRelationEmbedder(
         network other than box_dim no longer matter. With other tasks or relations than
         in that fit, its teachers are forgotten.
     callbacks : list of skorch callbacks, default=None
-        Called during training.
+        Called during training. There is no validation set: what they monitor is
+        "train_loss" or, with early_stopping, "valid_score". Those that score data
+        themselves or count batches, such as EpochScoring and ProgressBar, do not work;
+        ``verbose=1`` shows progress.
     device : str, default="auto"
         Where to train: "cpu", "cuda", "cuda:1", ... "auto" is "cuda" where there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -301,7 +303,7 @@ class BoxRelationEmbedder(
         Strengths are overlaps of boxes to this power.
     history_ : list of dict
         One per epoch: epoch, train_loss, valid_score (with early stopping), dur in
-        seconds.
+        seconds, and numbers that ``callbacks`` recorded.
     n_iter_ : int
         Epochs trained.
     net_ : skorch.NeuralNet
@@ -352,7 +354,7 @@ class BoxRelationEmbedder(
     _parameter_constraints = {
         "box_dim": [Interval(Integral, 1, None, closed="left")],
         "encoder": [StrOptions({"mlp", "linear", "table"}), type],
-        "hidden_layer_sizes": [tuple, list, np.ndarray],
+        "hidden_layer_sizes": [Integral, tuple, list, np.ndarray],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "normalization": [StrOptions({"batch", "layer"}), None],
         "side": [StrOptions({"exp", "softplus", "sigmoid"})],
@@ -640,15 +642,8 @@ class BoxRelationEmbedder(
         if options.get("reset", True):
             return X
         X = self._as_fitted(X)
-        if self._teachers is not None and self._teachers.divergence is not None:
-            least = X[:, X.shape[1] // 2 :].min()
-            if least < 0:
-                raise ValueError(
-                    "The fit read the second half of the features as variances, by their "
-                    "names or as variances=True says, and these are not negative; got "
-                    f"{least:.3g}. Give them as they are, not centred, or fit with "
-                    "variances=False."
-                )
+        if self._has_variances and not isinstance(self.variances, str):
+            means_and_variances(X)
         return X
 
     def _as_fitted(self, X):
@@ -856,17 +851,11 @@ class BoxRelationEmbedder(
         return school.teach(X, pairs, self.n_features_in_, self._has_variances, rng)
 
     def _finish(self, net, X, features, pairs, temperature, exponent, going_on):
-        rows = [
-            {key: value for key, value in row.items() if not key.startswith("batch")}
-            for row in net.history
-            if "train_loss" in row
-        ]
+        rows = [row for row in net.history if "train_loss" in row]
         before = self.history_ if going_on else []
         first = before[-1]["epoch"] + 1 if before else 1
-        keys = ("train_loss", "valid_score", "dur")
         self.history_ = before + [
-            {"epoch": first + i, **{k: row[k] for k in keys if k in row}}
-            for i, row in enumerate(rows)
+            {"epoch": first + i, **_numbers_of(row)} for i, row in enumerate(rows)
         ]
         self.n_iter_ = len(self.history_)
         pair_loss = net.criterion_.pair_loss
@@ -894,8 +883,9 @@ class BoxRelationEmbedder(
             )
 
     def _choose_threshold(self, pairs, held_out):
-        *ends, strengths, weights = pairs.thinned(_MAX_SCORED)
-        if held_out is not None:
+        if held_out is None:
+            *ends, strengths, weights = pairs.thinned(_MAX_SCORED)
+        else:
             *ends, strengths = held_out
             weights = None
         self.threshold_ = best_f1_threshold(
@@ -961,6 +951,7 @@ class BoxRelationEmbedder(
             pair_loss = PAIR_LOSSES[self.objective]()
         elif issubclass(self.objective, nn.Module):
             pair_loss = self.objective()
+            _check_elementwise(pair_loss)
         else:
             raise ValueError(
                 f"objective must be one of {sorted(PAIR_LOSSES)} or a class derived from "
@@ -1133,57 +1124,24 @@ class BoxRelationEmbedder(
                 f"relations must be TaskRelations; got {type(relations).__name__}. Pass "
                 "TaskRelations(relations, tasks=embedder.tasks_)."
             )
-        pairs = relations.observed()
-        if pairs.n_tasks != len(self.boxes_):
+        n = len(self.boxes_)
+        if len(relations) != n:
             raise ValueError(
-                f"The relations are of {pairs.n_tasks} tasks, but {len(self.boxes_)} are "
-                "known. Give those of the tasks of training, in their order."
+                f"The relations are of {len(relations)} tasks, but {n} are known. Give "
+                "those of the tasks of training."
             )
+        names = self.tasks_ if self._names_matter else None
+        pairs = as_relations(relations, n, names).observed()
         return rankings(self._asked(self._known), pairs)
 
-    def compare(self, X, y=None):
-        """True and predicted strengths of all pairs that y observes.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
-        y : relations, default=None
-            As in :meth:`fit`. Where they name tasks (TaskRelations, a labelled DataFrame,
-            a slice of either), the pairs are those among the rows of X, from them to the
-            tasks of training, and from these to them; otherwise those among the rows of X.
-
-        Returns
-        -------
-        strengths : ndarray of shape (n_pairs,)
-        predicted : ndarray of shape (n_pairs,)
-        """
-        check_is_fitted(self)
-        names = task_names(X)
-        data = self._check(X, reset=False)
+    def _scored_relations(self, data, y, names):
         if self._beside is not None and forms.is_labelled(y):
             # The closure, if any, needs the relations of both together.
             y = TaskRelations(y, direction=self.direction, unobserved=self.unobserved)
             y = as_relations(y, data.shape[0], names)
             closure = "everywhere" if self.transitive else False
-            relations = y.merge(self._beside).with_options(transitive=closure)
-        else:
-            relations = self._read_relations(data, y, names, closure="everywhere")
-        new = relations.positions(relations.tasks)
-        known = np.zeros(0, dtype=int)
-        if self._names_matter and (relations.named or relations.is_slice):
-            known = relations.positions(self.tasks_)
-        beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
-        known = known[beside]
-        tasks = self._describe(data, relations.tasks)
-        others = self._known[beside]
-        columns = np.concatenate([new, known])
-        strengths = relations.block(new, columns)
-        strengths[np.arange(len(new)), np.arange(len(new))] = np.nan  # with themselves
-        predicted = self._table(tasks, np.concatenate([tasks, others]))
-        strengths = np.append(strengths, relations.block(known, new))
-        predicted = np.append(predicted, self._table(others, tasks))
-        observed = ~np.isnan(strengths)
-        return strengths[observed], predicted[observed]
+            return y.merge(self._beside).with_options(transitive=closure)
+        return self._read_relations(data, y, names, closure="everywhere")
 
     def supersets(self, X=None, k=5):
         """Known tasks that best contain each task.
@@ -1248,15 +1206,21 @@ class BoxRelationEmbedder(
             Smallest strength of an edge; None takes ``threshold_``.
         reduce : bool, default=True
             Keep, of two tasks that contain each other, only the edge from the smaller box
-            to the larger, and drop the edges that follow from others by transitivity. With
-            predict_from="teachers", the larger is the one that contains more than it is
-            contained in, on average.
+            to the larger (of equal ones, to the later), and drop the edges that follow
+            from others by transitivity. With predict_from="teachers", the larger is the
+            one that contains more than it is contained in, on average, and edges to a
+            smaller one are dropped in longer cycles, too.
 
         Returns
         -------
         graph : networkx.DiGraph
             Nodes are ``tasks_``, or the names (else positions) of the rows of X. An edge
             u -> v of weight w says that the share w of u lies inside v.
+
+        Raises
+        ------
+        ValueError
+            If threshold is no number in [0, 1], or X is unlike the X of fit.
         """
         check_is_fitted(self)
         tasks = self._tasks(X)
@@ -1267,3 +1231,28 @@ class BoxRelationEmbedder(
             raise ValueError(f"threshold must be a number in [0, 1]; got {threshold!r}.")
         graph = graph_of(self._asked(tasks), threshold, reduce)
         return nx.relabel_nodes(graph, dict(enumerate(names.tolist())))
+
+
+def _numbers_of(row):
+    """What skorch and callbacks recorded of an epoch, but for skorch's bookkeeping."""
+    return {
+        key: value
+        for key, value in row.items()
+        if isinstance(value, Real)
+        and not isinstance(value, bool)
+        and key != "epoch"
+        and not key.endswith(("_best", "_batch_count"))
+    }
+
+
+def _check_elementwise(pair_loss):
+    strengths = torch.tensor([[0.0, 0.5, 1.0]])
+    losses = pair_loss(-0.5 - strengths, strengths)
+    shape = getattr(losses, "shape", None)
+    if shape != strengths.shape:
+        raise ValueError(
+            f"objective={type(pair_loss).__name__} must map (log_overlap, strengths) to a "
+            f"loss for each pair: of tensors of shape {tuple(strengths.shape)} it made "
+            + (type(losses).__name__ if shape is None else f"the shape {tuple(shape)}")
+            + ". Leave out the mean or sum, such as by reduction='none'."
+        )

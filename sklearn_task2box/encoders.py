@@ -20,7 +20,8 @@ _LONGEST = {"exp": math.exp(0.9 * _MAX_LOG_SIDE), "softplus": math.inf, "sigmoid
 
 
 def hidden_sizes(sizes):
-    """Widths of layers, checked."""
+    """Widths of layers, checked; one number is that of a single layer."""
+    sizes = [sizes] if isinstance(sizes, Integral) else sizes
     if not all(isinstance(s, Integral) and s > 0 for s in sizes):
         raise ValueError(
             f"hidden_layer_sizes must hold positive whole numbers; got {sizes!r}."

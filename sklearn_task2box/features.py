@@ -18,11 +18,11 @@ def preparation(X):
     """
     n, n_features = X.shape
     if sparse.issparse(X):  # stays sparse: no centring
-        return None, torch.tensor(
-            _inverse(np.sqrt(X.multiply(X).sum() / X.shape[0] / n_features))
-        )
+        unit = float(abs(X).max()) or 1.0  # else squares of large features overflow
+        mean_square = ((X.data / unit) ** 2).sum() / n / n_features
+        return None, torch.tensor(_inverse(np.sqrt(mean_square)) / unit)
     X = X.astype(np.float64)
-    unit = np.abs(X).max() or 1.0  # else squares of large features overflow
+    unit = np.abs(X).max() or 1.0  # likewise
     X = X / unit
     offset = X.mean(axis=0)
     X = X - offset

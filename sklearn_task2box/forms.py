@@ -132,9 +132,13 @@ def as_names(names, what):
 
 
 def positions_of(names, among):
-    """Positions of names in an array of names; -1 for a name that is not there."""
+    """First positions of names in an array of names; -1 for a name that is not there."""
     among, names = (pd.Index(a, tupleize_cols=False) for a in (among, names))
-    return among.get_indexer(names)
+    if among.is_unique:
+        return among.get_indexer(names)
+    first = np.flatnonzero(~among.duplicated())  # rows drawn with replacement
+    at = among[first].get_indexer(names)
+    return np.where(at < 0, at, first[at])
 
 
 def some(names, most=3):
@@ -161,7 +165,7 @@ def _read_labelled(frame, tasks):
     given = rows
     if len(index) == len(columns):  # not cut: of further tasks nothing is mentioned
         given = np.arange(len(names))
-    heads, tails, strengths = _dense_entries(_frame_values(frame), index, columns)
+    heads, tails, strengths = _dense_entries(_frame_values(frame))
     cleaned = _clean(rows[heads], at[tails], strengths, names, n_rows=len(index))
     return Entries(*cleaned, names, given, True)
 
@@ -249,7 +253,7 @@ def _read_matrix(matrix, tasks):
         heads, tails = coo.row.astype(np.intp), coo.col.astype(np.intp)
         strengths = _as_strengths(coo.data, "The strengths")
     else:
-        heads, tails, strengths = _dense_entries(matrix, names, names)
+        heads, tails, strengths = _dense_entries(matrix)
     return Entries(
         *_clean(heads, tails, strengths, names),
         names,
@@ -258,7 +262,7 @@ def _read_matrix(matrix, tasks):
     )
 
 
-def _dense_entries(matrix, index, columns):
+def _dense_entries(matrix):
     """Every entry of a dense matrix is mentioned, zeros included."""
     strengths = _as_strengths(matrix, "The strengths")
     heads, tails = np.indices(strengths.shape, dtype=np.int32).reshape(2, -1)
@@ -329,6 +333,14 @@ def endpoints(heads, tails, names, what):
         raise ValueError(
             f"{what} names tasks that are not among the {n} rows of X: "
             f"{some(pd.unique(pd.Series(unknown, dtype=object)))}. {hint}"
+        )
+    as_text = pd.unique(np.concatenate(as_int)).astype(str)
+    among = as_text[positions_of(as_text, names) >= 0]
+    if len(among):
+        raise ValueError(
+            f"{what} has whole numbers, and rows of X are named {some(among)}, as text: "
+            "are they names or row positions? Give both as text or as numbers, for example "
+            "X.set_index(X.index.astype(int))."
         )
     for ends in as_int:
         bad = ends[(ends < 0) | (ends >= n)]
@@ -408,6 +420,8 @@ def _as_array(relations):
             "Got a list of neighbour views, which is a networkx graph cut into pieces. "
             + _CUT
         )
+    if isinstance(relations, np.ma.MaskedArray):  # what is masked is unknown
+        relations = relations.astype(float).filled(np.nan)
     try:
         array = np.asarray(relations)
     except ValueError as error:
@@ -461,12 +475,13 @@ def _clean(heads, tails, strengths, names, warn_diagonal=False, n_rows=None):
         )
     loops = heads == tails
     if loops.any():
-        # A whole diagonal of ones only states that every task contains itself.
+        # A whole diagonal of ones, or of some of them unknown, only states that every task
+        # contains itself.
         values = strengths[loops]
         meant = values[(values != 0) & ~np.isnan(values)]
         n_rows = len(names) if n_rows is None else n_rows
-        whole = len(np.unique(heads[loops])) == n_rows and (meant == 1).all()
-        if len(meant) and (warn_diagonal or not (whole and len(meant) == len(values))):
+        whole = len(np.unique(heads[loops])) == n_rows and not (values == 0).any()
+        if len(meant) and (warn_diagonal or not (whole and (meant == 1).all())):
             at = names[heads[loops & (strengths > 0)]]
             warnings.warn(
                 f"Ignored self-loops of {some(at)}: every task contains itself.",

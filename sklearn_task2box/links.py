@@ -3,10 +3,15 @@
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
 from sklearn_task2box.embedder import BoxRelationEmbedder
 from sklearn_task2box.relations import TaskPairs, TaskRelations
+from sklearn_task2box.wrapped import unwrapped
 
 
 class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
@@ -23,13 +28,16 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         A BoxRelationEmbedder, a Pipeline that ends in one, or an estimator with the same
         interface: ``fit(X, TaskRelations)`` and ``predict_proba(TaskPairs)``. None is
         ``BoxRelationEmbedder()``.
+    pos_label : bool, int, float or str, default=None
+        The label of related pairs. None is the larger of two numbers, such as 1 or True;
+        labels that are text need it.
 
     Attributes
     ----------
     embedder_ : estimator
         The fitted clone.
     classes_ : ndarray of shape (2,)
-        The labels of unrelated and of related pairs.
+        The two labels, sorted; numbers are those of unrelated and of related pairs.
     n_features_in_ : int
         2, the ends of a pair.
 
@@ -50,8 +58,9 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
-    def __init__(self, embedder=None):
+    def __init__(self, embedder=None, *, pos_label=None):
         self.embedder = embedder
+        self.pos_label = pos_label
 
     def fit(self, X, y):
         """Learn from observed pairs.
@@ -60,7 +69,7 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         ----------
         X : TaskPairs of length n_pairs
         y : array-like of shape (n_pairs,)
-            Two classes; the larger one means related.
+            Two classes: see ``pos_label``.
 
         Returns
         -------
@@ -69,8 +78,8 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If y does not have two classes, a pair occurs with both, or the embedder
-            predicts nothing.
+            If y does not have two classes, none of them is ``pos_label``, a pair occurs
+            with both, or the embedder predicts nothing.
         TypeError
             If X is not a TaskPairs.
         """
@@ -80,7 +89,7 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
                 "y needs a label for each pair, related or not; got None. "
                 "TaskPairs.from_graph(graph, X) makes both."
             )
-        y = np.asarray(y)
+        y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         classes = np.unique(y)
         if len(classes) != 2:
@@ -91,10 +100,9 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
                 + (" Graded strengths can be cut: y = strengths >= 0.5." if graded else "")
             )
         check_classification_targets(y)
+        related = y == classes[self._related_class(classes)]
         heads, tails = X.pairs.T
-        edges = list(
-            zip(heads.tolist(), tails.tolist(), (y == classes[1]) * 1.0, strict=True)
-        )
+        edges = list(zip(heads.tolist(), tails.tolist(), related * 1.0, strict=True))
         relations = TaskRelations(edges, np.arange(X.X.shape[0]), unobserved="unknown")
         embedder = BoxRelationEmbedder() if self.embedder is None else clone(self.embedder)
         if not hasattr(embedder, "predict_proba"):
@@ -105,8 +113,25 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         embedder.fit(X.X, relations)
         self.embedder_ = embedder
         self.classes_ = classes
+        self._at_related = self._related_class(classes)
         self.n_features_in_ = 2
         return self
+
+    def _related_class(self, classes):
+        """Position of the class of related pairs."""
+        if self.pos_label is None:
+            if classes.dtype.kind not in "biuf":
+                raise ValueError(
+                    "Which label means related can't be told of text: got "
+                    f"{classes.tolist()}. Pass it as pos_label, or give 0 and 1."
+                )
+            return 1
+        if self.pos_label not in classes.tolist():
+            raise ValueError(
+                f"pos_label must be one of the labels, {classes.tolist()}; got "
+                f"{self.pos_label!r}."
+            )
+        return classes.tolist().index(self.pos_label)
 
     def predict_proba(self, X):
         """Probabilities of the two classes.
@@ -123,13 +148,11 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         _check_pairs(X)
-        embedder = self.embedder_
-        steps = getattr(embedder, "steps", None)
-        if steps is not None:  # the steps before the last read features, not pairs
-            if len(steps) > 1:
-                X = X.with_features(embedder[:-1].transform(X.X))
-            embedder = steps[-1][1]
-        return embedder.predict_proba(X)
+        embedder, before = unwrapped(self.embedder_)
+        for step in before:  # they read features, not pairs
+            X = X.with_features(step.transform(X.X))
+        probabilities = embedder.predict_proba(X)
+        return probabilities if self._at_related == 1 else probabilities[:, ::-1]
 
     def predict(self, X):
         """The more probable class of each pair.

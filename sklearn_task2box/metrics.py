@@ -3,10 +3,13 @@
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from scipy.special import xlogy
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.utils import check_consistent_length, column_or_1d
+
+from sklearn_task2box.wrapped import unwrapped
 
 
 def relation_score(strengths, predicted, graded=None):
@@ -94,8 +97,10 @@ def mean_spearman_within(strengths, predicted, targets):
     0.0
     """
     strengths, predicted = _columns(strengths, predicted)
-    targets = np.asarray(targets)
+    targets = column_or_1d(targets)
     check_consistent_length(strengths, targets)
+    if pd.isna(targets).any():
+        raise ValueError(f"{pd.isna(targets).sum()} of the {len(targets)} targets are NaN.")
     rhos = []
     for target in np.unique(targets):
         its = targets == target
@@ -273,9 +278,14 @@ def best_f1_threshold(strengths, predicted, weights=None):
     threshold : float
         Midway between the last prediction above and the first below it; 0.5 where no pair
         is related. Choose it on other pairs than those it is judged on.
+
+    Raises
+    ------
+    ValueError
+        If there is no pair, lengths differ or a value is NaN.
     """
-    related = np.asarray(strengths) >= 0.5
-    predicted = np.asarray(predicted, dtype=float)
+    strengths, predicted = _columns(strengths, predicted)
+    related = strengths >= 0.5
     if not related.any():
         return 0.5
     order = np.argsort(-predicted, kind="stable")
@@ -348,12 +358,20 @@ def reconstruction(embedder, relations=None):
     embedder : BoxRelationEmbedder
         Fitted.
     relations : TaskRelations, default=None
-        Relations of its tasks, in their order. None takes those that it was fitted to.
+        Relations of its tasks, by name or, where these have none, in their order. None
+        takes those that it was fitted to.
 
     Returns
     -------
     mean_average_precision, mean_rank : float
         See the functions of that name.
+
+    Raises
+    ------
+    TypeError
+        If the relations are no TaskRelations.
+    ValueError
+        If they are of other tasks, or relate none.
     """
     return _mean_ranking(embedder._reconstructed(relations))
 
@@ -394,15 +412,27 @@ def _mean_ranking(rows):
 
 
 def _f1(strengths, predicted, threshold):
-    return float(f1_score(np.asarray(strengths) >= 0.5, np.asarray(predicted) >= threshold))
+    return float(f1_score(strengths >= 0.5, predicted >= threshold))
 
 
 def _roc_auc(strengths, predicted, threshold):
-    return float(roc_auc_score(np.asarray(strengths) > 0, predicted))
+    return float(roc_auc_score(_told_apart(strengths), predicted))
 
 
 def _average_precision(strengths, predicted, threshold):
-    return float(average_precision_score(np.asarray(strengths) > 0, predicted))
+    return float(average_precision_score(_told_apart(strengths), predicted))
+
+
+def _told_apart(strengths):
+    """Which pairs are related, by half or more; some must be, and some not."""
+    related = strengths >= 0.5
+    if related.all() or not related.any():
+        raise ValueError(
+            f"{'All' if related.all() else 'None'} of the {len(strengths)} pairs to be "
+            "scored are related, by 0.5 or more, so no score is defined. Score more tasks "
+            "at once, use fewer folds or, for graded strengths, score by 'spearman'."
+        )
+    return related
 
 
 def _spearman(strengths, predicted, threshold):
@@ -430,13 +460,19 @@ class RelationScorer:
         return f"make_relation_scorer({self.name!r})"
 
     def __call__(self, estimator, X, y):
-        steps = getattr(estimator, "steps", None)
-        if steps is not None:
-            X = estimator[:-1].transform(X) if len(steps) > 1 else X
-            estimator = steps[-1][1]
-        strengths, predicted = estimator.compare(X, y)
+        predictor, before = unwrapped(estimator)
+        if not hasattr(predictor, "compare"):
+            raise TypeError(
+                f"A {type(predictor).__name__} does not predict relations of tasks: "
+                f"{self!r} scores a BoxRelationEmbedder, a baseline, or a Pipeline or "
+                "search that ends in one. The samples of a TaskLinkClassifier are pairs; "
+                f"score it by name, scoring={self.name!r}."
+            )
+        for step in before:
+            X = step.transform(X)
+        strengths, predicted = predictor.compare(X, y)
         _check_related(strengths)
-        return _SCORES[self.name](strengths, predicted, estimator.threshold_)
+        return _SCORES[self.name](strengths, predicted, predictor.threshold_)
 
 
 def make_relation_scorer(name):
@@ -448,13 +484,14 @@ def make_relation_scorer(name):
     Parameters
     ----------
     name : {"average_precision", "roc_auc", "f1", "spearman"}
-        "f1" uses the threshold that the estimator chose in ``fit``.
+        For all but "spearman", pairs of a strength of at least 0.5 are related, and the
+        others are not. "f1" uses the threshold that the estimator chose in ``fit``.
 
     Returns
     -------
     scorer : callable
         For the ``scoring`` argument of GridSearchCV and the like, with a
-        BoxRelationEmbedder or a Pipeline that ends in one.
+        BoxRelationEmbedder, a baseline, or a Pipeline or search that ends in one.
 
     Examples
     --------
@@ -462,6 +499,6 @@ def make_relation_scorer(name):
     >>> make_relation_scorer("roc_auc")
     make_relation_scorer('roc_auc')
     """
-    if name not in _SCORES:
+    if not isinstance(name, str) or name not in _SCORES:
         raise ValueError(f"name must be one of {sorted(_SCORES)}; got {name!r}.")
     return RelationScorer(name)

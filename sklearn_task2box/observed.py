@@ -213,12 +213,13 @@ class ObservedPairs:
         if self.n_observed <= most or not self.complete:
             return *self.expand(), None
         heads, tails = self.draw_zeros(most, np.random.RandomState(0))
-        n_zeros = self.n_observed - len(self.strengths)
+        related = self.strengths > 0
+        n_zeros = self.n_observed - self.n_related
         return (
-            np.concatenate([self.heads, heads]),
-            np.concatenate([self.tails, tails]),
-            np.concatenate([self.strengths, np.zeros(len(heads))]),
-            np.repeat([1.0, n_zeros / len(heads)], [len(self.heads), len(heads)]),
+            np.concatenate([self.heads[related], heads]),
+            np.concatenate([self.tails[related], tails]),
+            np.concatenate([self.strengths[related], np.zeros(len(heads))]),
+            np.repeat([1.0, n_zeros / max(len(heads), 1)], [self.n_related, len(heads)]),
         )
 
     def keys(self, heads, tails):

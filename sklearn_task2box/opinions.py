@@ -228,6 +228,14 @@ class Teachers:
     def n_known(self):
         return len(self.popularity)
 
+    def moments(self, X):
+        """Means and variances, as the divergence reads them.
+
+        Columns that are variances by their names may be scaled, and below 0 in new tasks.
+        """
+        means, variances = np.hsplit(X[:, : self.n_features], 2)
+        return np.hstack([means, np.maximum(variances, 0)])
+
     def describe(self, X, outputs, boxes_of, known, learned):
         """What they know of tasks, as :class:`Opinions` reads it.
 
@@ -284,7 +292,7 @@ class Teachers:
         said = [_both_ways(in_double(one), X) for one in self.classifiers]
         divergence = None
         if self.weights.new_divergence:
-            divergence = np.stack(_both_ways(self.divergence, X[:, : self.n_features]))
+            divergence = np.stack(_both_ways(self.divergence, self.moments(X)))
         opinions = (boxes + roles) / 2
         known = (table[:, :, : self.n_known] for table in (boxes, roles))
         opinions[:, :, : self.n_known] = self.weights.of_new(
@@ -336,7 +344,7 @@ class Opinions:
         ]
         if teachers.weights.divergence or teachers.weights.new_divergence:
             one = teachers.divergence
-            self.divergence = one, one._represent(X[:, : teachers.n_features], None)
+            self.divergence = one, one._represent(teachers.moments(X), None)
 
     def __len__(self):
         return len(self.rows)

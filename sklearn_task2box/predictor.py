@@ -8,6 +8,9 @@ from sklearn_task2box import forms
 from sklearn_task2box.metrics import relation_score
 from sklearn_task2box.relations import TaskPairs, task_names
 
+# Pairs that are compared at a time.
+_BLOCK = 1 << 22
+
 
 class RelationPredictorMixin:
     """Mixin of BoxRelationEmbedder and of what it is compared with.
@@ -20,10 +23,12 @@ class RelationPredictorMixin:
     * in ``_pair_strengths(tasks, heads, tails)`` how strongly pairs of such rows are
       related,
     * in ``_table(tasks, others)`` how strongly each of one is related to each of others,
-    * in ``compare(X, y)`` which strengths a score compares.
+    * in ``_scored_relations(data, y, names)`` which relations a score compares, an
+      instance of TaskRelations.
 
-    Its ``fit`` sets ``tasks_``, ``threshold_``, ``_twins``, ``_graded``, and
-    ``_from_labels``: whether relations were made of class labels.
+    Its ``fit`` sets ``tasks_``, ``threshold_``, ``_twins``, ``_graded``,
+    ``_names_matter``: whether the known tasks have names, and ``_from_labels``: whether
+    relations were made of class labels.
     """
 
     def predict_proba(self, X):
@@ -98,6 +103,60 @@ class RelationPredictorMixin:
         """
         strengths, predicted = self.compare(X, y)
         return relation_score(strengths, predicted, graded=self._graded)
+
+    def compare(self, X, y=None):
+        """True and predicted strengths of all pairs that y observes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        y : relations, default=None
+            As in :meth:`fit`. Where they name tasks (TaskRelations, a labelled DataFrame,
+            a slice of either), the pairs are those among the rows of X, from them to the
+            tasks of training, and from these to them; otherwise those among the rows of X.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_pairs,)
+        predicted : ndarray of shape (n_pairs,)
+
+        Raises
+        ------
+        ValueError
+            If X is unlike the X of fit, or y is not usable.
+        """
+        check_is_fitted(self)
+        names = task_names(X)
+        data = self._check(X, reset=False)
+        relations = self._scored_relations(data, y, names)
+        new = relations.positions(relations.tasks)
+        known = np.zeros(0, dtype=int)
+        named = relations.named or relations.is_slice
+        if self._names_matter and named:
+            known = relations.positions(self.tasks_)
+        beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
+        # Without names, the known tasks again if they are as many.
+        of_known = named or data.shape[0] == len(self.tasks_)
+        tasks = self._describe(data, relations.tasks if of_known else None)
+        others = self._known[beside]
+        columns = np.concatenate([new, known[beside]])
+        everything = np.concatenate([tasks, others])
+        compared = [
+            *self._compared(relations, new, columns, tasks, everything),
+            *self._compared(relations, known[beside], new, others, tasks),
+        ]
+        strengths, predicted = zip(*compared, strict=True)
+        return np.concatenate(strengths), np.concatenate(predicted)
+
+    def _compared(self, relations, heads, tails, tasks, others):
+        """True and predicted strengths, some rows of their table at a time."""
+        step = max(1, _BLOCK // max(len(tails), 1))
+        for start in range(0, len(heads), step):
+            part = slice(start, start + step)
+            strengths = relations.block(heads[part], tails)
+            strengths[heads[part, None] == tails] = np.nan  # with themselves
+            observed = ~np.isnan(strengths)
+            yield strengths[observed], self._table(tasks[part], others)[observed]
 
     def _names_of(self, pairs, used):
         """Names of tasks in pairs; one without a name is the known one at its position."""

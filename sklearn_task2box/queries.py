@@ -288,23 +288,33 @@ def graph_of(tasks, threshold, reduce):
     threshold : float
     reduce : bool
         Whether to keep, of two tasks that contain each other, only the edge to the larger
-        one, and to drop edges that follow from others by transitivity.
+        one, to do so in longer cycles, too, and to drop edges that follow from others by
+        transitivity.
 
     Returns
     -------
     graph : networkx.DiGraph
         Nodes are positions.
     """
-    sizes = tasks.sizes()
     graph = nx.DiGraph()
     graph.add_nodes_from(range(len(tasks)))
     marks = np.full(len(tasks), threshold)
     for i, (at, strengths) in enumerate(tasks.at_least(tasks, marks, inside=True)):
-        kept = (at != i) & ((sizes[i] < sizes[at]) | (not reduce))
         graph.add_weighted_edges_from(
-            (i, int(j), float(w)) for j, w in zip(at[kept], strengths[kept], strict=True)
+            (i, int(j), float(w)) for j, w in zip(at, strengths, strict=True) if j != i
         )
     if reduce:
+        # Of equal tasks, the later one counts as the larger.
+        rank = np.argsort(np.argsort(tasks.sizes(), kind="stable"))
+        down = [(u, v) for u, v in graph.edges if rank[u] > rank[v]]
+        graph.remove_edges_from([(u, v) for u, v in down if graph.has_edge(v, u)])
+        # Boxes have no cycles left; what teachers say may have some.
+        part = {
+            node: number
+            for number, nodes in enumerate(nx.strongly_connected_components(graph))
+            for node in nodes
+        }
+        graph.remove_edges_from([(u, v) for u, v in down if part[u] == part[v]])
         kept = nx.transitive_reduction(graph).edges
         graph.remove_edges_from([edge for edge in graph.edges if edge not in kept])
     return graph

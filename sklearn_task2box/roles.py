@@ -7,15 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sklearn_task2box.devices import few_threads, seeded
 from sklearn_task2box.encoders import MLP
 from sklearn_task2box.pairwise import PairList
-from sklearn_task2box.training import (
-    NoEpochFinished,
-    PairDataset,
-    few_threads,
-    make_net,
-    seeded,
-)
+from sklearn_task2box.training import NoEpochFinished, PairDataset, make_net
 
 _DIM = 32
 _EPOCHS = 400

@@ -1,6 +1,5 @@
 """The skorch net that fits boxes to relations: batches of pairs, callbacks, epochs."""
 
-from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -23,8 +22,6 @@ _TABLE_FROM_SHARE = 0.1
 _START_STEPS = 200
 _START_RATE = 5e-3
 _START_ROWS = 8192
-# Up to this many pairs a step is too short to be shared among threads.
-_MAX_SINGLE_THREAD = 50_000
 
 
 class NoEpochFinished(Exception):
@@ -578,33 +575,3 @@ def _fit_outputs(body, dataset, outputs, device):
         (gaps**2).mean().backward()
         optimizer.step()
         scheduler.step()
-
-
-# --------------------------------------------------------------------------------------
-# What a fit must leave as it was
-# --------------------------------------------------------------------------------------
-@contextmanager
-def seeded(seed, device):
-    """Seed torch, and give it back the random state that it had."""
-    cuda = [torch.device(device)] if device.startswith("cuda") else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.default_generator.manual_seed(int(seed))
-        for one in cuda:
-            with torch.cuda.device(one):
-                torch.cuda.manual_seed(int(seed))
-        yield
-
-
-@contextmanager
-def few_threads(n_pairs):
-    """One thread for a small fit: more gain nothing, and wait for one another.
-
-    On a machine with other work, that waiting made fits many times slower.
-    """
-    before = torch.get_num_threads()
-    if n_pairs <= _MAX_SINGLE_THREAD:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

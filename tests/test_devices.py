@@ -7,7 +7,7 @@ from conftest import make_taxonomy
 from pretended import PretendedCuda
 from scipy import sparse
 
-from sklearn_task2box import BoxRelationEmbedder, TaskPairs, pairwise, roles, training
+from sklearn_task2box import BoxRelationEmbedder, TaskPairs, devices, pairwise, roles
 from sklearn_task2box import embedder as module_of_embedder
 from sklearn_task2box.devices import is_mixed, resolve_device
 
@@ -36,7 +36,7 @@ OPTIONS = [
 @pytest.fixture
 def pretended_cuda(monkeypatch):
     """Fits with device="cuda" believe that there is one."""
-    seeded = training.seeded
+    seeded = devices.seeded
     for module in (module_of_embedder, roles):
         monkeypatch.setattr(module, "seeded", lambda seed, device: seeded(seed, "cpu"))
     monkeypatch.setattr(module_of_embedder, "resolve_device", str)

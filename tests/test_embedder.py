@@ -581,7 +581,7 @@ WRONG = {
 def test_wrong_arguments_are_named_in_fit(taxonomy, name, value):
     model = BoxRelationEmbedder(**{**QUICK, name: value})
     before = vars(model).copy()
-    with pytest.raises(ValueError, match=rf"{name}|parameter|torch\.nn\.Module"):
+    with pytest.raises(ValueError, match=rf"\b{name}\b"):
         model.fit(*taxonomy)
     assert vars(model) == before
 

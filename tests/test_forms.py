@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from sklearn_task2box.forms import read_entries, transitive_closure
+from sklearn_task2box.forms import positions_of, read_entries, transitive_closure
 from sklearn_task2box.relations import TaskRelations, as_relations
 
 NAMES = np.array(["animal", "cat", "mammal", "stone"], dtype=object)
@@ -207,7 +207,11 @@ def test_self_loops_are_ignored_with_a_warning():
         as_relations(matrix, 4, NAMES)
 
 
-def test_a_whole_diagonal_is_no_self_loop():
+def test_a_whole_diagonal_is_no_self_loop_even_if_a_part_of_it_is_unknown():
+    diagonal = np.diag([1, np.nan, 1, np.nan])
+    np.testing.assert_array_equal(
+        as_relations(MATRIX + diagonal, 4, NAMES).toarray(), MATRIX
+    )
     np.testing.assert_array_equal(
         as_relations(MATRIX + np.eye(4), 4, NAMES).toarray(), MATRIX
     )
@@ -327,3 +331,21 @@ def test_an_edge_without_a_weight_has_strength_one():
 def test_graphs_without_nodes():
     with pytest.raises(ValueError, match="no nodes, but X has 3 rows"):
         as_relations(nx.DiGraph(), 3)
+
+
+def test_what_is_masked_is_unknown():
+    mask = np.eye(4, k=1, dtype=bool)
+    masked = as_relations(np.ma.masked_array(MATRIX, mask), 4).toarray()
+    np.testing.assert_array_equal(masked, np.where(mask, np.nan, MATRIX))
+
+
+def test_numbers_are_not_taken_for_positions_where_they_may_be_names():
+    names = np.array(["3", "1", "0", "2"], dtype=object)
+    with pytest.raises(ValueError, match="named '0', '1', as text.*names or row positions"):
+        as_relations([(0, 1)], 4, names)
+    assert as_relations([(0, 1)], 4, NAMES).toarray()[0, 1] == 1
+
+
+def test_positions_are_the_first_of_names_that_stand_twice():
+    at = positions_of(["b", "a", "c"], np.array(["a", "b", "a", "b"], dtype=object))
+    assert at.tolist() == [1, 0, -1]

@@ -43,8 +43,8 @@ def test_a_box_lies_in_itself(corners, temperature):
     assert overlap(*corners, *corners, temperature) == 1
 
 
-@given(boxes(), temperatures, st.floats(0, 1))
-def test_containment_is_one_at_any_temperature(corners, temperature, share):
+@given(boxes(), temperatures)
+def test_containment_is_one_at_any_temperature(corners, temperature):
     lower, upper, other_lower, other_upper = corners
     outer = torch.minimum(lower, other_lower), torch.maximum(upper, other_upper)
     assert overlap(lower, upper, *outer, temperature) == 1

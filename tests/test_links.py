@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
+from sklearn.decomposition import PCA
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -77,12 +78,24 @@ def test_only_the_training_pairs_are_learned_from(taxonomy):
 def test_it_is_a_classifier_of_any_two_labels(taxonomy):
     X, graph = taxonomy
     pairs, y = TaskPairs.from_graph(graph, X, negatives=2, random_state=0)
-    links = TaskLinkClassifier(BoxRelationEmbedder(max_epochs=50, random_state=0))
+    links = TaskLinkClassifier(BoxRelationEmbedder(2, n_teachers=0, random_state=0))
     assert get_tags(links).estimator_type == "classifier"
-    links.fit(pairs, np.where(y == 1, "inside", "apart"))
-    assert links.classes_.tolist() == ["apart", "inside"]
-    assert set(links.predict(pairs)) == {"apart", "inside"}
-    assert TaskLinkClassifier().get_params() == {"embedder": None}
+    asked = links.fit(pairs, y).predict_proba(pairs)
+    for related, other in [("inside", "apart"), ("related", "unrelated")]:
+        text = np.where(y == 1, related, other)
+        with pytest.raises(ValueError, match="can't be told of text.*pos_label"):
+            links.set_params(pos_label=None).fit(pairs, text)
+        links.set_params(pos_label=related).fit(pairs, text)
+        assert links.classes_.tolist() == sorted([related, other])
+        probabilities = links.predict_proba(pairs)
+        at = links.classes_.tolist().index(related)
+        np.testing.assert_array_equal(probabilities[:, [1 - at, at]], asked)
+        assert set(links.predict(pairs)[asked[:, 1] > 0.5]) == {related}
+        with pytest.raises(ValueError, match="pos_label must be one of the labels"):
+            links.set_params(pos_label="yes").fit(pairs, text)
+    with pytest.warns(DataConversionWarning):
+        links.set_params(pos_label=None).fit(pairs, y[:, None])
+    assert TaskLinkClassifier().get_params() == {"embedder": None, "pos_label": None}
 
 
 @pytest.mark.parametrize("output", ["default", "pandas"])
@@ -140,6 +153,16 @@ def test_wrong_input(taxonomy):
         make_pipeline(StandardScaler(), BoxRelationEmbedder(max_epochs=5)).fit(
             X, graph
         ).predict_proba(pairs)
+
+
+def test_pipelines_may_hold_one_another(taxonomy):
+    X, graph = taxonomy
+    pairs, y = TaskPairs.from_graph(graph, X, negatives=1, random_state=0)
+    boxes = BoxRelationEmbedder(n_teachers=0, max_epochs=20, random_state=0)
+    flat = make_pipeline(StandardScaler(), PCA(3), boxes)
+    nested = make_pipeline(StandardScaler(), make_pipeline(PCA(3), boxes))
+    asked = [TaskLinkClassifier(one).fit(pairs, y) for one in (flat, nested)]
+    np.testing.assert_array_equal(*(one.predict_proba(pairs) for one in asked))
 
 
 def test_unfitted_classifiers_say_so(taxonomy):

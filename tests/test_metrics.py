@@ -1,11 +1,17 @@
 """Scores, against plain definitions."""
 
+import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
+from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, d2_log_loss_score, f1_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_task2box import BoxRelationEmbedder, TaskRelations
 from sklearn_task2box.metrics import (
@@ -213,9 +219,63 @@ def test_pairs_of_no_weight_do_not_matter():
         explained_deviance([0, 1], [0.5, 0.5], weights=[1])
 
 
+def test_scorers_look_into_pipelines_and_searches(named_taxonomy):
+    X, graph = named_taxonomy
+    y = nx.to_pandas_adjacency(graph, nodelist=list(X.index))
+    scorer = make_relation_scorer("roc_auc")
+    boxes = BoxRelationEmbedder(2, n_teachers=0, max_epochs=20, random_state=0)
+    flat = make_pipeline(StandardScaler(), PCA(3), boxes).fit(X, y)
+    nested = make_pipeline(StandardScaler(), make_pipeline(PCA(3), boxes)).fit(X, y)
+    assert scorer(nested, X, y) == scorer(flat, X, y)
+    search = GridSearchCV(boxes, {"box_dim": [1, 2]}, cv=2, scoring=scorer)
+    found = make_pipeline(StandardScaler(), search).fit(X, y)
+    assert scorer(found, X, y) == scorer(
+        found[-1].best_estimator_, found[0].transform(X), y
+    )
+
+
+def test_scorers_refuse_what_predicts_no_relations_of_tasks():
+    with pytest.raises(TypeError, match="A StandardScaler does not predict relations"):
+        make_relation_scorer("f1")(StandardScaler(), np.eye(3), np.eye(3))
+
+
+class Half:
+    """Says of each pair what is true."""
+
+    threshold_ = 0.5
+
+    def compare(self, X, y):
+        return y, y
+
+
+@pytest.mark.parametrize("name", ["average_precision", "roc_auc"])
+def test_pairs_count_as_related_from_a_half_on(name):
+    scorer = make_relation_scorer(name)
+    assert scorer(Half(), None, np.array([0.1, 0.4, 0.5, 0.9])) == 1
+    with pytest.raises(ValueError, match="All of the 2 pairs.*'spearman'"):
+        scorer(Half(), None, np.array([0.5, 0.9]))
+    with pytest.raises(ValueError, match="None of the 2 pairs"):
+        scorer(Half(), None, np.array([0.1, 0.4]))
+
+
+@pytest.mark.parametrize(
+    "bad", [([0, 1, 1], [0.1, 0.2]), ([0, 1], [np.nan, 0.2]), ([], [])]
+)
+def test_thresholds_are_chosen_on_numbers(bad):
+    with pytest.raises(ValueError, match="inconsistent|NaN|no pair"):
+        best_f1_threshold(*bad)
+
+
+def test_missing_targets_are_refused():
+    with pytest.raises(ValueError, match="2 of the 4 targets are NaN"):
+        mean_spearman_within([0, 1, 0, 1], [0, 1, 0, 1], [np.nan, "a", None, "a"])
+
+
 def test_unknown_scorers_are_refused():
     with pytest.raises(ValueError, match="'accuracy'"):
         make_relation_scorer("accuracy")
+    with pytest.raises(ValueError, match="name must be one of"):
+        make_relation_scorer(["f1"])
 
 
 @given(seed=st.integers(0, 1000), ties=st.booleans())
@@ -269,6 +329,12 @@ def test_reconstruction_is_that_of_the_whole_table(taxonomy):
     strengths[3, 7:20] = np.nan
     other = TaskRelations(strengths)
     assert reconstruction(model, other)[1] == pytest.approx(mean_rank(strengths, table))
+    # Names decide, and not the order.
+    names = np.array([f"task {i}" for i in range(40)])
+    frame = pd.DataFrame(strengths, index=names, columns=names)
+    model.fit(pd.DataFrame(X, index=names), frame)
+    turned = TaskRelations(frame.iloc[::-1, ::-1])
+    assert reconstruction(model, turned) == reconstruction(model, TaskRelations(frame))
     with pytest.raises(ValueError, match="relations are of 39 tasks, but 40 are known"):
         reconstruction(model, TaskRelations(strengths[:39, :39]))
     with pytest.raises(TypeError, match="must be TaskRelations; got str"):

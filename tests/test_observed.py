@@ -83,6 +83,19 @@ def test_thinned_pairs_stand_for_all():
     assert len(everything[0]) == 40 * 39
 
 
+@pytest.mark.parametrize("floor", [0.1, 0.0])
+def test_thinned_pairs_of_graded_tables(floor):
+    strengths = np.random.default_rng(0).uniform(floor, 1, size=(20, 20))
+    strengths[:5, 10] = floor  # where it is 0, drawn like the others
+    np.fill_diagonal(strengths, 1)
+    pairs = TaskRelations(strengths).observed()
+    heads, tails, values, weights = pairs.thinned(10)
+    assert weights.sum() == pytest.approx(20 * 19)
+    assert weights[values > 0].tolist() == [1] * pairs.n_related
+    assert len(np.unique(pairs.keys(heads, tails))) == len(heads)
+    assert (strengths[heads, tails] == values).all()
+
+
 def test_contained_are_those_that_lie_inside_by_half():
     pairs = TaskRelations(
         [(0, 1, 0.5), (1, 2, 0.4), (2, 0, 1.0)], tasks=range(3)

@@ -8,7 +8,9 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, baselines
+from sklearn_task2box import predictor as module
 from sklearn_task2box.predictor import RelationPredictorMixin
+from sklearn_task2box.relations import as_relations
 from sklearn_task2box.twins import Twins
 
 X = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
@@ -21,6 +23,7 @@ class Share(RelationPredictorMixin, BaseEstimator):
         data = self._check(X)
         self.threshold_, self._graded, self._from_labels = 0.5, True, y is not None
         self._twins, self.tasks_ = Twins.none(data), np.arange(len(data))
+        self._names_matter = False
         self.known_ = self._represent(data, None)
         return self
 
@@ -42,8 +45,8 @@ class Share(RelationPredictorMixin, BaseEstimator):
         strengths = self._pair_strengths(both, heads, tails + len(tasks))
         return strengths.reshape(len(tasks), -1)
 
-    def compare(self, X, y=None):
-        return np.arange(len(X)), self._represent(self._check(X, reset=False), None)[:, 0]
+    def _scored_relations(self, data, y, names):
+        return as_relations(y, len(data), names)
 
 
 def test_tasks_are_related_to_the_known_ones():
@@ -65,11 +68,35 @@ def test_a_strength_at_the_threshold_is_a_relation():
     np.testing.assert_array_equal(predictor.predict(pairs), [True, False])
 
 
+def test_all_observed_pairs_are_compared_but_no_task_with_itself(monkeypatch):
+    shares = np.random.default_rng(0).uniform(size=(4, 4))
+    shares[1, 2] = np.nan
+    np.fill_diagonal(shares, 1)
+    predictor = Share().fit(X)
+    strengths, predicted = predictor.compare(X, shares)
+    observed = ~np.isnan(shares) & ~np.eye(4, dtype=bool)
+    np.testing.assert_array_equal(strengths, shares[observed])
+    np.testing.assert_array_equal(predicted, predictor.predict_proba(X)[observed])
+    monkeypatch.setattr(module, "_BLOCK", 5)  # a row at a time
+    for whole, by_rows in zip(
+        (strengths, predicted), predictor.compare(X, shares), strict=True
+    ):
+        np.testing.assert_array_equal(whole, by_rows)
+
+
+@pytest.mark.parametrize(("n", "names"), [(4, [0, 1, 2, 3]), (3, None)])
+def test_compared_tasks_without_names_are_the_known_ones_if_they_are_as_many(n, names):
+    predictor = Share().fit(X)
+    predictor.compare(X[:n], np.ones((n, n)))
+    assert (predictor.names_ if names is None else list(predictor.names_)) == names
+
+
 @pytest.mark.parametrize(("graded", "score"), [(True, 0.948683), (False, 1.0)])
-def test_the_score_is_that_of_what_is_compared(graded, score):
+def test_the_score_is_that_of_what_is_compared(graded, score, monkeypatch):
     predictor = Share().fit(X)
     predictor._graded = graded
-    assert predictor.score(X) == pytest.approx(score)  # sums 0, 1, 2, 2 for 0, 1, 2, 3
+    monkeypatch.setattr(predictor, "compare", lambda X, y: (np.arange(4), [0, 1, 2, 2]))
+    assert predictor.score(X) == pytest.approx(score)
 
 
 def test_class_labels_and_sparse_features_are_refused_with_the_way_out():
@@ -83,7 +110,7 @@ def test_it_must_be_fitted():
         Share().predict_proba(X)
 
 
-@pytest.mark.parametrize("name", ["predict_proba", "predict", "score"])
+@pytest.mark.parametrize("name", ["predict_proba", "predict", "score", "compare"])
 def test_boxes_and_baselines_answer_alike(name):
     mine = getattr(RelationPredictorMixin, name)
     classes = [BoxRelationEmbedder, *(getattr(baselines, b) for b in baselines.__all__)]

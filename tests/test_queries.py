@@ -191,8 +191,39 @@ def test_a_graph_has_the_strengths_of_the_whole_table(threshold):
         assert weight == pytest.approx(truth[i, j], rel=1e-7)
     reduced = graph_of(boxes, threshold, reduce=True)
     sizes = boxes.sizes()
-    larger = nx.DiGraph((i, j) for i, j in whole.edges if sizes[i] < sizes[j])
+    larger = nx.DiGraph((i, j) for i, j in whole.edges if (sizes[i], i) < (sizes[j], j))
     assert set(reduced.edges) == set(nx.transitive_reduction(larger).edges)
+
+
+class Told:
+    """Tasks whose strengths and sizes are given."""
+
+    def __init__(self, strengths, sizes):
+        self.strengths, self._sizes = np.array(strengths), np.array(sizes)
+
+    def __len__(self):
+        return len(self.strengths)
+
+    def sizes(self):
+        return self._sizes
+
+    def at_least(self, asked, marks, inside):
+        for row, mark in zip(self.strengths, marks, strict=True):
+            at = np.flatnonzero(row >= mark)
+            yield at, row[at]
+
+
+def test_only_cycles_lose_the_edges_to_smaller_tasks():
+    strengths = np.eye(5)
+    strengths[0, 1] = strengths[1, 2] = strengths[2, 0] = 0.9  # a cycle
+    strengths[3, 0] = strengths[3, 4] = strengths[4, 3] = 0.9  # to a smaller one, both ways
+    graph = graph_of(Told(strengths, [1, 2, 3, 4, 5]), 0.5, reduce=True)
+    assert set(graph.edges) == {(0, 1), (1, 2), (3, 0), (3, 4)}
+
+
+def test_equal_tasks_are_a_chain_in_their_order():
+    graph = graph_of(Told(np.ones((3, 3)), [1, 1, 1]), 0.5, reduce=True)
+    assert set(graph.edges) == {(0, 1), (1, 2)}
 
 
 def test_rankings_are_those_of_the_whole_table():

@@ -256,7 +256,7 @@ def test_clone_and_pickle(samples):
         ([1, 2], None, "item 0 is a int"),
         ([], None, "no task"),
         ({"a": np.ones((0, 2)), "b": np.ones((2, 2))}, None, "without a sample: 'a'"),
-        ({"a": np.ones((2, 2))}, ["a", "a"], "y must be None"),
+        ({"a": np.ones((2, 2))}, ["a", "a"], "y can't be the task of each"),
         (np.ones((3, 2)), ["a", "b"], "each of the 3 samples .* 2 rows"),
         (np.ones((3, 2)), ["a", None, "b"], "missing at position 1"),
         (np.ones((3, 2)), np.full((3, 2), 0.5), "0 and 1 only"),

@@ -5,7 +5,6 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_task2box import forms
 from sklearn_task2box.baselines.sampling import Sampler
@@ -99,42 +98,13 @@ class _RelationBaseline(RelationPredictorMixin, BaseEstimator):
             self.threshold_ = best_f1_threshold(strengths, predicted, weights)
         return self
 
-    def compare(self, X, y=None):
-        """True and predicted strengths of all pairs that y observes.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
-        y : relations, default=None
-            See :meth:`BoxRelationEmbedder.compare` for the pairs that are compared.
-
-        Returns
-        -------
-        strengths : ndarray of shape (n_pairs,)
-        predicted : ndarray of shape (n_pairs,)
-        """
-        check_is_fitted(self)
-        names = task_names(X)
-        data = self._check(X, reset=False)
+    # -- inside ------------------------------------------------------------------------
+    def _scored_relations(self, data, y, names):
         if self._beside is not None and forms.is_labelled(y):
             ours = as_relations(TaskRelations(y), data.shape[0], names)
-            relations = ours.merge(self._beside)
-        else:
-            relations = self._read(data, y, names)
-        known = np.zeros(0, dtype=int)
-        new = relations.positions(relations.tasks)
-        if self._names_matter and (relations.named or relations.is_slice):
-            known = relations.positions(self.tasks_)
-        beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
-        at = np.concatenate([new, known[beside]])
-        strengths = relations.block(at, at)
-        strengths[len(new) :, len(new) :] = np.nan  # known before
-        np.fill_diagonal(strengths, np.nan)
-        heads, tails = np.nonzero(~np.isnan(strengths))
-        rows = np.concatenate([self._describe(data, relations.tasks), self._known[beside]])
-        return strengths[heads, tails], self._pair_strengths(rows, heads, tails)
+            return ours.merge(self._beside)
+        return self._read(data, y, names)
 
-    # -- inside ------------------------------------------------------------------------
     def _read(self, data, y, names):
         y = neighbourhood_affinities(data) if y is None else y
         return as_relations(y, data.shape[0], names)

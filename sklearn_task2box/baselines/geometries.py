@@ -228,7 +228,7 @@ class GeometryBaseline(_RelationBaseline):
     n_components : int, default=10
         Numbers for each task, as many as a box of 5 dimensions has; even for "gaussian" and
         "bilinear".
-    hidden_layer_sizes : tuple of int, default=(512, 256)
+    hidden_layer_sizes : tuple of int or int, default=(512, 256)
         Widths of the hidden layers.
     max_epochs : int, default=400
         Each is one step.
@@ -273,7 +273,7 @@ class GeometryBaseline(_RelationBaseline):
     _parameter_constraints: ClassVar[dict] = {
         "geometry": [StrOptions(set(GEOMETRIES))],
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "hidden_layer_sizes": [tuple, list, np.ndarray],
+        "hidden_layer_sizes": [Integral, tuple, list, np.ndarray],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "max_pairs": [Interval(Integral, 2, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],

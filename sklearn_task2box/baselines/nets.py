@@ -7,7 +7,8 @@ from skorch.callbacks import GradientNormClipping
 from torch.nn import functional as F
 
 from sklearn_task2box.baselines.sampling import Sampler
-from sklearn_task2box.training import PairDataset, few_threads, schedule, seeded
+from sklearn_task2box.devices import few_threads, seeded
+from sklearn_task2box.training import PairDataset, schedule
 
 
 class PairEpochs:

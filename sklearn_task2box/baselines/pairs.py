@@ -98,7 +98,7 @@ class PairClassifier(_RelationBaseline):
         tail contribute; or gradient boosted trees over the principal components of head
         and tail (scikit-learn's HistGradientBoostingClassifier, or its Regressor, clipped
         to [0, 1], where strengths are graded).
-    hidden_layer_sizes : tuple of int, default=(1024, 256, 128)
+    hidden_layer_sizes : tuple of int or int, default=(1024, 256, 128)
         Widths of the hidden layers of model="mlp".
     n_similarities : int, default=0
         What model="mlp" reads besides: so many weighted sums of the absolute differences
@@ -149,7 +149,7 @@ class PairClassifier(_RelationBaseline):
     _separates_twins = True
     _parameter_constraints: ClassVar[dict] = {
         "model": [StrOptions({"mlp", "linear", "boosted_trees"})],
-        "hidden_layer_sizes": [tuple, list, np.ndarray],
+        "hidden_layer_sizes": [Integral, tuple, list, np.ndarray],
         "n_similarities": [Interval(Integral, 0, None, closed="left")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],

@@ -49,8 +49,8 @@ class SimilarityBaseline(_RelationBaseline):
 
     Parameters
     ----------
-    similarity : {"gaussian_kl", "asymmetric_cosine", "euclidean", "task2vec"}, \
-            default="gaussian_kl"
+    similarity : str, default="gaussian_kl"
+        "gaussian_kl", "asymmetric_cosine", "euclidean" or "task2vec".
     variances : bool, default=False
         For "gaussian_kl": whether the second half of the features are the variances of the
         first half, the means. Otherwise all features are means, and variances are 1.

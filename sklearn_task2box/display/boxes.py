@@ -4,6 +4,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_task2box.display.common import (
     COLOURS,
@@ -13,7 +14,6 @@ from sklearn_task2box.display.common import (
     SPACINGS,
     Palette,
     add_legend,
-    check_groups,
     check_labels,
     check_length,
     darker,
@@ -22,6 +22,7 @@ from sklearn_task2box.display.common import (
     import_pyplot,
     is_auto,
     lay_out,
+    read_groups,
     shorten,
     split,
 )
@@ -44,9 +45,10 @@ class BoxDisplay:
     names : array-like of shape (n_tasks,), default=None
         Names of the tasks, each different; None numbers them.
     groups : array-like of shape (n_tasks,), default=None
-        Category of each task, shown as its colour. The 12 most frequent ones can be told
-        apart; all others, and missing ones, are grey.
-    inside : array-like of bool of shape (n_tasks, n_tasks), default=None
+        Category of each task, shown as its colour; a Series may name the tasks, in any
+        order. The 12 most frequent ones can be told apart; all others, and missing ones,
+        are grey.
+    inside : {array-like, sparse array} of bool of shape (n_tasks, n_tasks), default=None
         ``inside[i, j]`` says that task i counts as lying in task j, for the sake of
         ``highlight``. None takes geometry at its word: each corner of i in j.
 
@@ -102,10 +104,10 @@ class BoxDisplay:
         self.boxes = boxes
         self.names = as_names(names, "names")
         check_length(self.names, len(boxes), "names", "box")
-        check_groups(groups, len(boxes))
-        self.groups = groups
+        self.groups = read_groups(groups, self.names)
         if inside is not None:
-            inside = np.asarray(inside, dtype=bool)
+            if not sparse.issparse(inside):
+                inside = np.asarray(inside, dtype=bool)
             if inside.shape != (len(boxes), len(boxes)):
                 raise ValueError(
                     f"inside must have the shape ({len(boxes)}, {len(boxes)}), a row and a "
@@ -136,7 +138,8 @@ class BoxDisplay:
             Tasks to draw, as the estimator takes them; the index of a DataFrame names
             them. None draws those of training.
         groups : array-like of shape (n_tasks,), default=None
-            Category of each task, shown as its colour.
+            Category of each task, shown as its colour; a Series may name the tasks, in any
+            order.
         highlight : task name, position or list of these, default=None
             Tasks to shade strongly. The boxes that contain them, by at least
             ``threshold_``, are outlined strongly, and all others are faint.
@@ -179,8 +182,12 @@ class BoxDisplay:
         embedder, X, names = split(estimator, X)
         boxes = embedder.boxes_ if X is None else embedder.transform(X)
         tasks = embedder._tasks(X) if embedder._reads_teachers else boxes
-        inside = embedder._table(tasks, tasks) >= embedder.threshold_
-        display = cls(boxes, names, groups, inside)
+        tasks, n = embedder._asked(tasks), len(boxes)
+        marks = np.full(n, embedder.threshold_)
+        containers = [at for at, _ in tasks.at_least(tasks, marks, inside=True)]
+        ends = np.cumsum([0, *map(len, containers)])
+        found = np.ones(ends[-1], dtype=bool), np.concatenate(containers), ends
+        display = cls(boxes, names, groups, sparse.csr_array(found, shape=(n, n)))
         return display.plot(ax, highlight=highlight, labels=labels, spacing=spacing)
 
     def plot(self, ax=None, *, highlight=None, labels="auto", spacing="auto"):
@@ -390,6 +397,7 @@ class BoxDisplay:
             return []
         if self.inside is not None:
             found = self.inside[marked]
+            found = found.toarray() if sparse.issparse(found) else found
         else:
             lower, upper = self._halves()
             found = (lower <= lower[marked, None]) & (upper >= upper[marked, None])

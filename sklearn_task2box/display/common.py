@@ -5,12 +5,12 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_task2box.embedder import BoxRelationEmbedder
-from sklearn_task2box.forms import some
+from sklearn_task2box.forms import positions_of, some
 from sklearn_task2box.relations import task_names
+from sklearn_task2box.wrapped import unwrapped
 
 # Okabe and Ito's colours, without those that are too faint for a thin line.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -38,22 +38,19 @@ def import_pyplot(cls):
 
 def split(estimator, X):
     """The embedder at the end, X as the embedder takes it, and the names of the tasks."""
-    embedder = estimator
-    if isinstance(estimator, Pipeline) and len(estimator.steps):
-        embedder = estimator.steps[-1][1]
+    embedder, before = unwrapped(estimator)
     if not isinstance(embedder, BoxRelationEmbedder):
         raise ValueError(
-            "estimator must be a fitted BoxRelationEmbedder, or a Pipeline that ends in "
-            f"one; got {type(estimator).__name__}"
+            "estimator must be a fitted BoxRelationEmbedder, or a Pipeline or search that "
+            f"ends in one; got {type(estimator).__name__}"
             + ("." if embedder is estimator else f" that ends in {embedder!r}.")
-            + " Of a search, pass best_estimator_."
         )
     check_is_fitted(embedder)
     if X is None:
         return embedder, None, embedder.tasks_
     names = task_names(X)
-    if embedder is not estimator and len(estimator.steps) > 1:
-        X = estimator[:-1].transform(X)
+    for step in before:
+        X = step.transform(X)
     if names is None:
         names = np.arange(X.shape[0] if hasattr(X, "shape") else len(X))
     return embedder, X, names
@@ -84,16 +81,21 @@ def check_length(values, n, what, thing):
         )
 
 
-def check_groups(groups, n):
-    """ValueError unless groups is None or has one category for each of n tasks."""
+def read_groups(groups, names):
+    """One category for each task, in their order, or None; a Series may name them."""
     if groups is None:
-        return
+        return None
     if not pd.api.types.is_list_like(groups) or np.ndim(groups) != 1:
         raise ValueError(
-            f"groups must be a 1-D array of one category per task, {n} in all; got "
-            f"{groups!r}."
+            f"groups must be a 1-D array of one category per task, {len(names)} in all; "
+            f"got {groups!r}."
         )
-    check_length(groups, n, "groups", "task")
+    if isinstance(groups, pd.Series) and groups.index.is_unique:
+        at = positions_of(names, groups.index)
+        if (at >= 0).all():
+            groups = groups.iloc[at]
+    check_length(groups, len(names), "groups", "task")
+    return groups
 
 
 def check_labels(labels, names):

@@ -15,12 +15,12 @@ from sklearn_task2box.display.common import (
     SMALLEST_FONT,
     Palette,
     add_legend,
-    check_groups,
     check_labels,
     darker,
     import_pyplot,
     is_auto,
     lay_out,
+    read_groups,
     shorten,
     split,
     true_strengths,
@@ -49,8 +49,9 @@ class HierarchyDisplay:
         how much of u does (1 where it is missing). Best without edges that follow from
         others, as :meth:`BoxRelationEmbedder.to_networkx` makes it.
     groups : array-like of shape (n_tasks,), default=None
-        Category of each task, in the order of the nodes, shown as its colour. The 12 most
-        frequent ones can be told apart; all others, and missing ones, are grey.
+        Category of each task, in the order of the nodes, shown as its colour; a Series may
+        name the tasks, in any order. The 12 most frequent ones can be told apart; all
+        others, and missing ones, are grey.
     truth : networkx.DiGraph or array-like of shape (n_tasks, n_tasks), default=None
         True relations: a graph of the same tasks, read as ``graph`` is, or strengths in
         the order of the nodes, ``truth[i, j]`` reading "task i inside task j". From 0.5 on
@@ -106,9 +107,8 @@ class HierarchyDisplay:
                 "graph must have no cycles, or there is no top; got one through "
                 f"{some(cycle)}. to_networkx(reduce=True) makes a graph without."
             )
-        check_groups(groups, len(graph))
         self.graph = graph
-        self.groups = groups
+        self.groups = read_groups(groups, list(graph))
         self.truth = None if truth is None else _strengths(truth, list(graph))
 
     @classmethod
@@ -140,7 +140,8 @@ class HierarchyDisplay:
         threshold : float in [0, 1], default=None
             Smallest strength of a line; None takes ``threshold_`` of the embedder.
         groups : array-like of shape (n_tasks,), default=None
-            Category of each task, shown as its colour.
+            Category of each task, shown as its colour; a Series may name the tasks, in any
+            order.
         labels : {"auto", "all", "none"} or list of task names, default="auto"
             Which tasks to label. "auto" labels as many as fit, those that contain most
             first.
@@ -606,7 +607,7 @@ class _Bands:
         ]
         ax.add_collection(
             PathCollection(
-                [self._path(top, bottom, y, below) for bottom, top in graph.edges],
+                [self._path(top, bottom, below) for bottom, top in graph.edges],
                 facecolors="none",
                 edgecolors=[line["color"] for line in lines],
                 linewidths=[thin * line["lw"] for line in lines],
@@ -645,7 +646,7 @@ class _Bands:
             )
             note.set_in_layout(False)
 
-    def _path(self, top, bottom, y, below):
+    def _path(self, top, bottom, below):
         """From below the label of a task down to a member, straight within each band."""
         from matplotlib.path import Path
 

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from sklearn_task2box.devices import resolve_device
 from sklearn_task2box.representations.gaussian import GaussianRepresentation
 from sklearn_task2box.representations.samples import read_samples
 
@@ -239,9 +240,7 @@ class CLIPRepresentation(TransformerMixin, BaseEstimator):
         return self._model
 
     def _computed(self, model, samples, keys=None, store=None):
-        device = str(self.device)
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = resolve_device(self.device)
         parts = []
         with tqdm(
             total=len(samples),

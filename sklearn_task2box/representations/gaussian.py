@@ -1,5 +1,6 @@
 """Tasks as the mean and the variance of their samples."""
 
+import copy
 from numbers import Real
 
 import numpy as np
@@ -10,7 +11,11 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from sklearn_task2box import forms
-from sklearn_task2box.representations.samples import name_index, read_samples
+from sklearn_task2box.representations.samples import (
+    name_index,
+    raise_for_sparse,
+    read_samples,
+)
 from sklearn_task2box.rollback import all_or_nothing
 
 # Numbers that are looked at together.
@@ -110,8 +115,9 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or list or dict of such
-            The samples or, where y is None, the samples of each task: in a list, or a
-            dict from the names of the tasks.
+            The samples or the samples of each task: in a list, where y is None, or a dict
+            from the names of the tasks, where y is not read, so that relations of the
+            tasks can be given to a Pipeline.
         y : array-like, sparse matrix or DataFrame, default=None
             Which tasks the samples belong to: a label for each, of shape (n_samples,); or
             a matrix of memberships of shape (n_samples, n_tasks), each 0 or 1. The
@@ -153,6 +159,8 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
         with all_or_nothing(self):
             if hasattr(self, "_moments"):
                 values = self._validated(samples.values)
+                # Those that a failure goes back to.
+                self._moments, self._rows = copy.deepcopy(self._moments), {**self._rows}
             else:
                 values = self._started(samples)
             self._learn(samples, values)
@@ -352,7 +360,19 @@ class _Moments:
 
 
 def _joined(groups):
-    """One array of the arrays of each task."""
+    """One array of the arrays of each task, or one frame of their frames."""
+    if any(sparse.issparse(group) for group in groups):
+        raise_for_sparse()
+    frames = [group for group in groups if isinstance(group, pd.DataFrame)]
+    if frames:
+        columns = frames[0].columns
+        if len(frames) < len(groups) or any(not columns.equals(f.columns) for f in frames):
+            raise ValueError(
+                "The samples of each task must have the same features in the same order: "
+                "all of them DataFrames with the same columns, or all of them arrays. "
+                "Take df[columns] of each."
+            )
+        return pd.concat(frames)
     arrays = [np.asarray(group) for group in groups]
     shapes = {array.shape[1:] for array in arrays}
     if len(shapes) > 1 or any(array.ndim != 2 for array in arrays):

@@ -37,7 +37,8 @@ def read_samples(X, y, join):
     ----------
     X : samples, or a list or dict of the samples of each task, or Samples as they are
     y : None, labels of shape (n_samples,) or memberships of shape (n_samples, n_tasks)
-        None where X holds tasks.
+        None where X is a list of tasks. Where it is a dict, y is not read: it may be
+        relations, for the next step of a Pipeline.
     join : callable
         Makes one sequence of samples of the list of those of each task.
 
@@ -49,21 +50,20 @@ def read_samples(X, y, join):
     ------
     ValueError
         If they do not fit together.
+    TypeError
+        If the samples are sparse.
     """
     if isinstance(X, Samples):
         return X
     if sparse.issparse(X):
-        raise TypeError(
-            "X is sparse, but dense samples are needed; use X.toarray(), or reduce its "
-            "dimensions, for example by sklearn.decomposition.TruncatedSVD."
-        )
-    if y is None:
-        return _of_groups(X, join)
-    if isinstance(X, Mapping):
+        raise_for_sparse()
+    if isinstance(X, Mapping) and forms.is_labels(y) and len(y) != len(X):
         raise ValueError(
-            "X is a dict of the samples of each task, so y must be None; got "
-            f"{type(y).__name__}."
+            f"X is a dict of the samples of each of {len(X)} tasks, so y can't be the task "
+            f"of each sample; got {len(y)} labels. Leave y out."
         )
+    if y is None or isinstance(X, Mapping):
+        return _of_groups(X, join)
     n_samples = _num_samples(X)
     if not sparse.issparse(y) and not isinstance(y, pd.DataFrame):
         y = np.asarray(y)
@@ -78,6 +78,13 @@ def read_samples(X, y, join):
             f"has {y.shape[0]} rows."
         )
     return Samples(X, tasks, of_sample, of_task)
+
+
+def raise_for_sparse():
+    raise TypeError(
+        "X is sparse, but dense samples are needed; use X.toarray(), or reduce its "
+        "dimensions, for example by sklearn.decomposition.TruncatedSVD."
+    )
 
 
 def name_index(tasks):
@@ -157,7 +164,8 @@ def _of_memberships(y):
     if not np.isin(matrix.data, (0, 1)).all():  # True and False are among these
         raise ValueError(
             "y, a matrix of memberships, must hold 0 and 1 only. It has a row for each "
-            "sample and a column for each task."
+            "sample and a column for each task. For relations among tasks, for a later "
+            "step of a Pipeline, give X as a dict of the samples of each task."
         )
     matrix = sparse.csr_array(matrix.astype(bool))
     matrix.eliminate_zeros()

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, Subset
 from tqdm.auto import tqdm
 
 from sklearn_task2box import forms
+from sklearn_task2box.devices import resolve_device, seeded
 from sklearn_task2box.representations.samples import name_index, read_groups
-from sklearn_task2box.training import seeded
 
 # Layers with weights, and the axis of their weights that counts the output channels.
 _CHANNEL_AXIS = {
@@ -258,9 +258,7 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
         return pd.DataFrame(fishers / self.scale_, index=name_index(tasks), columns=names)
 
     def _fishers(self, probe, tasks, datasets):
-        device = str(self.device)
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = resolve_device(self.device)
         # Unlike check_random_state(None), this leaves the global generator alone.
         rng = self.random_state
         rng = check_random_state(np.random.RandomState() if rng is None else rng)
