@@ -1,5 +1,8 @@
 """Fits on another device: a pretended one and, where there is one, a CUDA device."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,7 @@ from scipy import sparse
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, devices, pairwise, roles
 from sklearn_task2box import embedder as module_of_embedder
-from sklearn_task2box.devices import is_mixed, resolve_device
+from sklearn_task2box.devices import few_threads, is_mixed, resolve_device, seeded
 
 QUICK = {
     "hidden_layer_sizes": (16, 8),
@@ -141,6 +144,44 @@ def test_auto_is_the_best_device_there_is(monkeypatch):
     assert resolve_device(torch.device("cpu")) == "cpu"
     with pytest.raises(ValueError, match=r"torch\.device knows; got 'gpu'"):
         resolve_device("gpu")
+
+
+def test_threads_are_given_back_when_the_last_small_fit_ends():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        first, second = few_threads(10), few_threads(10)
+        first.__enter__()
+        second.__enter__()
+        assert torch.get_num_threads() == 1
+        first.__exit__(None, None, None)
+        assert torch.get_num_threads() == 1
+        second.__exit__(None, None, None)
+        assert torch.get_num_threads() == 2
+        with few_threads(10**6):
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_seeds_of_threads_wait_for_one_another():
+    drawn = {}
+
+    def draw(seed):
+        with seeded(seed, "cpu"):
+            drawn[seed] = []
+            for _ in range(20):
+                drawn[seed].append(torch.rand(1).item())
+                time.sleep(1e-4)
+
+    workers = [threading.Thread(target=draw, args=(seed,)) for seed in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for seed, values in drawn.items():
+        generator = torch.Generator().manual_seed(seed)
+        assert values == [torch.rand(1, generator=generator).item() for _ in range(20)]
 
 
 class Scaled(torch.nn.Module):

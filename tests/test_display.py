@@ -13,6 +13,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -125,6 +126,9 @@ def test_pipeline(pipeline, named_taxonomy):
     assert display.names.tolist() == X.index.tolist()  # which the scaler loses
     known = BoxDisplay.from_estimator(pipeline)
     np.testing.assert_array_equal(known.boxes, pipeline[-1].boxes_)
+    nested = make_pipeline(pipeline[0], make_pipeline(pipeline[-1]))
+    same = BoxDisplay.from_estimator(nested, X)
+    np.testing.assert_array_equal(same.boxes, display.boxes)
     alone = BoxDisplay.from_estimator(make_pipeline(pipeline[-1]), X.to_numpy())
     assert len(alone.ax_.patches) == 7
 
@@ -135,6 +139,29 @@ def test_groups_have_colours_and_a_legend():
     colours = [patch.get_edgecolor() for patch in display.patches_[0]]
     assert colours[1] == colours[2]
     assert len(set(colours)) == 3
+
+
+def test_a_series_of_groups_names_the_tasks(embedder):
+    groups = pd.Series(["pet", "dog", "cat", "dog"], index=NAMES)
+    drawn = BoxDisplay(BOXES, NAMES, groups)
+    turned = BoxDisplay(BOXES, NAMES, groups[::-1])
+    assert list(turned.groups) == list(drawn.groups) == list(groups)
+    graph = nx.DiGraph([(NAMES[2], NAMES[0])])
+    assert list(HierarchyDisplay(graph, groups).groups) == ["cat", "pet"]
+    unnamed = pd.Series(list(groups), index=[7, 8, 9, 10])  # in the order of the tasks
+    assert list(BoxDisplay(BOXES, NAMES, unnamed).groups) == list(groups)
+
+
+def test_what_lies_inside_may_be_sparse():
+    inside = np.eye(4, dtype=bool)
+    inside[3, 0] = True
+    widths = [
+        line_widths(BoxDisplay(BOXES, NAMES, inside=form).plot(highlight=NAMES[3]))
+        for form in (inside, sparse.csr_array(inside))
+    ]
+    assert widths[0] == widths[1]
+    with pytest.raises(ValueError, match=r"inside must have the shape \(4, 4\)"):
+        BoxDisplay(BOXES, NAMES, inside=sparse.csr_array(np.eye(3)))
 
 
 def test_categorical_groups_keep_their_order():
@@ -412,7 +439,7 @@ def test_bad_estimators(display, embedder, named_taxonomy):
         display.from_estimator(BoxRelationEmbedder())
     with pytest.raises(NotFittedError):
         display.from_estimator(make_pipeline(StandardScaler(), BoxRelationEmbedder()))
-    with pytest.raises(ValueError, match="got StandardScaler. Of a search"):
+    with pytest.raises(ValueError, match="got StandardScaler\\."):
         display.from_estimator(StandardScaler())
     with pytest.raises(ValueError, match="got Pipeline that ends in StandardScaler"):
         display.from_estimator(make_pipeline(StandardScaler()))

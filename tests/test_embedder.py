@@ -173,6 +173,32 @@ def test_modules_of_the_user(taxonomy):
     assert model.predict_proba(X).shape == (40, 40)
 
 
+class Mean(torch.nn.Module):
+    """Not a loss of each pair."""
+
+    def forward(self, log_overlap, strengths):
+        return (log_overlap.exp() - strengths).abs().mean()
+
+
+def test_an_objective_has_a_loss_for_each_pair(taxonomy):
+    with pytest.raises(ValueError, match=r"objective=Mean.*made the shape \(\)"):
+        quick(objective=Mean).fit(*taxonomy)
+
+
+def test_one_hidden_layer_may_be_a_number(taxonomy):
+    a, b = (quick(hidden_layer_sizes=s).fit(*taxonomy) for s in (16, (16,)))
+    np.testing.assert_array_equal(a.boxes_, b.boxes_)
+
+
+def test_rows_may_be_drawn_with_replacement(taxonomy):
+    X, graph = taxonomy
+    relations = TaskRelations(graph, tasks=range(40))
+    drawn = np.random.RandomState(0).randint(40, size=40)
+    model = quick(max_epochs=100).fit(X[drawn], relations[drawn])
+    assert model.score(X, relations) > 0.2
+    assert model.predict_proba(TaskPairs(X, [(0, 1)])).shape == (1, 2)
+
+
 def test_features_alone_give_a_map():
     X = np.random.RandomState(0).normal(size=(60, 8)) + 8 * np.eye(3)[
         np.arange(60) % 3
@@ -197,6 +223,28 @@ def test_the_same_seed_gives_the_same_boxes(taxonomy, options):
     assert not np.allclose(
         a.boxes_, quick(**{**options, "random_state": 1}).fit(*taxonomy).boxes_
     )
+
+
+def test_fits_in_threads_are_those_by_themselves(taxonomy):
+    threads, generator = torch.get_num_threads(), torch.get_rng_state()
+    models = [quick(dropout=0.3, random_state=seed) for seed in range(6)]
+    alone = [clone(model).fit(*taxonomy).boxes_ for model in models]
+    with joblib.parallel_config("threading", n_jobs=3):
+        together = joblib.Parallel()(joblib.delayed(m.fit)(*taxonomy) for m in models)
+    for model, boxes in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(model.boxes_, boxes)
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), generator)
+
+
+def test_the_default_type_of_tensors_does_not_matter(taxonomy):
+    boxes = quick(n_teachers=1).fit(*taxonomy).boxes_
+    torch.set_default_dtype(torch.float64)
+    try:
+        np.testing.assert_array_equal(quick(n_teachers=1).fit(*taxonomy).boxes_, boxes)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_global_random_state_is_left_alone(taxonomy):
@@ -463,6 +511,20 @@ def test_callbacks_may_end_a_fit(taxonomy):
     assert model.n_iter_ == 4
 
 
+class Notes(Callback):
+    """What a callback of the user records of each epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("half_loss", net.history[-1, "train_loss"] / 2)
+        net.history.record("remark", "none")
+
+
+def test_numbers_of_callbacks_are_kept(taxonomy):
+    rows = quick(callbacks=[Notes()]).fit(*taxonomy).history_
+    assert set(rows[0]) == {"epoch", "train_loss", "dur", "half_loss"}
+    assert all(row["half_loss"] == row["train_loss"] / 2 for row in rows)
+
+
 class Worker(Callback):
     """Ctrl-C between two epochs, while a callback is at work."""
 
@@ -548,7 +610,7 @@ WRONG = {
     "exponent": ["root", 0],
     "batch_size": ["all", 0],
     "n_jobs": ["2", 1.5],
-    "hidden_layer_sizes": ["3", 3, (3, "4"), (0,), (2.5,)],
+    "hidden_layer_sizes": ["3", 0, (3, "4"), (0,), (2.5,)],
     "encoder": ["mpl", list, 3],
     "normalization": ["group", 1],
     "side": ["square", 1],

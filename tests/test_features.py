@@ -50,6 +50,15 @@ def test_constant_features_are_no_trouble(X):
     assert np.isfinite(prepared(X)).all()
 
 
+@pytest.mark.parametrize("scale", [1e25, 1e-25])
+def test_sparse_features_of_any_size_have_a_mean_square_of_1(scale):
+    X = sparse.random(30, 8, density=0.4, format="csr", random_state=0, dtype=np.float32)
+    X = X.multiply(np.float32(scale)).tocsr()
+    _, rotation = preparation(X)
+    scaled = X.toarray().astype(np.float64) * rotation.item()
+    assert (scaled**2).mean() == pytest.approx(1)
+
+
 def test_sparse_features_are_not_centred():
     X = sparse.random(20, 50, 0.1, format="csr", random_state=0)
     offset, rotation = preparation(X)

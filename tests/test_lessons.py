@@ -264,8 +264,16 @@ def test_variances_of_new_tasks_are_not_negative(kinds):
     model = BoxRelationEmbedder(**settings, variances=True).fit(X, strengths)
     wrong = X + 0.1
     wrong.iloc[0, -1] = -1e-3
-    with pytest.raises(ValueError, match=r"not negative; got -0\.001\. Give them as they"):
+    with pytest.raises(ValueError, match=r"not negative; got -0\.001\. Do not centre"):
         model.transform(wrong)
+    # What only the names say of scaled columns is no reason to refuse new tasks.
+    guessed = BoxRelationEmbedder(**settings, predict_from="teachers").fit(X, strengths)
+    assert guessed._teachers.weights.new_divergence > 0
+    at_least_0 = wrong.copy()
+    at_least_0.iloc[0, -1] = 0
+    assert np.isfinite(guessed.transform(wrong)).all()
+    told, expected = guessed.predict_proba(wrong), guessed.predict_proba(at_least_0)
+    np.testing.assert_allclose(told, expected, atol=0.01)
     with pytest.raises(ValueError, match="too large for a divergence"):
         BoxRelationEmbedder(**settings, variances=True).fit(1e200 * X, strengths)
 

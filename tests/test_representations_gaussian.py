@@ -273,6 +273,59 @@ def test_bad_input(X, y, message):
     assert not hasattr(representation, "tasks_")
 
 
+def test_frames_of_tasks_have_the_same_columns():
+    rng = np.random.RandomState(0)
+    a = pd.DataFrame(rng.normal(size=(5, 2)), columns=["x", "y"])
+    b = pd.DataFrame(rng.normal(size=(3, 2)), columns=["x", "y"])
+    model = GaussianRepresentation(variance=False)
+    tasks = model.fit_transform({"a": a, "b": b})
+    np.testing.assert_allclose(tasks.loc["b"], b.mean())
+    assert list(tasks.columns) == ["mean_x", "mean_y"]
+    assert list(model.feature_names_in_) == ["x", "y"]
+    for other in (b[["y", "x"]], b.to_numpy()):
+        with pytest.raises(ValueError, match="same features in the same order"):
+            model.fit({"a": a, "b": other})
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.transform({"b": b.set_axis(["v", "w"], axis=1)})
+
+
+def test_sparse_samples_of_tasks_are_refused():
+    with pytest.raises(TypeError, match="sparse.*toarray"):
+        GaussianRepresentation().fit({"a": sparse.eye_array(3).tocsr()})
+
+
+def test_a_dict_leaves_y_to_the_next_step_of_a_pipeline():
+    rng = np.random.RandomState(0)
+    samples = {name: rng.normal(size=(6, 3)) for name in "abcd"}
+    boxes = BoxRelationEmbedder(2, max_epochs=5, n_teachers=0, random_state=0)
+    edges = [("a", "b"), ("c", "b")]
+    model = make_pipeline(GaussianRepresentation(), boxes).fit(samples, edges)
+    assert model[-1].tasks_.tolist() == list("abcd")
+    assert model.predict_proba({"new": samples["a"] + 1}).shape == (1, 4)
+    with pytest.raises(ValueError, match="give X as a dict"):
+        make_pipeline(GaussianRepresentation(), boxes).fit(
+            list(samples.values()), np.array([(0, 1), (2, 1)])
+        )
+
+
+def test_an_interrupted_batch_changes_nothing(samples, monkeypatch):
+    X, labels = samples
+    model = GaussianRepresentation().fit(X, labels)
+    before = model.to_frame()
+    add = model._moments.add
+
+    def interrupted(self, *args):
+        self.counts += 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(model._moments), "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.partial_fit(X[:3], ["new", "new", labels[0]])
+    monkeypatch.undo()
+    assert model._moments.add == add
+    pd.testing.assert_frame_equal(model.to_frame(), before)
+
+
 def test_a_failed_call_changes_nothing(samples):
     X, y = samples
     representation = GaussianRepresentation().fit(X, y)

@@ -287,3 +287,9 @@ def test_cuda_gives_what_the_cpu_gives(probe, digits):
         for d in ("cpu", "cuda")
     ]
     np.testing.assert_allclose(*results, rtol=1e-2)
+
+
+@pytest.mark.parametrize("device", ["gpu", "meta", "cuda:99"])
+def test_devices_that_can_not_be_used_are_refused(probe, digits, device):
+    with pytest.raises(ValueError, match=f"device.*{device}"):
+        Task2VecRepresentation(probe, device=device).fit({"a": digits([0, 1])})

@@ -11,11 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from sklearn_task2box import forms
-from sklearn_task2box.representations.samples import (
-    name_index,
-    raise_for_sparse,
-    read_samples,
-)
+from sklearn_task2box.representations.samples import name_index, read_samples
 from sklearn_task2box.rollback import all_or_nothing
 
 # Numbers that are looked at together.
@@ -361,8 +357,6 @@ class _Moments:
 
 def _joined(groups):
     """One array of the arrays of each task, or one frame of their frames."""
-    if any(sparse.issparse(group) for group in groups):
-        raise_for_sparse()
     frames = [group for group in groups if isinstance(group, pd.DataFrame)]
     if frames:
         columns = frames[0].columns

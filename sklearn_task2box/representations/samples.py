@@ -56,7 +56,7 @@ def read_samples(X, y, join):
     if isinstance(X, Samples):
         return X
     if sparse.issparse(X):
-        raise_for_sparse()
+        _raise_for_sparse()
     if isinstance(X, Mapping) and forms.is_labels(y) and len(y) != len(X):
         raise ValueError(
             f"X is a dict of the samples of each of {len(X)} tasks, so y can't be the task "
@@ -80,7 +80,7 @@ def read_samples(X, y, join):
     return Samples(X, tasks, of_sample, of_task)
 
 
-def raise_for_sparse():
+def _raise_for_sparse():
     raise TypeError(
         "X is sparse, but dense samples are needed; use X.toarray(), or reduce its "
         "dimensions, for example by sklearn.decomposition.TruncatedSVD."
@@ -118,6 +118,8 @@ def _of_groups(X, join):
             f"{error} For samples in one sequence, give y: the task of each, or a "
             "matrix of memberships."
         ) from error
+    if any(sparse.issparse(group) for group in groups):
+        _raise_for_sparse()
     sizes = [_size(group) for group in groups]
     if None in sizes:
         raise ValueError(
