@@ -517,6 +517,8 @@ class BoxRelationEmbedder(
         ------
         ValueError
             If a parameter, X or y is not usable; nothing is changed then.
+        TypeError
+            If y is a TaskPairs: these are the X of a TaskLinkClassifier.
 
         Warns
         -----
@@ -1160,6 +1162,11 @@ class BoxRelationEmbedder(
             the one with the smallest box, or the first with predict_from="teachers".
         strengths : ndarray of shape (n_new, k)
             How much of the task lies in them.
+
+        Raises
+        ------
+        ValueError
+            If k is no number of known tasks, or X is unlike the X of fit.
         """
         return self._best(X, k, inside=True)
 
@@ -1180,6 +1187,11 @@ class BoxRelationEmbedder(
             the one with the largest box, or the first with predict_from="teachers".
         strengths : ndarray of shape (n_new, k)
             How much of them lies in the task.
+
+        Raises
+        ------
+        ValueError
+            If k is no number of known tasks, or X is unlike the X of fit.
         """
         return self._best(X, k, inside=False)
 

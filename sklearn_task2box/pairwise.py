@@ -20,8 +20,10 @@ def block_size(device):
     device = torch.device(device)
     if device.type != "cuda":
         return BLOCK
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(max(BLOCK, min(free // 128, 1 << 27)))  # a block is worth ten arrays
+    # Not of what is free: sums of other blocks are other numbers, and the same fit would
+    # depend on what else the GPU is used for. A block is worth ten arrays.
+    _, total = torch.cuda.mem_get_info(device)
+    return int(max(BLOCK, min(total // 256, 1 << 27)))
 
 
 def _add_at(sums, ends, values):

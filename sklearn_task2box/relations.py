@@ -119,6 +119,8 @@ class TaskRelations(_RowSliceable):
         If the relations have a wrong shape, name an unknown task, repeat a pair with
         different strengths, have strengths outside [0, 1], or have a cycle where
         ``transitive=True``.
+    TypeError
+        If the relations are a TaskRelations already.
 
     Examples
     --------
@@ -582,6 +584,11 @@ class TaskPairs(_RowSliceable):
         y : ndarray of shape (n_pairs,)
             Integer labels, 1 for related and 0 for unrelated, or float strengths where
             the relations are graded.
+
+        Raises
+        ------
+        ValueError
+            If the graph is not usable, or negatives is neither "all" nor a number.
         """
         rng = check_random_state(random_state)
         if not hasattr(X, "shape"):

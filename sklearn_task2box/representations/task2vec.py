@@ -328,6 +328,12 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
 def _read_datasets(X):
     tasks, datasets = read_groups(X, "torch Dataset")
     for task, dataset in zip(tasks, datasets, strict=True):
+        if isinstance(dataset, tuple):
+            raise ValueError(
+                f"Task {task!r} must be a torch Dataset; got a tuple. Of inputs and their "
+                "labels, make torch.utils.data.TensorDataset(torch.as_tensor(inputs), "
+                "torch.as_tensor(labels))."
+            )
         if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
             raise ValueError(
                 f"Task {task!r} must be a torch Dataset with a length; got "
