@@ -33,13 +33,13 @@ from benchmarks.data import DATA, load
 from benchmarks.methods import METHODS, SERVED, views
 from benchmarks.protocols import PROTOCOLS, split
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs
+from sklearn_task2box.devices import few_threads
 from sklearn_task2box.metrics import (
     best_f1_threshold,
     expected_calibration_error,
     mean_spearman_within,
     spearman,
 )
-from sklearn_task2box.training import few_threads
 
 RESULTS = Path(__file__).parent / "results" / "relations.csv"
 CELL = ["data", "protocol", "method", "dim", "seed"]

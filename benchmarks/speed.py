@@ -24,11 +24,11 @@ from skorch.callbacks import Callback
 
 from benchmarks import data
 from sklearn_task2box import BoxRelationEmbedder, TaskRelations
+from sklearn_task2box.devices import few_threads
 from sklearn_task2box.metrics import mean_average_precision, reconstruction
 from sklearn_task2box.objectives import CrossEntropy, Objective
 from sklearn_task2box.pairwise import PairTable, pairs_loss
 from sklearn_task2box.queries import KnownBoxes
-from sklearn_task2box.training import few_threads
 
 RESULTS = Path(__file__).parent / "results"
 KEY = ["part", "n", "dim", "method", "metric"]

@@ -297,7 +297,5 @@ def test_devices_that_can_not_be_used_are_refused(probe, digits, device):
 
 def test_arrays_are_told_how_to_become_a_dataset(probe):
     pair = np.zeros((4, 1, 8, 8), dtype=np.float32), np.array([0, 1, 0, 1])
-    with pytest.raises(
-        ValueError, match="'a' must be a torch Dataset.*TensorDataset"
-    ):
+    with pytest.raises(ValueError, match="'a' must be a torch Dataset.*TensorDataset"):
         Task2VecRepresentation(probe).fit({"a": pair})
