@@ -1,5 +1,6 @@
 """Where a fit computes, how precisely, and what it leaves as it was."""
 
+import os
 import threading
 from contextlib import contextmanager
 
@@ -7,10 +8,22 @@ import torch
 
 # Up to this many pairs a step is too short to be shared among threads.
 _MAX_SINGLE_THREAD = 50_000
-# torch has one random state and one number of threads for the whole process.
+# torch has one random state for the whole process.
 _random_state = threading.RLock()
-_threads = threading.Lock()
-_small_fits = []  # for each that runs, the number of threads that it found
+# Each thread has a number of threads for its operations, a new one that set last.
+_counts = threading.Lock()
+_small_fits = {}  # for each thread that is at one, the number it had before
+
+
+def _unlock():
+    """In a forked process, there are no threads that could release a lock."""
+    global _random_state, _counts
+    _random_state, _counts = threading.RLock(), threading.Lock()
+    _small_fits.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 def resolve_device(name):
@@ -77,7 +90,7 @@ def seeded(seed, device):
     """Seed torch, and give it back the random state that it had.
 
     Networks made meanwhile are of float32, whatever the default. Other threads of the
-    process that would do so wait.
+    process that would do so wait: within, do not wait for them.
     """
     cuda = [torch.device(device)] if device.startswith("cuda") else []
     with _random_state, torch.random.fork_rng(devices=cuda):
@@ -99,17 +112,18 @@ def few_threads(n_pairs):
 
     On a machine with other work, that waiting made fits many times slower.
     """
-    if n_pairs > _MAX_SINGLE_THREAD:
+    thread = threading.get_ident()
+    if n_pairs > _MAX_SINGLE_THREAD or thread in _small_fits:
         yield
         return
-    with _threads:
-        # The first of those that overlap knows how many there were before.
-        _small_fits.append(_small_fits[0] if _small_fits else torch.get_num_threads())
+    with _counts:
+        # A thread that is new meanwhile has got the 1 of another one's small fit.
+        before = max(torch.get_num_threads(), *_small_fits.values(), 1)
+        _small_fits[thread] = before
         torch.set_num_threads(1)
     try:
         yield
     finally:
-        with _threads:
-            before = _small_fits.pop()
-            if not _small_fits:
-                torch.set_num_threads(before)
+        with _counts:
+            _small_fits.pop(thread, None)
+            torch.set_num_threads(before)

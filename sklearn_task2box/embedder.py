@@ -601,10 +601,10 @@ class BoxRelationEmbedder(
                 variances = known[:, self.n_features_in_ // 2 : self.n_features_in_]
                 np.maximum(variances, 0, out=variances)
             rows = known.shape[0] + np.arange(data.shape[0])
-            goes_on = forms.is_labels(y) if self._from_labels else y is None
-            if goes_on and (self._from_labels or self._from_features):
+            by_labels = self._labels is not None
+            if forms.is_labels(y) if by_labels else y is None and self._from_features:
                 # Of all tasks together.
-                if self._from_labels:
+                if by_labels:
                     new = np.asarray(labels_in_order(y, names))
                     self._labels = np.concatenate([self._labels, new])
                 data = with_rows(known, self._twins.mark(data, rows), rows)
@@ -620,11 +620,12 @@ class BoxRelationEmbedder(
                 relations = self._read_relations(data, self._labels, every)
             elif y is None or forms.is_labels(y):
                 raise ValueError(
-                    f"partial_fit got {'no relations' if y is None else 'labels'}, but the "
+                    f"partial_fit got {'no relations' if y is None else 'labels'}, but "
                     "known tasks were given otherwise. Give the relations of the new tasks "
                     "as those of the known ones were given."
                 )
             else:
+                self._labels, self._from_features = None, False  # they no longer say all
                 relations, rows = self._relations.extended(
                     y,
                     data.shape[0],

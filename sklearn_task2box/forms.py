@@ -141,6 +141,26 @@ def positions_of(names, among):
     return np.where(at < 0, at, first[at])
 
 
+def in_order(series, names, what):
+    """A Series in the order of names, where its index holds them.
+
+    Without any of them, or with an index that only counts, it is in their order already.
+    """
+    at = positions_of(names, series.index)
+    found = at >= 0
+    if found.all() and series.index.is_unique:
+        return series.iloc[at]
+    if found.any() and not is_positions(np.asarray(series.index)):
+        wrong = f"lacks {some(np.asarray(names, dtype=object)[~found])}"
+        if found.all():
+            wrong = f"repeats {some(series.index[series.index.duplicated()].unique())}"
+        raise ValueError(
+            f"The index of {what} names tasks, but {wrong}. Name each task once, or pass "
+            "values in the order of the tasks, series.to_numpy()."
+        )
+    return series
+
+
 def some(names, most=3):
     """A few names for an error message."""
     names = list(names)
@@ -335,12 +355,11 @@ def endpoints(heads, tails, names, what):
             f"{some(pd.unique(pd.Series(unknown, dtype=object)))}. {hint}"
         )
     as_text = pd.unique(np.concatenate(as_int)).astype(str)
-    among = as_text[positions_of(as_text, names) >= 0]
-    if len(among):
+    if len(as_text) and (positions_of(as_text, names) >= 0).all():
         raise ValueError(
-            f"{what} has whole numbers, and rows of X are named {some(among)}, as text: "
-            "are they names or row positions? Give both as text or as numbers, for example "
-            "X.set_index(X.index.astype(int))."
+            f"{what} has whole numbers, and rows of X are named {some(as_text)}, as text: "
+            "are they names or row positions? Give names as text, str(name), and row "
+            "positions as the names there, X.index[positions]."
         )
     for ends in as_int:
         bad = ends[(ends < 0) | (ends >= n)]

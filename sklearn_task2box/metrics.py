@@ -285,6 +285,8 @@ def best_f1_threshold(strengths, predicted, weights=None):
         If there is no pair, lengths differ or a value is NaN.
     """
     strengths, predicted = _columns(strengths, predicted)
+    if weights is not None:
+        check_consistent_length(strengths, weights)
     related = strengths >= 0.5
     if not related.any():
         return 0.5

@@ -10,6 +10,8 @@ from sklearn_task2box.relations import TaskPairs, task_names
 
 # Pairs that are compared at a time.
 _BLOCK = 1 << 22
+# A table of all pairs is faster than the observed ones from this share on.
+_TABLE_FROM_SHARE = 0.1
 
 
 class RelationPredictorMixin:
@@ -156,7 +158,13 @@ class RelationPredictorMixin:
             strengths = relations.block(heads[part], tails)
             strengths[heads[part, None] == tails] = np.nan  # with themselves
             observed = ~np.isnan(strengths)
-            yield strengths[observed], self._table(tasks[part], others)[observed]
+            if np.count_nonzero(observed) > _TABLE_FROM_SHARE * observed.size:
+                predicted = self._table(tasks[part], others)[observed]
+            else:
+                rows, columns = np.nonzero(observed)
+                both = np.concatenate([tasks[part], others])
+                predicted = self._pair_strengths(both, rows, len(observed) + columns)
+            yield strengths[observed], predicted
 
     def _names_of(self, pairs, used):
         """Names of tasks in pairs; one without a name is the known one at its position."""

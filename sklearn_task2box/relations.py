@@ -544,6 +544,9 @@ class TaskPairs(_RowSliceable):
         heads, tails = forms.endpoints(
             heads, tails, _names_or_positions(X), "The list of pairs"
         )
+        self._hold(X, heads, tails)
+
+    def _hold(self, X, heads, tails):
         self.X = X
         self.pairs = np.column_stack([heads, tails])
 
@@ -617,7 +620,9 @@ class TaskPairs(_RowSliceable):
         y = strengths[order]
         if np.isin(y, (0, 1)).all():
             y = y.astype(int)
-        return cls(X, np.column_stack([heads[order], tails[order]])), y
+        pairs = object.__new__(cls)  # of positions, whatever the names are
+        pairs._hold(_with_rows(X), heads[order], tails[order])
+        return pairs, y
 
     def with_features(self, X):
         """The same pairs, in the same rows of other features.
@@ -762,10 +767,8 @@ def labels_in_order(labels, names):
     """Class labels in the order of X, where a Series names its rows as X does."""
     if names is None:
         return labels
-    if isinstance(labels, pd.Series) and labels.index.is_unique:
-        at = forms.positions_of(names, labels.index)
-        if len(labels) == len(names) and (at >= 0).all():
-            labels = labels.iloc[at]
+    if isinstance(labels, pd.Series) and len(labels) == len(names):
+        labels = forms.in_order(labels, names, "y")
     given = [label for label in labels if isinstance(label, str)]
     if given and (forms.positions_of(given, names) >= 0).all():
         raise ValueError(

@@ -1,13 +1,16 @@
 """What pipelines and searches wrap."""
 
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
 
 def unwrapped(estimator):
-    """The estimator that pipelines and fitted searches end in, and the steps before it.
+    """What pipelines, fitted searches and frozen estimators end in, and the steps before.
 
     Parameters
     ----------
     estimator : estimator
-        Pipelines and searches may hold one another.
+        They may hold one another.
 
     Returns
     -------
@@ -17,11 +20,12 @@ def unwrapped(estimator):
     """
     before = []
     while True:
-        steps = getattr(estimator, "steps", None)
-        if steps:
-            if len(steps) > 1:
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif isinstance(estimator, Pipeline) and estimator.steps:
+            if len(estimator.steps) > 1:
                 before.append(estimator[:-1])
-            estimator = steps[-1][1]
+            estimator = estimator.steps[-1][1]
         elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         else:

@@ -1,5 +1,7 @@
 """Fits on another device: a pretended one and, where there is one, a CUDA device."""
 
+import multiprocessing
+import os
 import threading
 import time
 
@@ -146,22 +148,66 @@ def test_auto_is_the_best_device_there_is(monkeypatch):
         resolve_device("gpu")
 
 
-def test_threads_are_given_back_when_the_last_small_fit_ends():
+def test_every_thread_gets_its_threads_back():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
+    inside, leave, counts = threading.Event(), threading.Event(), []
+
+    def other():
+        with few_threads(10):
+            counts.append(torch.get_num_threads())
+            inside.set()
+            leave.wait()
+        counts.append(torch.get_num_threads())
+
     try:
-        first, second = few_threads(10), few_threads(10)
-        first.__enter__()
-        second.__enter__()
-        assert torch.get_num_threads() == 1
-        first.__exit__(None, None, None)
-        assert torch.get_num_threads() == 1
-        second.__exit__(None, None, None)
+        with few_threads(10):
+            worker = threading.Thread(target=other)
+            worker.start()
+            inside.wait()
+            with few_threads(10):
+                assert torch.get_num_threads() == 1
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2  # though the other one is still at it
+        leave.set()
+        worker.join()
+        assert counts == [1, 2]
         assert torch.get_num_threads() == 2
         with few_threads(10**6):
             assert torch.get_num_threads() == 2
     finally:
+        leave.set()
         torch.set_num_threads(before)
+
+
+def _draw(seed):
+    with seeded(seed, "cpu"), few_threads(10):
+        return torch.rand(1).item()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_does_not_wait_for_threads_it_does_not_have():
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with seeded(0, "cpu"), few_threads(10):
+            inside.set()
+            leave.wait()
+
+    worker = threading.Thread(target=hold)
+    worker.start()
+    inside.wait()
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        drawn = pool.apply_async(_draw, (3,))
+        try:
+            assert (
+                drawn.get(timeout=30)
+                == torch.rand(1, generator=torch.Generator().manual_seed(3)).item()
+            )
+        finally:
+            leave.set()
+            worker.join()
 
 
 def test_seeds_of_threads_wait_for_one_another():

@@ -150,6 +150,12 @@ def test_a_series_of_groups_names_the_tasks(embedder):
     assert list(HierarchyDisplay(graph, groups).groups) == ["cat", "pet"]
     unnamed = pd.Series(list(groups), index=[7, 8, 9, 10])  # in the order of the tasks
     assert list(BoxDisplay(BOXES, NAMES, unnamed).groups) == list(groups)
+    shuffled = pd.Series(list(groups), index=[2, 0, 3, 1])  # rows that had other places
+    assert list(BoxDisplay(BOXES, None, shuffled).groups) == list(groups)
+    with pytest.raises(ValueError, match="index of groups names tasks, but lacks"):
+        BoxDisplay(BOXES, NAMES, groups.rename({NAMES[3]: "typo"}))
+    with pytest.raises(ValueError, match="index of groups names tasks, but repeats"):
+        BoxDisplay(BOXES, NAMES, groups.iloc[[0, 1, 2, 3, 3]])
 
 
 def test_what_lies_inside_may_be_sparse():
@@ -157,9 +163,9 @@ def test_what_lies_inside_may_be_sparse():
     inside[3, 0] = True
     widths = [
         line_widths(BoxDisplay(BOXES, NAMES, inside=form).plot(highlight=NAMES[3]))
-        for form in (inside, sparse.csr_array(inside))
+        for form in (inside, sparse.csr_array(inside), sparse.coo_matrix(inside))
     ]
-    assert widths[0] == widths[1]
+    assert widths[0] == widths[1] == widths[2]
     with pytest.raises(ValueError, match=r"inside must have the shape \(4, 4\)"):
         BoxDisplay(BOXES, NAMES, inside=sparse.csr_array(np.eye(3)))
 

@@ -160,6 +160,8 @@ def test_the_index_of_labels_names_their_rows():
     for order in ([3, 1, 0, 2], [0, 1, 2, 3]):
         again = as_relations(labels.iloc[order], 4, NAMES)
         np.testing.assert_array_equal(again.toarray(), expected)
+    with pytest.raises(ValueError, match="index of y names tasks, but lacks 'stone'"):
+        as_relations(labels.rename({"stone": "stones"}), 4, NAMES)
     elsewhere = pd.Series(list("xxyy"), index=[4, 9, 2, 7])  # as a splitter leaves it
     np.testing.assert_array_equal(as_relations(elsewhere, 4, NAMES).toarray(), expected)
 

@@ -171,6 +171,19 @@ def test_labels_and_maps_of_named_tasks(named):
             model.partial_fit(frame.iloc[:1], None if y is None else [1])
 
 
+def test_relations_that_were_added_are_not_forgotten_for_labels_or_features(named):
+    frame, _ = named
+    labels = np.arange(N) % 4
+    for first, more in ((labels[:5], labels[6:8]), (None, None)):
+        model = BoxRelationEmbedder(**QUICK).fit(frame.iloc[:5], first)
+        model.partial_fit(frame.iloc[[5]], [(frame.index[5], frame.index[0])])
+        with pytest.raises(ValueError, match="known tasks were given otherwise"):
+            model.partial_fit(frame.iloc[6:8], more)
+        assert len(model.tasks_) == 6
+        model.partial_fit(frame.iloc[[6]], [(frame.index[6], frame.index[5])])
+        assert model._relations.toarray()[5, 0] == 1
+
+
 def test_a_series_of_labels_grows_by_its_index(named):
     frame, _ = named
     labels = pd.Series(np.arange(N) % 4, index=frame.index)

@@ -77,11 +77,11 @@ def test_all_observed_pairs_are_compared_but_no_task_with_itself(monkeypatch):
     observed = ~np.isnan(shares) & ~np.eye(4, dtype=bool)
     np.testing.assert_array_equal(strengths, shares[observed])
     np.testing.assert_array_equal(predicted, predictor.predict_proba(X)[observed])
-    monkeypatch.setattr(module, "_BLOCK", 5)  # a row at a time
-    for whole, by_rows in zip(
-        (strengths, predicted), predictor.compare(X, shares), strict=True
-    ):
-        np.testing.assert_array_equal(whole, by_rows)
+    for name, value in [("_BLOCK", 5), ("_TABLE_FROM_SHARE", 1.0)]:
+        monkeypatch.setattr(module, name, value)  # a row at a time, then pair by pair
+        again = predictor.compare(X, shares)
+        np.testing.assert_array_equal(again[0], strengths)
+        np.testing.assert_array_equal(again[1], predicted)
 
 
 @pytest.mark.parametrize(("n", "names"), [(4, [0, 1, 2, 3]), (3, None)])

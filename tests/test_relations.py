@@ -278,3 +278,16 @@ def test_the_closure_of_rows_that_are_repeated():
     again = as_relations(relations[[0, 0, 1, 2, 2]], 5, transitive=True)
     assert set(again.observed().strengths) == {1.0}
     assert again.toarray()[:2, 2].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "names", [[2, 0, 1], [10, 20, 30], [2.0, 0.0, 1.0], ["1", "2", "0"]]
+)
+def test_pairs_of_a_graph_have_its_labels_whatever_the_names(names):
+    X = pd.DataFrame(np.eye(3), index=names)
+    matrix = np.array([[0, 1, 0], [0, 0, 0], [0, 1, 0]])
+    frame = pd.DataFrame(matrix, index=names, columns=names)
+    pairs, y = TaskPairs.from_graph(frame, X, random_state=0)
+    heads, tails = pairs.pairs.T
+    np.testing.assert_array_equal(y, matrix[heads, tails])
+    assert len(y) == 6

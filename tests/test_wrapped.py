@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -21,6 +22,7 @@ def test_steps_come_in_their_order_from_pipelines_in_searches_in_pipelines():
     inner = make_pipeline(PCA(2), LogisticRegression())
     search = GridSearchCV(inner, {"pca__n_components": [2]}, cv=2)
     outer = make_pipeline(StandardScaler(), make_pipeline(search)).fit(X, Y)
+    outer = FrozenEstimator(outer)
     innermost, before = unwrapped(outer)
     data = X
     for step in before:

@@ -106,7 +106,9 @@ class BoxDisplay:
         check_length(self.names, len(boxes), "names", "box")
         self.groups = read_groups(groups, self.names)
         if inside is not None:
-            if not sparse.issparse(inside):
+            if sparse.issparse(inside):
+                inside = sparse.csr_array(inside)
+            else:
                 inside = np.asarray(inside, dtype=bool)
             if inside.shape != (len(boxes), len(boxes)):
                 raise ValueError(
@@ -131,7 +133,7 @@ class BoxDisplay:
 
         Parameters
         ----------
-        estimator : BoxRelationEmbedder, or Pipeline that ends in one
+        estimator : BoxRelationEmbedder, or Pipeline or search that ends in one
             Fitted.
         X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features), \
                 default=None

@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_task2box.embedder import BoxRelationEmbedder
-from sklearn_task2box.forms import positions_of, some
+from sklearn_task2box.forms import in_order, is_positions, some
 from sklearn_task2box.relations import task_names
 from sklearn_task2box.wrapped import unwrapped
 
@@ -90,10 +90,10 @@ def read_groups(groups, names):
             f"groups must be a 1-D array of one category per task, {len(names)} in all; "
             f"got {groups!r}."
         )
-    if isinstance(groups, pd.Series) and groups.index.is_unique:
-        at = positions_of(names, groups.index)
-        if (at >= 0).all():
-            groups = groups.iloc[at]
+    if isinstance(groups, pd.Series):
+        numbers = pd.Index(names, tupleize_cols=False).infer_objects().to_numpy()
+        if not is_positions(numbers):
+            groups = in_order(groups, names, "groups")
     check_length(groups, len(names), "groups", "task")
     return groups
 

@@ -99,7 +99,7 @@ class RelationMatrixDisplay:
 
         Parameters
         ----------
-        estimator : BoxRelationEmbedder, or Pipeline that ends in one
+        estimator : BoxRelationEmbedder, or Pipeline or search that ends in one
             Fitted.
         X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features), \
                 default=None

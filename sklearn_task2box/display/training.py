@@ -70,7 +70,7 @@ class TrainingDisplay:
 
         Parameters
         ----------
-        estimator : BoxRelationEmbedder, or Pipeline that ends in one
+        estimator : BoxRelationEmbedder, or Pipeline or search that ends in one
             Fitted. Its held-out score is recorded with ``early_stopping=True``.
         ax : matplotlib Axes or array-like of two Axes, default=None
             Where to draw; two where there is a held-out score. None makes a figure.

@@ -123,7 +123,8 @@ class CLIPRepresentation(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : list or dict of lists, or sequence of length n_samples
-            The images or texts of each task or, with y, all of them.
+            The images or texts of each task or, in a list with y, all of them. Where it is
+            a dict, y is not read, so that relations can be given to a Pipeline.
         y : array-like, sparse matrix or DataFrame, default=None
             Which tasks the samples belong to: a label for each, or a matrix of memberships
             of shape (n_samples, n_tasks).
