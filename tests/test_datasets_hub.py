@@ -119,6 +119,20 @@ def test_cards_are_kept(hub, tmp_path):
     )
 
 
+@pytest.mark.parametrize("content", ['{"id": "glu', "[]", '{"id": "glue"}', "\x00"])
+def test_damaged_files_are_named(hub, tmp_path, content):
+    fetch_hub_cards(["glue"], data_home=tmp_path)
+    fetch_hub_cards(limit=2, data_home=tmp_path)
+    (card,) = tmp_path.rglob("glue.json")
+    (top,) = tmp_path.rglob("lists/*.json")
+    for file, arguments in ((card, {"ids": ["glue"]}), (top, {"limit": 2})):
+        before = file.read_text(encoding="utf-8")
+        file.write_text(content if content != "[]" or file == card else "{}")
+        with pytest.raises(OSError, match=f"{file.name} is not what was kept.*Delete it"):
+            fetch_hub_cards(**arguments, data_home=tmp_path)
+        file.write_text(before, encoding="utf-8")
+
+
 def test_the_top_of_the_list(hub, tmp_path):
     options = {"limit": 2, "filter": "language:en", "data_home": tmp_path}
     cards = fetch_hub_cards(**options)

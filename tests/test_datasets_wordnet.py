@@ -131,6 +131,13 @@ def test_a_folder_without_a_database(tmp_path):
         fetch_wordnet(path=tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"junk", b"\xff\xfe", b"00000001 03 n 01 dog 0 000 |"])
+def test_a_damaged_database_is_named(database, content):
+    (database / "data.noun").write_bytes(content)
+    with pytest.raises(OSError, match=r"data\.noun of .* can't be read as WordNet's"):
+        fetch_wordnet(path=database)
+
+
 @pytest.mark.usefixtures("nothing_installed")
 def test_installed_databases_are_found(database, monkeypatch):
     with monkeypatch.context() as patch:

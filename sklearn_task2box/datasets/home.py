@@ -76,7 +76,8 @@ def fetched(url, name, sha256, data_home=None, download_if_missing=True):
     if found is not None:
         advice += f" The file that is there has the SHA-256 {found}."
     if not download_if_missing:
-        raise OSError(f"{path} is not there, and download_if_missing=False. {advice}")
+        what = "is not there" if found is None else "is another file"
+        raise OSError(f"{path} {what}, and download_if_missing=False. {advice}")
     pooch = _pooch()
     try:
         pooch.retrieve(url, f"sha256:{sha256}", fname=path.name, path=path.parent)

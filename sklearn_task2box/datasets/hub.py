@@ -82,7 +82,8 @@ def fetch_hub_cards(
     Raises
     ------
     OSError
-        If a card is neither there nor to be had; the message says where to put it.
+        If a card is neither there nor to be had; the message says where to put it. Also
+        if a file that is there is damaged.
     ValueError
         If a parameter is wrong, or the Hub has no such data set.
     ImportError
@@ -134,7 +135,7 @@ def _card(folder, name, token, download):
     def ask(hub):
         return _content(hub.dataset_info(name, expand=_EXPAND, token=token))
 
-    return _kept(path, ask, f"The card of {name}", download)
+    return _kept(path, ask, f"The card of {name}", download, _is_card)
 
 
 def _listed(folder, limit, sort, filter, token, download):
@@ -156,13 +157,22 @@ def _listed(folder, limit, sort, filter, token, download):
             names.append(info.id)
         return names
 
-    return _kept(folder / "lists" / f"{label}.json", ask, "The list", download)
+    return _kept(folder / "lists" / f"{label}.json", ask, "The list", download, _is_list)
 
 
-def _kept(path, ask, what, download):
+def _kept(path, ask, what, download, is_usable):
     """Read a JSON file, or ask the Hub and write the file."""
     if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:  # no JSON, or no text
+            content = None
+        if not is_usable(content):
+            raise OSError(
+                f"{path} is not what was kept there: it may be damaged, or from elsewhere. "
+                "Delete it, and it is fetched anew."
+            )
+        return content
     if not download:
         raise OSError(f"{what} is not at {path}, and download_if_missing=False.")
     try:
@@ -184,6 +194,18 @@ def _kept(path, ask, what, download):
         ) from error
     _write(path, content)
     return content
+
+
+def _is_card(content):
+    return (
+        isinstance(content, dict)
+        and content.keys() >= {"id", "downloads", "likes", "description", "card"}
+        and isinstance(content["card"], dict)
+    )
+
+
+def _is_list(content):
+    return isinstance(content, list) and all(isinstance(name, str) for name in content)
 
 
 def _write(path, content):

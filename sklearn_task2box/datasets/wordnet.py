@@ -85,7 +85,7 @@ def fetch_wordnet(
     Raises
     ------
     OSError
-        If there is no database; the message says where to put it.
+        If there is no database; the message says where to put it. Also if it is damaged.
     ValueError
         If no synset has the name of the root.
 
@@ -103,8 +103,14 @@ def fetch_wordnet(
     """
     if not isinstance(instances, bool):
         raise ValueError(f"instances must be True or False; got {instances!r}.")
-    index, data = _read_database(path, data_home, download_if_missing)
-    synsets, version = _parse(index, data)
+    files, found_at = _read_database(path, data_home, download_if_missing)
+    try:
+        synsets, version = _parse(*(file.decode("utf-8") for file in files))
+    except (ValueError, LookupError) as error:
+        raise OSError(
+            f"{' or '.join(FILES)} of {found_at} can't be read as WordNet's: damaged, or "
+            f"another file? ({error!r}) Give path=, the folder of others."
+        ) from error
     offsets = {synset["name"]: offset for offset, synset in synsets.items()}
     if root not in offsets:
         close = difflib.get_close_matches(str(root), offsets, n=3)
@@ -150,7 +156,7 @@ def fetch_wordnet(
 
 
 def _read_database(path, data_home, download_if_missing):
-    """Text of index.noun and data.noun."""
+    """Content of index.noun and data.noun, and where they are."""
     if path is not None:
         missing = [name for name in FILES if not (Path(path) / name).is_file()]
         if missing:
@@ -159,7 +165,7 @@ def _read_database(path, data_home, download_if_missing):
     else:
         folder = next(filter(_is_database, _candidates()), None)
     if folder is not None:
-        return [(folder / name).read_text(encoding="utf-8") for name in FILES]
+        return [(folder / name).read_bytes() for name in FILES], folder
     try:
         archive = fetched(
             URL, "wordnet/wordnet.zip", SHA256, data_home, download_if_missing
@@ -171,7 +177,7 @@ def _read_database(path, data_home, download_if_missing):
             f"set {HOME_VARIABLE} to a folder that has the download. {error}"
         ) from error
     with zipfile.ZipFile(archive) as opened:
-        return [opened.read(f"wordnet/{name}").decode("utf-8") for name in FILES]
+        return [opened.read(f"wordnet/{name}") for name in FILES], archive
 
 
 def _candidates():
