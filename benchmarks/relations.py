@@ -403,7 +403,12 @@ def parse(arguments=None):
     parser.add_argument(
         "--limit", type=float, default=3600, help="seconds until a cell is given up"
     )
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    if not Path(given.data).is_dir():
+        parser.error(f"--data {given.data} is no folder")
+    if given.seeds < 1:
+        parser.error(f"--seeds must be at least 1; got {given.seeds}")
+    return given
 
 
 if __name__ == "__main__":

@@ -401,4 +401,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--results", default=RESULTS, help="file of the results")
     parser.add_argument("--readme", default=README, help="file with the marks")
-    main(parser.parse_args())
+    given = parser.parse_args()
+    for path in (given.results, given.readme):
+        if not Path(path).is_file():
+            parser.error(f"{path} is no file")
+    main(given)

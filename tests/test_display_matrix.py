@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 from sklearn.exceptions import NotFittedError
@@ -259,3 +260,15 @@ def test_bad_axes_and_estimators(embedder, named_taxonomy):
     X = named_taxonomy[0].iloc[:4]
     with pytest.raises(ValueError, match="y has 3 tasks, but X has 4 rows"):
         RelationMatrixDisplay.from_estimator(embedder, X, ["a", "a", "b"])
+
+
+def test_frames_are_put_into_one_order():
+    names = ["a", "b", "c"]
+    strengths = np.random.RandomState(0).uniform(size=(3, 3))
+    predicted = pd.DataFrame(strengths, index=names, columns=names)
+    turned = predicted.iloc[[2, 0, 1], ::-1]
+    display = RelationMatrixDisplay(predicted, turned)
+    assert display.names.tolist() == names
+    np.testing.assert_array_equal(display.true, strengths)
+    display = RelationMatrixDisplay(turned, predicted, names)
+    np.testing.assert_array_equal(display.predicted, strengths)

@@ -362,7 +362,12 @@ def _weights(graph):
     """Strengths of the edges predicted."""
     edges = graph.edges(data=True)
     kept = [d for *_, d in edges if d.get("mark") not in ("missing", "upside down")]
-    return np.array([data.get("weight", 1.0) for data in kept])
+    return np.array([_weight(data) for data in kept])
+
+
+def _weight(data):
+    weight = data.get("weight")
+    return 1.0 if weight is None else weight
 
 
 def _line(weight, weights, mark=None):
@@ -602,7 +607,7 @@ class _Bands:
         thin = np.clip(self.unit / point / 6, 0.3, 1.0)
         weights = _weights(graph)
         lines = [
-            _line(data.get("weight", 1.0), weights, data.get("mark"))
+            _line(_weight(data), weights, data.get("mark"))
             for *_, data in graph.edges(data=True)
         ]
         ax.add_collection(

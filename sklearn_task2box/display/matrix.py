@@ -2,6 +2,7 @@
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 
 from sklearn_task2box.display.common import (
     FONT,
@@ -16,7 +17,7 @@ from sklearn_task2box.display.common import (
     split,
     true_strengths,
 )
-from sklearn_task2box.forms import as_names
+from sklearn_task2box.forms import as_names, positions_of
 from sklearn_task2box.relations import task_names
 
 ORDERS = ("auto", "true", "predicted", "given")
@@ -37,9 +38,11 @@ class RelationMatrixDisplay:
     predicted : array-like of shape (n_tasks, n_tasks)
         ``predicted[i, j]`` in [0, 1] reads "task i inside task j". NaN where unknown.
     true : array-like of shape (n_tasks, n_tasks), default=None
-        The same in truth. None draws the predicted ones alone.
+        The same in truth. None draws the predicted ones alone. DataFrames whose index and
+        columns are the names, in any order, are put into the order of ``names``.
     names : array-like of shape (n_tasks,), default=None
-        Names of the tasks, each different; None numbers them.
+        Names of the tasks, each different; None takes the index of predicted, if it is a
+        DataFrame, and numbers them otherwise.
     threshold : float in [0, 1], default=0.5
         Strength from which a task counts as inside another, for the sake of the order.
 
@@ -77,6 +80,9 @@ class RelationMatrixDisplay:
     """
 
     def __init__(self, predicted, true=None, names=None, threshold=0.5):
+        if names is None and isinstance(predicted, pd.DataFrame):
+            names = predicted.index
+        predicted, true = (_in_order(table, names) for table in (predicted, true))
         self.predicted = _check_strengths(predicted, "predicted")
         n = len(self.predicted)
         self.true = None if true is None else _check_strengths(true, "true")
@@ -358,6 +364,16 @@ def containment_order(inside):
         containers = containers[np.argsort(rank[containers])]
         upwards.add_edges_from((i, int(j)) for j in containers)
     return np.array(list(nx.dfs_postorder_nodes(upwards)), dtype=int)
+
+
+def _in_order(table, names):
+    """A table in the order of names, if these are the labels of its rows and columns."""
+    if names is None or not isinstance(table, pd.DataFrame):
+        return table
+    at = [positions_of(names, labels) for labels in (table.index, table.columns)]
+    if len(table) != len(names) or any((found < 0).any() for found in at):
+        return table
+    return table.iloc[at[0], at[1]]
 
 
 def _check_strengths(strengths, what):

@@ -211,6 +211,8 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
         return tags
 
     def _roles(self, frame):
+        if not self.separator:
+            raise ValueError("separator must not be empty.")
         given = self.roles or {}
         unknown = [name for name in given if name not in frame.columns]
         if unknown:

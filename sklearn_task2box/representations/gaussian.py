@@ -238,7 +238,8 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
         if freedom == 0:
             raise ValueError(
                 "No task has two samples, so nothing is known of the variance within "
-                "tasks. Take the means only: variance=False."
+                "tasks. Take the means only: variance=False, or aggregate='mean' of "
+                "a CLIPRepresentation."
             )
         return moments.squares.sum(axis=0) / freedom
 
@@ -302,7 +303,8 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
         if alone:
             raise ValueError(
                 f"Tasks with a single sample have no variance: {forms.some(alone)}. Set "
-                "shrinkage > 0, or take the means only: variance=False."
+                "shrinkage > 0, or take the means only: variance=False, or "
+                "aggregate='mean' of a CLIPRepresentation."
             )
         return moments.squares / freedom
 
