@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "docs/index.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "docs/benchmarks.md"])
 def test_snippets_run(document, monkeypatch):
     monkeypatch.setattr(matplotlib.pyplot, "show", lambda: None)
     text = (ROOT / document).read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def test_snippets_run(document, monkeypatch):
     matplotlib.pyplot.close("all")
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "docs/index.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "docs/benchmarks.md"])
 def test_links_lead_somewhere(document):
     path = ROOT / document
     targets = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
