@@ -532,7 +532,8 @@ class BoxRelationEmbedder(
             self._validate_params()
             names = task_names(X)
             data = self._check(X, ensure_min_samples=2)
-            relations = self._read_relations(data, y, names)
+            told = self._read_relations(data, y, names, closure=False)
+            relations = self._closed(told)
             going_on = self.warm_start and hasattr(self, "net_")
             if going_on:
                 data = self._as_fitted(data)
@@ -546,17 +547,17 @@ class BoxRelationEmbedder(
             data = self._twins.mark(data, np.arange(data.shape[0]))
             if going_on and not self._are_taught(data, relations):
                 self._teachers = None
-            self._fit_relations(data, relations, going_on, taught)
+            self._fit_relations(data, relations, told, going_on, taught)
             if taught and self._teachers is not None:
                 self._taught = relations.observed().digest()
             self._from_labels = forms.is_labels(y)
             self._from_features = y is None
             self._labels = None
             if self._from_labels:  # partial_fit adds to them
-                self._labels = np.asarray(labels_in_order(y, names))
+                self._labels = forms.as_labels(labels_in_order(y, names))
             # A labelled frame cut by rows holds known -> new relations, for score.
             cut = forms.is_labelled(y) and relations.is_slice
-            self._beside = relations if cut else None
+            self._beside = told if cut else None
         return self
 
     def partial_fit(self, X, y=None):
@@ -605,7 +606,7 @@ class BoxRelationEmbedder(
             if forms.is_labels(y) if by_labels else y is None and self._from_features:
                 # Of all tasks together.
                 if by_labels:
-                    new = np.asarray(labels_in_order(y, names))
+                    new = forms.as_labels(labels_in_order(y, names))
                     self._labels = np.concatenate([self._labels, new])
                 data = with_rows(known, self._twins.mark(data, rows), rows)
                 every = None
@@ -617,7 +618,7 @@ class BoxRelationEmbedder(
                         )
                     every = [*self.tasks_, *names]
                     every = forms.as_names(every, "X, with the known tasks,")
-                relations = self._read_relations(data, self._labels, every)
+                told = self._read_relations(data, self._labels, every, closure=False)
             elif y is None or forms.is_labels(y):
                 raise ValueError(
                     f"partial_fit got {'no relations' if y is None else 'labels'}, but "
@@ -626,7 +627,7 @@ class BoxRelationEmbedder(
                 )
             else:
                 self._labels, self._from_features = None, False  # they no longer say all
-                relations, rows = self._relations.extended(
+                told, rows = self._told_relations.extended(
                     y,
                     data.shape[0],
                     names if self._relations.named else None,
@@ -634,9 +635,7 @@ class BoxRelationEmbedder(
                     unobserved=self.unobserved,
                 )
                 data = with_rows(known, self._twins.mark(data, rows), rows)
-                if self.transitive:
-                    relations = relations.with_options(transitive="rows")
-            self._fit_relations(data, relations, going_on=True, taught=False)
+            self._fit_relations(data, self._closed(told), told, going_on=True, taught=False)
             self._beside = None
         return self
 
@@ -685,7 +684,11 @@ class BoxRelationEmbedder(
             means_and_variances(X)
         return self.variances
 
-    def _fit_relations(self, data, relations, going_on, taught):
+    def _closed(self, told):
+        """Relations and, if asked for, what follows from them among the rows."""
+        return told.with_options(transitive="rows") if self.transitive else told
+
+    def _fit_relations(self, data, relations, told, going_on, taught):
         seen, held_out = self._fit_pairs(data, relations.observed(), going_on, taught)
         self._choose_threshold(seen, held_out)
         if self.net_.interrupted_:
@@ -697,10 +700,11 @@ class BoxRelationEmbedder(
         self._names_matter = relations.named or relations.is_slice
         self.tasks_ = relations.tasks if self._names_matter else np.arange(data.shape[0])
         self.twins_ = self._twins.marked(data)
-        # What partial_fit goes on from.
         self._relations = relations.of_rows()
+        # What partial_fit goes on from: closed anew, not closed twice.
+        self._told_relations = told.of_rows() if self.transitive else self._relations
 
-    def _read_relations(self, data, y, names, closure="rows"):
+    def _read_relations(self, data, y, names, closure):
         if y is None:
             y = neighbourhood_affinities(data, self.n_neighbors)
         return as_relations(

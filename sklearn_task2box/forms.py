@@ -100,7 +100,7 @@ def is_labels(y):
     if isinstance(y, (pd.Series, pd.Index)):
         return True
     if isinstance(y, (list, tuple)):
-        return len(y) > 0 and all(np.ndim(item) == 0 and _is_scalar(item) for item in y)
+        return len(y) > 0 and all(_is_scalar(item) and np.ndim(item) == 0 for item in y)
     if hasattr(y, "__array__") and not isinstance(y, pd.DataFrame):
         y = np.asarray(y)
         return y.ndim == 1 and all(map(_is_scalar, y[:1]))
@@ -109,6 +109,13 @@ def is_labels(y):
 
 def _is_scalar(item):
     return item is None or np.isscalar(item) or isinstance(item, (np.generic, pd.Timestamp))
+
+
+def as_labels(labels):
+    """Class labels as an array; a list may mix types, and have missing ones."""
+    if isinstance(labels, (list, tuple)):
+        return pd.Series(list(labels), dtype=object).infer_objects().to_numpy()
+    return np.asarray(labels)
 
 
 def as_names(names, what):
@@ -183,8 +190,8 @@ def _read_labelled(frame, tasks):
         )
     rows = positions_of(index, names)
     given = rows
-    if len(index) == len(columns):  # not cut: of further tasks nothing is mentioned
-        given = np.arange(len(names))
+    if len(index) == len(columns) and tasks is not None:
+        given = np.arange(len(names))  # not cut: of further tasks nothing is mentioned
     heads, tails, strengths = _dense_entries(_frame_values(frame))
     cleaned = _clean(rows[heads], at[tails], strengths, names, n_rows=len(index))
     return Entries(*cleaned, names, given, True)
@@ -340,7 +347,8 @@ def endpoints(heads, tails, names, what):
     n = len(names)
     positional = pd.api.types.is_integer_dtype(pd.Index(names).infer_objects().dtype)
     as_int = [_as_integers(ends) for ends in (heads, tails)]
-    if any(p is None for p in as_int) or (positional and not is_positions(names)):
+    some_named = positional or any((p >= 0).any() for p in at)
+    if any(p is None for p in as_int) or (some_named and not is_positions(names)):
         unknown = [
             end
             for ends, p in zip((heads, tails), at, strict=True)

@@ -195,7 +195,7 @@ class TaskRelations(_RowSliceable):
         ValueError
             If labels are missing, or numbers that are not whole.
         """
-        labels = np.asarray(labels)
+        labels = forms.as_labels(labels)
         codes, _ = pd.factorize(labels, use_na_sentinel=True)
         if (codes < 0).any():
             raise ValueError(
@@ -497,7 +497,23 @@ class TaskRelations(_RowSliceable):
             tails = np.concatenate([tails, np.tile(every, len(silent)), np.repeat(deaf, n)])
             strengths = np.concatenate([strengths, np.full(unknown * n, np.nan)])
         off = heads != tails
-        return heads[off], tails[off], strengths[off]
+        heads, tails, strengths = heads[off], tails[off], strengths[off]
+        if self.unobserved == "negative":  # of a task drawn twice, nothing is said
+            copies, others = self._copies()
+            heads, tails = np.append(heads, copies), np.append(tails, others)
+            strengths = np.append(strengths, np.full(len(copies), np.nan))
+        return heads, tails, strengths
+
+    def _copies(self):
+        """Pairs of different rows of one task, of which something is known otherwise."""
+        counts = np.bincount(self._rows, minlength=len(self.all_tasks))
+        often = np.flatnonzero((counts > 1) & self._heads_known & self._tails_known)
+        pairs = [np.zeros((2, 0), dtype=np.intp)]
+        for task in often:
+            at = np.flatnonzero(self._rows == task)
+            pairs.append(np.stack(np.meshgrid(at, at, indexing="ij")).reshape(2, -1))
+        heads, tails = np.concatenate(pairs, axis=1)
+        return heads[heads != tails], tails[heads != tails]
 
 
 class TaskPairs(_RowSliceable):

@@ -202,3 +202,19 @@ def test_the_figures_that_come_with_the_splits(shared_data, n, popularity, closu
         related = model.fit(data["X"], seen).predict_proba(pairs)[:, 1]
         score = average_precision_score(data["test_labels"], related)
         assert score == pytest.approx(expected, abs=5e-4)
+
+
+@pytest.mark.parametrize("shrinkage", [0.01, 0.3, 1.0])
+def test_additive_effects_solve_the_least_squares(shrinkage):
+    n = 9
+    strengths = np.random.RandomState(0).uniform(size=(n, n))
+    strengths[np.random.RandomState(1).uniform(size=(n, n)) < 0.5] = np.nan
+    np.fill_diagonal(strengths, np.nan)
+    model = AdditiveBaseline(shrinkage).fit(np.eye(n), strengths)
+    heads, tails = np.nonzero(~np.isnan(strengths))
+    rows = np.hstack([np.ones((len(heads), 1)), np.eye(n)[heads], np.eye(n)[tails]])
+    shrink = np.sqrt(shrinkage) * np.eye(2 * n + 1)[1:]
+    right = np.concatenate([strengths[heads, tails], np.zeros(2 * n)])
+    expected = np.linalg.lstsq(np.vstack([rows, shrink]), right)[0]
+    found = np.concatenate([[model.mean_], model.row_effects_, model.column_effects_])
+    np.testing.assert_allclose(found, expected, atol=1e-8)

@@ -351,3 +351,19 @@ def test_numbers_are_not_taken_for_positions_where_they_may_be_names():
 def test_positions_are_the_first_of_names_that_stand_twice():
     at = positions_of(["b", "a", "c"], np.array(["a", "b", "a", "b"], dtype=object))
     assert at.tolist() == [1, 0, -1]
+
+
+@pytest.mark.parametrize(
+    ("names", "edge"), [([0.5, 1.0, 1.5, 3.0], (1, 2)), (["a", 0, "b", "c"], (0, 2))]
+)
+def test_numbers_some_of_which_are_names_are_no_positions(names, edge):
+    with pytest.raises(ValueError, match="names tasks that are not among the 4 rows.*2"):
+        TaskRelations([edge], tasks=names)
+
+
+@pytest.mark.parametrize("edge", [(("a", 1), ("b", 2), 1.0), ("c", ("b", 2))])
+def test_names_may_be_tuples_in_edges(edge):
+    names = np.empty(3, dtype=object)
+    names[:] = [("a", 1), ("b", 2), "c"]
+    strengths = as_relations([edge], 3, names).toarray()
+    assert strengths[list(names).index(edge[0]), 1] == strengths.sum() == 1

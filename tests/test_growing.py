@@ -354,3 +354,22 @@ def test_unknown_rows_stay_unknown_when_tasks_are_added():
     assert np.isnan(table[2, :2]).all()
     assert table[3, 0] == 1
     assert table[0, 1] == 1
+
+
+def test_graded_relations_are_closed_once():
+    names = list("abxz")
+    told = pd.DataFrame(0.0, names, names)
+    told.loc["a", "b"] = 0.5
+    told.loc["b", "z"] = told.loc["a", "x"] = told.loc["x", "z"] = 1
+    X = pd.DataFrame(np.random.RandomState(0).normal(size=(4, 3)), index=names)
+    settings = {**QUICK, "max_epochs": 3, "transitive": True, "n_teachers": 0}
+    new, old = ["x", "z"], ["a", "b"]
+    cut = BoxRelationEmbedder(**settings).fit(X.loc[old], told.loc[old])
+    strengths, _ = cut.compare(X.loc[new], told.loc[new])
+    assert sorted(strengths)[-4:] == [1, 1, 1, 1]  # of a in z, too
+    grown = BoxRelationEmbedder(**settings)
+    grown.fit(X.loc[["a", "b", "z"]], [("a", "b", 0.5), ("b", "z", 1.0)])
+    grown.partial_fit(X.loc[["x"]], [("a", "x", 1.0), ("x", "z", 1.0)])
+    closed = TaskRelations(told, transitive=True).toarray()
+    at = [names.index(name) for name in grown.tasks_]
+    np.testing.assert_array_equal(grown._relations.toarray(), closed[np.ix_(at, at)])

@@ -291,3 +291,34 @@ def test_pairs_of_a_graph_have_its_labels_whatever_the_names(names):
     heads, tails = pairs.pairs.T
     np.testing.assert_array_equal(y, matrix[heads, tails])
     assert len(y) == 6
+
+
+def test_a_whole_frame_is_read_in_the_order_of_its_rows():
+    names = list("abcd")
+    frame = pd.DataFrame(np.triu(np.ones((4, 4)), 1), index=names, columns=names)
+    turned = frame.loc[list("dcab")]
+    relations = as_relations(turned, 4)
+    assert relations.tasks.tolist() == list("dcab")
+    expected = frame.loc[list("dcab"), list("dcab")]
+    np.testing.assert_array_equal(as_relations(turned, 4).of_rows().toarray(), expected)
+    named = as_relations(turned, 4, np.array(names, dtype=object))
+    np.testing.assert_array_equal(named.of_rows().toarray(), frame)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_missing_labels_of_a_list_are_missing(missing):
+    with pytest.raises(ValueError, match="2 missing labels"):
+        TaskRelations.from_labels(["a", "b", missing, missing])
+
+
+def test_labels_of_other_types_are_other_labels():
+    assert TaskRelations.from_labels([1, "1", "a", "a"]).toarray().sum() == 2
+
+
+def test_nothing_is_said_of_two_copies_of_a_task():
+    relations = TaskRelations([(0, 1), (1, 2), (3, 2)], tasks=range(4))
+    observed = relations[[0, 0, 1, 0]].observed()
+    _, mask = observed.dense()
+    copies = np.array([1, 1, 0, 1], dtype=bool)
+    np.testing.assert_array_equal(mask, ~np.outer(copies, copies) & ~np.eye(4, dtype=bool))
+    assert observed.n_observed == mask.sum()

@@ -281,7 +281,9 @@ class AdditiveBaseline(_GraphBaseline):
         shape = (2 * n + 1, 2 * n + 1)
         equations = LinearOperator(shape, matvec=normal, rmatvec=normal, dtype=float)
         right = np.concatenate([[observed.strengths.sum()], *sums])
-        effects = lsmr(equations, right, atol=1e-12, btol=1e-12)[0]
+        effects = lsmr(equations, right, atol=1e-12, btol=1e-12, conlim=0, maxiter=10_000)[
+            0
+        ]
         self.mean_ = float(effects[0])
         self.row_effects_, self.column_effects_ = effects[1 : n + 1], effects[n + 1 :]
 

@@ -66,7 +66,7 @@ def read_samples(X, y, join):
         return _of_groups(X, join)
     n_samples = _num_samples(X)
     if not sparse.issparse(y) and not isinstance(y, pd.DataFrame):
-        y = np.asarray(y)
+        y = forms.as_labels(y) if forms.is_labels(y) else np.asarray(y)
     if y.ndim == 2:
         tasks, of_sample, of_task = _of_memberships(y)
     else:
