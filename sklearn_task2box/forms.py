@@ -64,6 +64,11 @@ def read_entries(relations, tasks=None):
         if unlabelled and tasks is not None and relations.shape == (len(tasks),) * 2:
             return _read_matrix(_frame_values(relations), tasks)
         if relations.shape[1] not in (2, 3):
+            for names, where in (
+                (relations.index, "index"),
+                (relations.columns, "columns"),
+            ):
+                as_names(names, f"the {where} of the relations")
             raise ValueError(
                 f"A DataFrame of relations is square with task names as its index and "
                 f"columns, or an edge list of 2 or 3 columns; got the shape "

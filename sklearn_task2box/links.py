@@ -1,6 +1,7 @@
 """TaskLinkClassifier: ordered pairs of tasks as samples."""
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -10,6 +11,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_task2box.embedder import BoxRelationEmbedder
+from sklearn_task2box.forms import some
 from sklearn_task2box.relations import TaskPairs, TaskRelations
 from sklearn_task2box.wrapped import unwrapped
 
@@ -103,6 +105,7 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         related = y == classes[self._related_class(classes)]
         heads, tails = X.pairs.T
         edges = list(zip(heads.tolist(), tails.tolist(), related * 1.0, strict=True))
+        _check_consistent(X, related)
         relations = TaskRelations(edges, np.arange(X.X.shape[0]), unobserved="unknown")
         embedder = BoxRelationEmbedder() if self.embedder is None else clone(self.embedder)
         if not hasattr(embedder, "predict_proba"):
@@ -133,6 +136,11 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
             )
         return classes.tolist().index(self.pos_label)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
     def predict_proba(self, X):
         """Probabilities of the two classes.
 
@@ -145,6 +153,11 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         -------
         probabilities : ndarray of shape (n_pairs, 2)
             In the order of ``classes_``.
+
+        Raises
+        ------
+        TypeError
+            If X is not a TaskPairs.
         """
         check_is_fitted(self)
         _check_pairs(X)
@@ -167,6 +180,19 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def _check_consistent(X, related):
+    """Refuse a pair that has both labels."""
+    seen = pd.DataFrame(X.pairs, columns=["head", "tail"]).assign(related=related)
+    both = seen.groupby(["head", "tail"])["related"].nunique()
+    both = both[both > 1]
+    if len(both):
+        names = some(X.tasks[list(both.index[0])])
+        raise ValueError(
+            f"A pair has one label, but {len(both)} of X stand there with both, such as "
+            f"{names}. Keep one of each."
+        )
 
 
 def _check_pairs(X):

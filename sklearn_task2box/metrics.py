@@ -317,6 +317,11 @@ def mean_average_precision(strengths, predicted):
         Over the tasks that are related at all, ties broken as in
         :func:`sklearn.metrics.average_precision_score`.
 
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a prediction is NaN, or no task is related to another.
+
     Examples
     --------
     >>> from sklearn_task2box.metrics import mean_average_precision
@@ -339,6 +344,11 @@ def mean_rank(strengths, predicted):
     rank : float
         At least 1: one more than the number of unrelated tasks that are predicted at least
         as strongly (Nickel & Kiela, NeurIPS 2017, count ties in favour).
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a prediction is NaN, or no task is related to another.
 
     Examples
     --------
@@ -413,15 +423,15 @@ def _mean_ranking(rows):
     return float(np.mean(precisions)), float(ranks / n_pairs)
 
 
-def _f1(strengths, predicted, threshold):
+def _f1(strengths, predicted, heads, threshold):
     return float(f1_score(strengths >= 0.5, predicted >= threshold))
 
 
-def _roc_auc(strengths, predicted, threshold):
+def _roc_auc(strengths, predicted, heads, threshold):
     return float(roc_auc_score(_told_apart(strengths), predicted))
 
 
-def _average_precision(strengths, predicted, threshold):
+def _average_precision(strengths, predicted, heads, threshold):
     return float(average_precision_score(_told_apart(strengths), predicted))
 
 
@@ -437,15 +447,39 @@ def _told_apart(strengths):
     return related
 
 
-def _spearman(strengths, predicted, threshold):
+def _mean_average_precision(strengths, predicted, heads, threshold):
+    return _mean_ranking(_by_task(strengths, predicted, heads))[0]
+
+
+def _neg_mean_rank(strengths, predicted, heads, threshold):
+    return -_mean_ranking(_by_task(strengths, predicted, heads))[1]
+
+
+def _by_task(strengths, predicted, heads):
+    related = _told_apart(strengths)
+    order = np.argsort(heads, kind="stable")
+    starts = np.flatnonzero(np.diff(heads[order])) + 1
+    return zip(
+        *(np.split(values[order], starts) for values in (related, predicted)), strict=True
+    )
+
+
+def _spearman(strengths, predicted, heads, threshold):
     return spearman(strengths, predicted)
+
+
+def _mean_spearman_within(strengths, predicted, heads, threshold):
+    return mean_spearman_within(strengths, predicted, heads)
 
 
 _SCORES = {
     "average_precision": _average_precision,
     "roc_auc": _roc_auc,
     "f1": _f1,
+    "mean_average_precision": _mean_average_precision,
+    "neg_mean_rank": _neg_mean_rank,
     "spearman": _spearman,
+    "mean_spearman_within": _mean_spearman_within,
 }
 
 
@@ -463,7 +497,7 @@ class RelationScorer:
 
     def __call__(self, estimator, X, y):
         predictor, before = unwrapped(estimator)
-        if not hasattr(predictor, "compare"):
+        if not hasattr(predictor, "_compare"):
             raise TypeError(
                 f"A {type(predictor).__name__} does not predict relations of tasks: "
                 f"{self!r} scores a BoxRelationEmbedder, a baseline, or a Pipeline or "
@@ -472,9 +506,9 @@ class RelationScorer:
             )
         for step in before:
             X = step.transform(X)
-        strengths, predicted = predictor.compare(X, y)
+        strengths, predicted, heads = predictor._compare(X, y)
         _check_related(strengths)
-        return _SCORES[self.name](strengths, predicted, predictor.threshold_)
+        return _SCORES[self.name](strengths, predicted, heads, predictor.threshold_)
 
 
 def make_relation_scorer(name):
@@ -485,15 +519,23 @@ def make_relation_scorer(name):
 
     Parameters
     ----------
-    name : {"average_precision", "roc_auc", "f1", "spearman"}
-        For all but "spearman", pairs of a strength of at least 0.5 are related, and the
-        others are not. "f1" uses the threshold that the estimator chose in ``fit``.
+    name : str
+        "average_precision", "roc_auc", "f1", "mean_average_precision" or "neg_mean_rank":
+        pairs of a strength of at least 0.5 are related, and the others are not. "f1" uses
+        the threshold that the estimator chose in ``fit``; the last two rank what may
+        contain each task. Or, of graded strengths, "spearman" or "mean_spearman_within",
+        the mean over the tasks that lie inside others.
 
     Returns
     -------
     scorer : callable
         For the ``scoring`` argument of GridSearchCV and the like, with a
         BoxRelationEmbedder, a baseline, or a Pipeline or search that ends in one.
+
+    Raises
+    ------
+    ValueError
+        If there is no score of that name.
 
     Examples
     --------

@@ -127,6 +127,10 @@ class RelationPredictorMixin:
         ValueError
             If X is unlike the X of fit, or y is not usable.
         """
+        return self._compare(X, y)[:2]
+
+    def _compare(self, X, y):
+        """See compare; and the task that lies inside, numbered, of each pair."""
         check_is_fitted(self)
         names = task_names(X)
         data = self._check(X, reset=False)
@@ -145,26 +149,27 @@ class RelationPredictorMixin:
         everything = np.concatenate([tasks, others])
         compared = [
             *self._compared(relations, new, columns, tasks, everything),
-            *self._compared(relations, known[beside], new, others, tasks),
+            *self._compared(relations, known[beside], new, others, tasks, len(new)),
         ]
-        strengths, predicted = zip(*compared, strict=True)
-        return np.concatenate(strengths), np.concatenate(predicted)
+        return [np.concatenate(part) for part in zip(*compared, strict=True)]
 
-    def _compared(self, relations, heads, tails, tasks, others):
-        """True and predicted strengths, some rows of their table at a time."""
+    def _compared(self, relations, heads, tails, tasks, others, first=0):
+        """True and predicted strengths, and rows, some rows of their table at a time."""
         step = max(1, _BLOCK // max(len(tails), 1))
         for start in range(0, len(heads), step):
             part = slice(start, start + step)
             strengths = relations.block(heads[part], tails)
             strengths[heads[part, None] == tails] = np.nan  # with themselves
             observed = ~np.isnan(strengths)
+            counts = np.count_nonzero(observed, axis=1)
+            of_rows = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
             if np.count_nonzero(observed) > _TABLE_FROM_SHARE * observed.size:
                 predicted = self._table(tasks[part], others)[observed]
             else:
                 rows, columns = np.nonzero(observed)
                 both = np.concatenate([tasks[part], others])
                 predicted = self._pair_strengths(both, rows, len(observed) + columns)
-            yield strengths[observed], predicted
+            yield strengths[observed], predicted, first + start + of_rows
 
     def _names_of(self, pairs, used):
         """Names of tasks in pairs; one without a name is the known one at its position."""
@@ -200,6 +205,12 @@ class RelationPredictorMixin:
                 f"X must be features of tasks, and not their names; got {X[:1]!r}. Take "
                 "their rows, X.loc[names], or ask for pairs with TaskPairs(X, pairs)."
             )
+        # In one order: sums of another are other numbers, and a fit would depend on it.
         return validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], **options
+            self,
+            X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            **options,
         )

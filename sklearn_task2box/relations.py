@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.utils import check_random_state
+from sklearn.utils._array_api import get_namespace
 
 from sklearn_task2box import forms
 from sklearn_task2box.observed import ObservedPairs
@@ -50,7 +51,8 @@ class _RowSliceable:
     device = "cpu"
 
     def __array_namespace__(self, api_version=None):
-        return np
+        # The one that they see of NumPy's arrays, so that both mix.
+        return get_namespace(np.empty(0))[0]
 
     def take(self, indices, axis=0):
         """Return the rows at ``indices``, as a container of the same kind."""

@@ -849,3 +849,9 @@ def test_mammals_in_two_dimensions(shared_data):
     model = BoxRelationEmbedder(2, encoder="table", init="layout", max_epochs=0)
     model.fit(sparse.identity(len(names), format="csr"), relations)
     assert reconstruction(model) == (1.0, 1.0)
+
+
+def test_where_features_lie_in_memory_does_not_matter(taxonomy):
+    X, graph = taxonomy
+    a, b = (quick().fit(form, graph) for form in (X, np.asfortranarray(X)))
+    np.testing.assert_array_equal(a.boxes_, b.boxes_)

@@ -367,3 +367,9 @@ def test_names_may_be_tuples_in_edges(edge):
     names[:] = [("a", 1), ("b", 2), "c"]
     strengths = as_relations([edge], 3, names).toarray()
     assert strengths[list(names).index(edge[0]), 1] == strengths.sum() == 1
+
+
+def test_names_that_a_frame_repeats_are_told():
+    frame = pd.DataFrame(MATRIX, index=NAMES, columns=NAMES)
+    with pytest.raises(ValueError, match="the index of the relations repeats 'animal'"):
+        TaskRelations(pd.concat([frame, frame.iloc[:1]]))

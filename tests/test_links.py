@@ -4,7 +4,9 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -146,7 +148,7 @@ def test_wrong_input(taxonomy):
         with pytest.raises(ValueError, match="must predict relations"):
             TaskLinkClassifier(step).fit(pairs, y)
     twice = TaskPairs(X, [(0, 1), (0, 1), (1, 2)])
-    with pytest.raises(ValueError, match="0 -> 1 stands twice with different weights"):
+    with pytest.raises(ValueError, match="1 of X stand there with both, such as 0, 1"):
         links.fit(twice, [0, 1, 0])
     assert not hasattr(links, "embedder_")
     with pytest.raises(TypeError, match="no feature matrix"):
@@ -168,3 +170,17 @@ def test_pipelines_may_hold_one_another(taxonomy):
 def test_unfitted_classifiers_say_so(taxonomy):
     with pytest.raises(NotFittedError):
         TaskLinkClassifier().predict(TaskPairs(taxonomy[0], [(0, 1)]))
+
+
+def test_calibration_under_array_api_dispatch(taxonomy):
+    X, graph = taxonomy
+    pairs, y = TaskPairs.from_graph(graph, X, negatives=2, random_state=0)
+    links = TaskLinkClassifier(BoxRelationEmbedder(2, max_epochs=3, n_teachers=0))
+    plain = CalibratedClassifierCV(links, cv=2, ensemble=False).fit(pairs, y)
+    with sklearn.config_context(array_api_dispatch=True):
+        calibrated = CalibratedClassifierCV(links, cv=2, ensemble=False).fit(pairs, y)
+    assert calibrated.predict_proba(pairs).shape == plain.predict_proba(pairs).shape
+
+
+def test_it_is_binary():
+    assert not get_tags(TaskLinkClassifier()).classifier_tags.multi_class

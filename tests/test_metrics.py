@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, d2_log_loss_score, f1_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_task2box import BoxRelationEmbedder, TaskRelations
+from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
+from sklearn_task2box.baselines import PopularityBaseline
 from sklearn_task2box.metrics import (
     best_f1_threshold,
     expected_calibration_error,
@@ -26,6 +28,10 @@ from sklearn_task2box.metrics import (
     relation_score,
     spearman,
 )
+
+
+def quick():
+    return BoxRelationEmbedder(2, n_teachers=0, max_epochs=20, random_state=0)
 
 
 def test_the_score_of_0_1_and_of_graded_relations():
@@ -234,6 +240,32 @@ def test_scorers_look_into_pipelines_and_searches(named_taxonomy):
     )
 
 
+@pytest.mark.parametrize("model", [PopularityBaseline(), quick()])
+def test_scores_by_task_are_those_of_the_whole_table(named_taxonomy, model):
+    X, graph = named_taxonomy
+    y = nx.to_pandas_adjacency(graph, nodelist=list(X.index))
+    model = clone(model).fit(X.iloc[:30], y.iloc[:30])
+    table = model.predict_proba(TaskPairs(X, np.indices((40, 40)).reshape(2, -1).T))
+    table = table[:, 1].reshape(40, 40)
+    truth = y.to_numpy(copy=True)
+    np.fill_diagonal(truth, np.nan)
+    truth[:30, :30] = np.nan  # known before
+    expected = {
+        "mean_average_precision": mean_average_precision(truth, table),
+        "neg_mean_rank": -mean_rank(truth, table),
+    }
+    for name, value in expected.items():
+        found = make_relation_scorer(name)(model, X.iloc[30:], y.iloc[30:])
+        assert found == pytest.approx(value)
+    graded = y * np.random.RandomState(0).uniform(0.6, 1, size=y.shape)
+    seen = ~np.isnan(truth)
+    targets = np.nonzero(seen)[0]
+    expected = mean_spearman_within(graded.to_numpy()[seen], table[seen], targets)
+    scorer = make_relation_scorer("mean_spearman_within")
+    # Strengths that are equal but for rounding are ties in one of them.
+    assert scorer(model, X.iloc[30:], graded.iloc[30:]) == pytest.approx(expected, abs=0.01)
+
+
 def test_scorers_refuse_what_predicts_no_relations_of_tasks():
     with pytest.raises(TypeError, match="A StandardScaler does not predict relations"):
         make_relation_scorer("f1")(StandardScaler(), np.eye(3), np.eye(3))
@@ -244,8 +276,8 @@ class Half:
 
     threshold_ = 0.5
 
-    def compare(self, X, y):
-        return y, y
+    def _compare(self, X, y):
+        return y, y, np.zeros(len(y))
 
 
 @pytest.mark.parametrize("name", ["average_precision", "roc_auc"])

@@ -374,3 +374,9 @@ def test_a_fit_that_fails_changes_nothing(method):
     with pytest.raises(ValueError, match="NaN"):
         getattr(unfitted, method)(wrong, labels)
     assert not hasattr(unfitted, "n_features_in_")
+
+
+def test_a_variance_that_nothing_is_known_of_is_no_attribute():
+    model = GaussianRepresentation(variance=False).fit(np.eye(3), [0, 1, 2])
+    assert not hasattr(model, "pooled_variance_")
+    assert "GaussianRepresentation" in model._repr_html_()

@@ -236,7 +236,7 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
         moments = self._moments
         freedom = np.maximum(moments.counts - 1, 0).sum()
         if freedom == 0:
-            raise ValueError(
+            raise _NoVariance(
                 "No task has two samples, so nothing is known of the variance within "
                 "tasks. Take the means only: variance=False, or aggregate='mean' of "
                 "a CLIPRepresentation."
@@ -317,6 +317,10 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
             features = np.hstack([features, self._variances(moments, tasks)])
         names = self.get_feature_names_out()
         return pd.DataFrame(features, index=name_index(tasks), columns=names)
+
+
+class _NoVariance(ValueError, AttributeError):
+    """The samples do not tell it: for ``hasattr``, there is none."""
 
 
 class _Moments:
