@@ -258,6 +258,10 @@ class GeometryBaseline(_RelationBaseline):
         Names or positions of the known tasks.
     threshold_ : float
         With the best F1 score on the relations of training.
+    n_features_in_ : int
+        Number of features of a task.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has string column names.
 
     Examples
     --------

@@ -36,6 +36,10 @@ class RandomBaseline(_RelationBaseline):
         Names or positions of the known tasks.
     threshold_ : float
         With the best F1 score on the relations of training.
+    n_features_in_ : int
+        Number of features of a task.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has string column names.
 
     Examples
     --------
@@ -109,6 +113,10 @@ class PopularityBaseline(_GraphBaseline):
         Names or positions of the known tasks.
     threshold_ : float
         With the best F1 score on the relations of training.
+    n_features_in_ : int
+        Number of features of a task.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has string column names.
 
     Examples
     --------
@@ -142,7 +150,7 @@ class ClosureBaseline(PopularityBaseline):
     closure_ : csr_matrix of shape (n_tasks, n_tasks)
         Implied strengths: u -> v of strength w and a chain of edges of strength 1 from v
         to x imply u -> x with strength w. Cycles are allowed.
-    popularity_, tasks_, threshold_
+    popularity_, tasks_, threshold_, n_features_in_, feature_names_in_
         As in :class:`PopularityBaseline`.
 
     Examples
@@ -236,6 +244,10 @@ class AdditiveBaseline(_GraphBaseline):
         Names or positions of the known tasks.
     threshold_ : float
         With the best F1 score on the relations of training.
+    n_features_in_ : int
+        Number of features of a task.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has string column names.
 
     Examples
     --------
