@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "docs/benchmarks.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "docs/index.md"])
 def test_snippets_run(document, monkeypatch):
     monkeypatch.setattr(matplotlib.pyplot, "show", lambda: None)
     text = (ROOT / document).read_text(encoding="utf-8")
