@@ -102,7 +102,8 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
                 + (" Graded strengths can be cut: y = strengths >= 0.5." if graded else "")
             )
         check_classification_targets(y)
-        related = y == classes[self._related_class(classes)]
+        at_related = self._related_class(classes)
+        related = y == classes[at_related]
         heads, tails = X.pairs.T
         edges = list(zip(heads.tolist(), tails.tolist(), related * 1.0, strict=True))
         _check_consistent(X, related)
@@ -116,7 +117,7 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         embedder.fit(X.X, relations)
         self.embedder_ = embedder
         self.classes_ = classes
-        self._at_related = self._related_class(classes)
+        self._at_related = at_related
         self.n_features_in_ = 2
         return self
 

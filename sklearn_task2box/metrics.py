@@ -423,15 +423,15 @@ def _mean_ranking(rows):
     return float(np.mean(precisions)), float(ranks / n_pairs)
 
 
-def _f1(strengths, predicted, heads, threshold):
+def _f1(strengths, predicted, threshold):
     return float(f1_score(strengths >= 0.5, predicted >= threshold))
 
 
-def _roc_auc(strengths, predicted, heads, threshold):
+def _roc_auc(strengths, predicted, threshold):
     return float(roc_auc_score(_told_apart(strengths), predicted))
 
 
-def _average_precision(strengths, predicted, heads, threshold):
+def _average_precision(strengths, predicted, threshold):
     return float(average_precision_score(_told_apart(strengths), predicted))
 
 
@@ -447,11 +447,11 @@ def _told_apart(strengths):
     return related
 
 
-def _mean_average_precision(strengths, predicted, heads, threshold):
+def _mean_average_precision(strengths, predicted, heads):
     return _mean_ranking(_by_task(strengths, predicted, heads))[0]
 
 
-def _neg_mean_rank(strengths, predicted, heads, threshold):
+def _neg_mean_rank(strengths, predicted, heads):
     return -_mean_ranking(_by_task(strengths, predicted, heads))[1]
 
 
@@ -464,22 +464,20 @@ def _by_task(strengths, predicted, heads):
     )
 
 
-def _spearman(strengths, predicted, heads, threshold):
+def _spearman(strengths, predicted, threshold):
     return spearman(strengths, predicted)
-
-
-def _mean_spearman_within(strengths, predicted, heads, threshold):
-    return mean_spearman_within(strengths, predicted, heads)
 
 
 _SCORES = {
     "average_precision": _average_precision,
     "roc_auc": _roc_auc,
     "f1": _f1,
+    "spearman": _spearman,
+}
+_SCORES_BY_TASK = {
     "mean_average_precision": _mean_average_precision,
     "neg_mean_rank": _neg_mean_rank,
-    "spearman": _spearman,
-    "mean_spearman_within": _mean_spearman_within,
+    "mean_spearman_within": mean_spearman_within,
 }
 
 
@@ -497,7 +495,7 @@ class RelationScorer:
 
     def __call__(self, estimator, X, y):
         predictor, before = unwrapped(estimator)
-        if not hasattr(predictor, "_compare"):
+        if not hasattr(predictor, "compare"):
             raise TypeError(
                 f"A {type(predictor).__name__} does not predict relations of tasks: "
                 f"{self!r} scores a BoxRelationEmbedder, a baseline, or a Pipeline or "
@@ -506,9 +504,13 @@ class RelationScorer:
             )
         for step in before:
             X = step.transform(X)
-        strengths, predicted, heads = predictor._compare(X, y)
+        if self.name in _SCORES_BY_TASK:
+            strengths, predicted, heads = predictor._compare(X, y, by_task=True)
+            _check_related(strengths)
+            return _SCORES_BY_TASK[self.name](strengths, predicted, heads)
+        strengths, predicted = predictor.compare(X, y)
         _check_related(strengths)
-        return _SCORES[self.name](strengths, predicted, heads, predictor.threshold_)
+        return _SCORES[self.name](strengths, predicted, predictor.threshold_)
 
 
 def make_relation_scorer(name):
@@ -543,6 +545,7 @@ def make_relation_scorer(name):
     >>> make_relation_scorer("roc_auc")
     make_relation_scorer('roc_auc')
     """
-    if not isinstance(name, str) or name not in _SCORES:
-        raise ValueError(f"name must be one of {sorted(_SCORES)}; got {name!r}.")
+    known = [*_SCORES, *_SCORES_BY_TASK]
+    if name not in known:
+        raise ValueError(f"name must be one of {sorted(known)}; got {name!r}.")
     return RelationScorer(name)

@@ -127,10 +127,10 @@ class RelationPredictorMixin:
         ValueError
             If X is unlike the X of fit, or y is not usable.
         """
-        return self._compare(X, y)[:2]
+        return self._compare(X, y)
 
-    def _compare(self, X, y):
-        """See compare; and the task that lies inside, numbered, of each pair."""
+    def _compare(self, X, y, by_task=False):
+        """See compare; by task, also a number for the task inside, of each pair."""
         check_is_fitted(self)
         names = task_names(X)
         data = self._check(X, reset=False)
@@ -151,25 +151,32 @@ class RelationPredictorMixin:
             *self._compared(relations, new, columns, tasks, everything),
             *self._compared(relations, known[beside], new, others, tasks, len(new)),
         ]
-        return [np.concatenate(part) for part in zip(*compared, strict=True)]
+        strengths, predicted, observed = zip(*compared, strict=True)
+        both = np.concatenate(strengths), np.concatenate(predicted)
+        if not by_task:
+            return both
+        heads = [first + np.nonzero(table)[0] for first, table in observed]
+        return *both, np.concatenate(heads)
 
     def _compared(self, relations, heads, tails, tasks, others, first=0):
-        """True and predicted strengths, and rows, some rows of their table at a time."""
+        """Blocks of rows of the tables of true and predicted strengths.
+
+        Yields the strengths of their observed pairs, and the number of the first row with
+        which pairs are observed.
+        """
         step = max(1, _BLOCK // max(len(tails), 1))
         for start in range(0, len(heads), step):
             part = slice(start, start + step)
             strengths = relations.block(heads[part], tails)
             strengths[heads[part, None] == tails] = np.nan  # with themselves
             observed = ~np.isnan(strengths)
-            counts = np.count_nonzero(observed, axis=1)
-            of_rows = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
             if np.count_nonzero(observed) > _TABLE_FROM_SHARE * observed.size:
                 predicted = self._table(tasks[part], others)[observed]
             else:
                 rows, columns = np.nonzero(observed)
                 both = np.concatenate([tasks[part], others])
                 predicted = self._pair_strengths(both, rows, len(observed) + columns)
-            yield strengths[observed], predicted, first + start + of_rows
+            yield strengths[observed], predicted, (first + start, observed)
 
     def _names_of(self, pairs, used):
         """Names of tasks in pairs; one without a name is the known one at its position."""

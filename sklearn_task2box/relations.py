@@ -508,14 +508,14 @@ class TaskRelations(_RowSliceable):
 
     def _copies(self):
         """Pairs of different rows of one task, of which something is known otherwise."""
-        counts = np.bincount(self._rows, minlength=len(self.all_tasks))
-        often = np.flatnonzero((counts > 1) & self._heads_known & self._tails_known)
-        pairs = [np.zeros((2, 0), dtype=np.intp)]
-        for task in often:
-            at = np.flatnonzero(self._rows == task)
-            pairs.append(np.stack(np.meshgrid(at, at, indexing="ij")).reshape(2, -1))
-        heads, tails = np.concatenate(pairs, axis=1)
-        return heads[heads != tails], tails[heads != tails]
+        rows, n = self._rows, len(self)
+        of_task = sparse.csr_matrix(
+            (np.ones(n), (np.arange(n), rows)), shape=(n, len(self.all_tasks))
+        )
+        same = (of_task @ of_task.T).tocoo()
+        known = self._heads_known[rows] & self._tails_known[rows]
+        kept = (same.row != same.col) & known[same.row]
+        return same.row[kept], same.col[kept]
 
 
 class TaskPairs(_RowSliceable):
