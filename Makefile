@@ -3,15 +3,24 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
+# Workers with several threads each would wait for one another.
+PYTEST = SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
-.PHONY: demo test docs lint format clean
+.PHONY: demo test test-slow test-docs docs lint format clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo_digits.py
 
-# Workers with several threads each would wait for one another.
 test: $(READY)
-	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+	$(PYTEST) -m "not slow"
+
+# Statistical claims and fits of full size.
+test-slow: $(READY)
+	$(PYTEST) -m slow tests --ignore=tests/test_documents.py --ignore=tests/test_documentation.py
+
+# The snippets of README and guide, and the site without the figures of its gallery.
+test-docs: $(READY)
+	$(PYTEST) -m slow tests/test_documents.py tests/test_documentation.py
 
 docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

@@ -11,10 +11,10 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_task2box import TaskRelations
-from sklearn_task2box.closure import reachable
 from sklearn_task2box.datasets import load_digits_tasks
 
 # --------------------------------------------------------------------------------------
@@ -204,10 +204,16 @@ def tasks_with_cells(strengths):
 
 
 def _closed(edges):
-    """Nodes of a taxonomy by name, and which lies inside which."""
-    nodes = pd.Index(sorted({*edges["child"], *edges["parent"]}))
-    ends = nodes.get_indexer(edges["child"]), nodes.get_indexer(edges["parent"])
-    return nodes, reachable(*ends, len(nodes))
+    """The relations of a taxonomy, closed by transitivity; tasks are its nodes, sorted."""
+    edges = edges[["child", "parent"]].drop_duplicates()
+    nodes = sorted({*edges["child"], *edges["parent"]})
+    return TaskRelations(edges, nodes, transitive=True)
+
+
+def _inside(relations, tasks):
+    """Which of some tasks lie inside which of them, as a table of bool."""
+    rows = relations.positions(tasks)
+    return relations.block(rows, rows) > 0
 
 
 RANKS = ("order", "family", "genus", "species")
@@ -218,10 +224,8 @@ def _cub(folder):
     edges = pd.read_csv(folder / "cub200_edges_wikispecies.csv")
     arrays = np.load(folder / "cub200_attributes.npz", allow_pickle=False)
     classes = pd.read_csv(folder / "cub200_taxonomy.csv")["scientific_name"]
-    nodes, inside = _closed(edges)
     taxa = sorted(edges.loc[edges["child_level"].isin(RANKS), "child"])
-    rows = nodes.get_indexer(taxa)
-    inside = inside[rows][:, rows].toarray()
+    inside = _inside(_closed(edges), taxa)
     return _nested("cub", arrays["attributes"] / 100, classes, taxa, inside)
 
 
@@ -243,10 +247,9 @@ def _imagenet(folder):
 
 def _synsets(name, folder, vectors, categories, listed):
     """Categories and what lies above them in WordNet."""
-    nodes, inside = _closed(pd.read_csv(folder / "wordnet30_noun_edges.csv.gz"))
     tasks = sorted({*listed["leaf"], *listed["ancestor"]})
-    rows = nodes.get_indexer(tasks)
-    inside = inside[rows][:, rows].toarray()
+    nouns = _closed(pd.read_csv(folder / "wordnet30_noun_edges.csv.gz"))
+    inside = _inside(nouns, tasks)
     # Directions matter in both embeddings, and all share one that says nothing. A single
     # unit for all features keeps their geometry, and makes means and variances comparable.
     vectors = vectors.astype(float)
@@ -312,8 +315,10 @@ def collapse(below, inside):
     at = np.empty(len(kept), dtype=int)
     at[group[kept]] = np.arange(len(kept))
     heads, tails = np.nonzero(inside & ~alike)
-    heads, tails = at[group[heads]], at[group[tails]]
-    return kept, reachable(heads, tails, len(kept)).toarray()
+    edges = np.unique([at[group[heads]], at[group[tails]]], axis=1)
+    shape = len(kept), len(kept)
+    among = sparse.csr_matrix((np.ones(edges.shape[1]), tuple(edges)), shape)
+    return kept, TaskRelations(among, transitive=True).toarray() > 0
 
 
 # Small ones first.

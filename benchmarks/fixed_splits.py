@@ -14,60 +14,39 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.data import fixed_split, hide, whole
-from sklearn_task2box import PAPER_SETTINGS, BoxRelationEmbedder, TaskPairs
-from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
+from benchmarks.methods import METHODS
+from sklearn_task2box import TaskPairs
 
 
-def main(folder, seeds, paper, precision):
+def main(folder, seeds, paper):
     print(f"{'data':<12}{'method':<20}{'dim':>4}{'AP':>8}{'±':>7}{'AUC':>8}{'seconds':>9}")
     for n in (150, 500):
         X, seen, test = fixed_split(folder, n)
-        report(f"mammals{n}", X, seen, test, seeds, paper, precision)
+        report(f"mammals{n}", X, seen, test, seeds, paper)
     X, relations = whole(folder)
     seen, test = hide(relations.toarray())
-    report("mammals1182", X, seen, test, seeds[:1], False, precision)
+    report("mammals1182", X, seen, test, seeds[:1], False)
 
 
-def report(name, X, seen, test, seeds, paper, precision):
+def report(name, X, seen, test, seeds, paper):
     """Fit every method and print its row."""
     pairs, labels = TaskPairs(X, test[0]), test[1]
-    methods = [
-        ("popularity", "", lambda seed: PopularityBaseline()),
-        ("closure", "", lambda seed: ClosureBaseline()),
-    ]
-    for dim in (2, 5, 20):
-        methods.append(
-            (
-                "boxes",
-                dim,
-                lambda seed, d=dim: BoxRelationEmbedder(
-                    d, precision=precision, random_state=seed
-                ),
-            )
-        )
+    chosen = [("popularity", 0), ("closure", 0)]
+    chosen += [(method, dim) for method in ("boxes", "distilled") for dim in (2, 5, 20)]
     if paper:
-        for dim in (2, 5):
-            methods.append(
-                (
-                    "settings of paper",
-                    dim,
-                    lambda seed, d=dim: BoxRelationEmbedder(
-                        d, random_state=seed, **PAPER_SETTINGS
-                    ),
-                )
-            )
-    for method, dim, make in methods:
+        chosen += [("boxes_paper", 2), ("boxes_paper", 5)]
+    for method, dim in chosen:
         rows = []
         for seed in seeds if dim else [0]:
             started = time.perf_counter()
-            model = make(seed).fit(X, seen)
+            model = METHODS[method].make(seed, dim, None).fit(X, seen)
             seconds = time.perf_counter() - started
             related = model.predict_proba(pairs)[:, 1]
             precision = average_precision_score(labels, related)
             rows.append((precision, roc_auc_score(labels, related), seconds))
         (ap, auc, seconds), spread = np.mean(rows, axis=0), np.std(rows, axis=0)[0]
         print(
-            f"{name:<12}{method:<20}{dim!s:>4}{ap:>8.3f}{spread:>7.3f}{auc:>8.3f}"
+            f"{name:<12}{method:<20}{dim or '':>4}{ap:>8.3f}{spread:>7.3f}{auc:>8.3f}"
             f"{seconds:>9.1f}",
             flush=True,
         )
@@ -78,6 +57,5 @@ if __name__ == "__main__":
     parser.add_argument("--data", required=True, help="folder of the benchmark data")
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
     parser.add_argument("--paper", action="store_true", help="also the paper's settings")
-    parser.add_argument("--precision", default="auto", help="of the boxes' hidden layers")
     given = parser.parse_args()
-    main(given.data, list(range(given.seeds)), given.paper, given.precision)
+    main(given.data, list(range(given.seeds)), given.paper)

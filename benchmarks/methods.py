@@ -1,10 +1,15 @@
 """The methods that the benchmark of relations compares, cheap ones first."""
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sklearn_task2box import PAPER_SETTINGS, BoxRelationEmbedder, baselines
+from sklearn_task2box import (
+    PAPER_SETTINGS,
+    BoxRelationEmbedder,
+    DistilledBoxEmbedder,
+    RelationEnsemble,
+    models,
+)
 
 
 def _always(data):
@@ -18,13 +23,13 @@ class Method:
     Attributes
     ----------
     make : callable
-        ``make(seed, dim, data)`` is an estimator with the interface of BoxRelationEmbedder.
-        Of the data, it may only read what they are made of, such as ``n_means``.
+        ``make(seed, dim, data)`` returns a relation model. Of the data, it may only read
+        what they are made of, such as ``n_means``.
     dims : tuple of int
-        Dimensions of the boxes or half the coordinates of another geometry, such that a
+        Dimensions of the boxes, or half the coordinates of another geometry, so that a
         task has as many numbers in both. (0,) where there is none.
     applies : callable
-        ``applies(data)`` says whether it means anything for these data.
+        ``applies(data)`` returns whether the method means anything for these data.
     random : bool
         Whether the seed makes a difference.
     """
@@ -38,53 +43,55 @@ class Method:
 def _similarity(name, applies=_always):
     def make(seed, dim, data):
         variances = name == "gaussian_kl" and data.n_means is not None
-        return baselines.SimilarityBaseline(name, variances=variances)
+        return models.SimilarityModel(name, variances=variances)
 
     return Method(make, applies=applies, random=False)
 
 
 def _classifier(model):
     def make(seed, dim, data):
-        return baselines.PairClassifier(model=model, random_state=seed)
+        return models.PairClassifier(model=model, random_state=seed)
 
     return Method(make)
 
 
 def _geometry(name):
     def make(seed, dim, data):
-        return baselines.GeometryBaseline(
-            geometry=name, n_components=2 * dim, random_state=seed
-        )
+        return models.GeometryModel(geometry=name, n_components=2 * dim, random_state=seed)
 
     return Method(make, dims=(5, 2))
 
 
-# The fit of one method and dimension serves another, too.
-SERVED = {("boxes", 5): ("teachers", 5)}
-
-
 def _boxes(seed, dim, data):
-    predict_from = "teachers" if ("boxes", dim) in SERVED else "boxes"
-    return BoxRelationEmbedder(dim, predict_from=predict_from, random_state=seed)
+    return BoxRelationEmbedder(dim, random_state=seed)
+
+
+def _distilled(seed, dim, data):
+    student = BoxRelationEmbedder(dim, max_epochs=1200)
+    return DistilledBoxEmbedder(student, random_state=seed)
+
+
+def _paper(seed, dim, data):
+    return BoxRelationEmbedder(dim, random_state=seed, **PAPER_SETTINGS)
+
+
+# One fit of distilled boxes serves the ensemble, too: it is their teacher.
+SERVED = {("distilled", 5): ("ensemble", 5)}
 
 
 def views(method, dim, model):
-    """What to ask for the predictions of each method that a fitted model serves."""
+    """The fitted models, by method, that one fit gives."""
     if (method, dim) not in SERVED:
         return {method: model}
-    boxes = copy.copy(model)
-    boxes._reads_teachers = False  # as a fit with predict_from="boxes": a test says so
-    return {method: boxes, SERVED[method, dim][0]: model}
+    return {method: model, SERVED[method, dim][0]: model.teacher_}
 
 
 METHODS = {
-    "popularity": Method(
-        lambda seed, dim, data: baselines.PopularityBaseline(), random=False
-    ),
-    "closure": Method(lambda seed, dim, data: baselines.ClosureBaseline(), random=False),
-    "random": Method(lambda seed, dim, data: baselines.RandomBaseline(random_state=seed)),
+    "popularity": Method(lambda seed, dim, data: models.PopularityModel(), random=False),
+    "closure": Method(lambda seed, dim, data: models.ClosureModel(), random=False),
+    "random": Method(lambda seed, dim, data: models.RandomModel(random_state=seed)),
     "additive": Method(
-        lambda seed, dim, data: baselines.AdditiveBaseline(),
+        lambda seed, dim, data: models.AdditiveModel(),
         applies=lambda data: data.graded,
         random=False,
     ),
@@ -93,11 +100,10 @@ METHODS = {
     "asymmetric_cosine": _similarity("asymmetric_cosine"),
     "euclidean": _similarity("euclidean"),
     "boxes": Method(_boxes, dims=(5, 2, 20)),
-    "teachers": Method(
-        lambda seed, dim, data: BoxRelationEmbedder(
-            dim, predict_from="teachers", random_state=seed
-        ),
-        dims=(5,),
+    "distilled": Method(_distilled, dims=(5, 2, 20)),
+    # An ensemble has no dimension of its own: 5 is that of the boxes distilled from it.
+    "ensemble": Method(
+        lambda seed, dim, data: RelationEnsemble(random_state=seed), dims=(5,)
     ),
     "linear": _classifier("linear"),
     "order": _geometry("order"),
@@ -107,10 +113,5 @@ METHODS = {
     "bilinear": _geometry("bilinear"),
     "boosted_trees": _classifier("boosted_trees"),
     "mlp": _classifier("mlp"),
-    "boxes_paper": Method(
-        lambda seed, dim, data: BoxRelationEmbedder(
-            dim, random_state=seed, **PAPER_SETTINGS
-        ),
-        dims=(5, 2),
-    ),
+    "boxes_paper": Method(_paper, dims=(5, 2)),
 }

@@ -12,6 +12,7 @@ the most memory that fit and predictions took on top of what the process held be
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import time
@@ -33,7 +34,6 @@ from benchmarks.data import DATA, load
 from benchmarks.methods import METHODS, SERVED, views
 from benchmarks.protocols import PROTOCOLS, split
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs
-from sklearn_task2box.devices import few_threads
 from sklearn_task2box.metrics import (
     best_f1_threshold,
     expected_calibration_error,
@@ -306,6 +306,18 @@ def run(datas, cells, results, jobs=1, limit=3600):
             process.terminate()
 
 
+@contextlib.contextmanager
+def one_thread():
+    """One thread for everything numeric: of torch, and of NumPy and SciPy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _start(data, cell):
     # A fork shares the data and the imported code; both would take longer than most fits.
     # But CUDA cannot be used in one.
@@ -319,7 +331,7 @@ def _start(data, cell):
 
 def _work(sender, data, arguments):
     try:
-        with threadpool_limits(1), few_threads(0), warnings.catch_warnings():
+        with one_thread(), warnings.catch_warnings():
             # Comparators take the epochs they take.
             warnings.simplefilter("ignore", ConvergenceWarning)
             rows = measure(data, *arguments)
@@ -355,7 +367,7 @@ def main(arguments):
     if arguments.quick:
         names, seeds = [name for name in names if name in QUICK], 1
     # One thread: no other may be at work where a process forks.
-    with threadpool_limits(1), few_threads(0):
+    with one_thread():
         datas = [load(name, arguments.data) for name in names]
         cells = list(
             cells_of(datas, arguments.protocols, arguments.methods, seeds, arguments.dims)

@@ -23,12 +23,16 @@ from sklearn.metrics import average_precision_score
 from skorch.callbacks import Callback
 
 from benchmarks import data
+from benchmarks.methods import METHODS
+from benchmarks.relations import one_thread
 from sklearn_task2box import BoxRelationEmbedder, TaskRelations
-from sklearn_task2box.devices import few_threads
+from sklearn_task2box.boxes import overlap
+
+# The parts that are measured by themselves.
+from sklearn_task2box.boxes._index import KnownBoxes
+from sklearn_task2box.boxes._pair_loss import PairTable, pairs_loss
 from sklearn_task2box.metrics import mean_average_precision, reconstruction
-from sklearn_task2box.objectives import CrossEntropy, Objective
-from sklearn_task2box.pairwise import PairTable, pairs_loss
-from sklearn_task2box.queries import KnownBoxes
+from sklearn_task2box.nets import Objective
 
 RESULTS = Path(__file__).parent / "results"
 KEY = ["part", "n", "dim", "method", "metric"]
@@ -112,7 +116,7 @@ def run_epochs(folder, n, dim, method, epochs):
             loop.epoch()
             seconds.append(time.perf_counter() - started)
     else:
-        model = BoxRelationEmbedder(dim, max_epochs=epochs, n_teachers=0, random_state=0)
+        model = BoxRelationEmbedder(dim, max_epochs=epochs, random_state=0)
         model.fit(X, strengths)
         seconds = [row["dur"] for row in model.history_]
     memory = _peak_memory() - before
@@ -128,7 +132,6 @@ def run_nouns(folder, dim, epochs):
         encoder="table",
         init="layout",
         max_epochs=epochs,
-        transitive=True,
         random_state=0,
     ).fit(sparse.identity(n, format="csr"), np.column_stack([members, containers]))
     seconds = time.perf_counter() - started
@@ -172,7 +175,7 @@ def measure_epochs(table, folder):
     """Seconds per epoch and peak memory, both methods in turn."""
     for n, dims in SIZES.items():
         for dim in dims:
-            for method in ("ours", "published"):
+            for method in ("boxes", "published"):
                 if table.get("epoch", n, dim, method, "seconds per epoch") is not None:
                     continue
                 if method == "published" and n * n * dim > MOST_PAIRS_TIMES_DIM:
@@ -188,7 +191,7 @@ class Watch(Callback):
     """When, less its own time, the test pairs are first predicted well enough."""
 
     def __init__(self, pairs, labels, targets, every=5):
-        self.pairs, self.labels = pairs, labels
+        self.pairs, self.labels = torch.from_numpy(pairs), labels
         self.targets, self.every = targets, every
 
     def on_train_begin(self, net, X=None, **kwargs):
@@ -201,10 +204,10 @@ class Watch(Callback):
         now = time.perf_counter()
         net.module_.eval()
         with torch.no_grad():
-            boxes = torch.cat(net.infer(self.features), dim=1).double().numpy()
-        known = KnownBoxes(boxes, net.criterion_.temperature)
-        overlaps = known.overlaps(known, inside=True)
-        precision = average_precision_score(self.labels, overlaps[tuple(self.pairs.T)])
+            boxes = net.infer(self.features)
+        corners = [corner[ends].double() for ends in self.pairs.T for corner in boxes]
+        predicted = overlap(*corners, net.criterion_.temperature)
+        precision = average_precision_score(self.labels, predicted.numpy())
         for target in self.targets:
             if precision >= target and target not in self.reached_:
                 self.reached_[target] = now - self.started - self.own
@@ -214,7 +217,7 @@ class Watch(Callback):
 def measure_targets(table, folder):
     """Seconds to the average precision that the published loop has in the end.
 
-    By a single fit, which the published loop is, too; and the default fit, with teachers.
+    By a single network, which the published loop is, too, and by distilled boxes.
     """
     for n, dim in ((500, 2), (500, 5), (1000, 2), (1000, 5)):
         X, strengths, (pairs, labels) = problem(folder, n)
@@ -225,27 +228,20 @@ def measure_targets(table, folder):
                 loop.epoch()
             final = average_precision_score(labels, loop.predict()[tuple(pairs.T)])
             table.add("target", n, dim, "published", "final AP", value=final)
-        method = "ours, no teachers"
-        if table.get("target", n, dim, method, "fit seconds") is None:
+        if table.get("target", n, dim, "boxes", "fit seconds") is None:
             watch = Watch(pairs, labels, [final])
-            precision, seconds = _timed(
-                X,
-                strengths,
-                pairs,
-                labels,
-                BoxRelationEmbedder(
-                    dim, n_teachers=0, random_state=0, callbacks=[("watch", watch)]
-                ),
-            )
-            reached = watch.reached_.get(final, np.nan)
-            table.add("target", n, dim, method, "seconds to final AP", value=reached)
-            table.add("target", n, dim, method, "AP", value=precision)
-            table.add("target", n, dim, method, "fit seconds", value=seconds - watch.own)
-        if table.get("target", n, dim, "ours", "fit seconds") is None:
-            model = BoxRelationEmbedder(dim, random_state=0)
+            model = BoxRelationEmbedder(dim, random_state=0, callbacks=[("watch", watch)])
             precision, seconds = _timed(X, strengths, pairs, labels, model)
-            table.add("target", n, dim, "ours", "AP", value=precision)
-            table.add("target", n, dim, "ours", "fit seconds", value=seconds)
+            key = "target", n, dim, "boxes"
+            reached = watch.reached_.get(final, np.nan)
+            table.add(*key, "seconds to final AP", value=reached)
+            table.add(*key, "AP", value=precision)
+            table.add(*key, "fit seconds", value=seconds - watch.own)
+        if table.get("target", n, dim, "distilled", "fit seconds") is None:
+            model = METHODS["distilled"].make(0, dim, None)
+            precision, seconds = _timed(X, strengths, pairs, labels, model)
+            table.add("target", n, dim, "distilled", "AP", value=precision)
+            table.add("target", n, dim, "distilled", "fit seconds", value=seconds)
 
 
 def _timed(X, strengths, pairs, labels, model):
@@ -253,20 +249,20 @@ def _timed(X, strengths, pairs, labels, model):
     started = time.perf_counter()
     model.fit(X, strengths)
     seconds = time.perf_counter() - started
-    overlaps = model._table(model.boxes_, model.boxes_)[tuple(pairs.T)]
-    return average_precision_score(labels, overlaps), seconds
+    predicted = model.pairwise_strengths()[tuple(pairs.T)]
+    return average_precision_score(labels, predicted), seconds
 
 
 def measure_fits(table, folder):
     """Whole fits of large problems."""
-    if table.get("fit", 5000, 5, "ours", "fit seconds") is None:
+    if table.get("fit", 5000, 5, "boxes", "fit seconds") is None:
         X, relations, _ = problem(folder, 5000)
         started = time.perf_counter()
         model = BoxRelationEmbedder(random_state=0).fit(X, relations)
         table.add(
-            "fit", 5000, 5, "ours", "fit seconds", value=time.perf_counter() - started
+            "fit", 5000, 5, "boxes", "fit seconds", value=time.perf_counter() - started
         )
-        table.add("fit", 5000, 5, "ours", "MAP", value=reconstruction(model)[0])
+        table.add("fit", 5000, 5, "boxes", "MAP", value=reconstruction(model)[0])
     for dim, epochs in ((5, 0), (5, 3), (3, 0), (2, 0)):
         method = f"layout, {epochs} epochs"
         if table.get("fit", 82115, dim, method, "MAP") is None:
@@ -305,17 +301,17 @@ def measure_gensim(table, folder):
     table.add(*key, "MAP", value=mean_average_precision(strengths, -distances))
 
 
-def measure_bandwidth(table, n=1_000_000, dim=5, n_asked=20):
+def measure_bandwidth(table, n=1_000_000, dim=5, n_queries=20):
     """Bytes per second of queries and of the pair kernel, beside a copy in the same run."""
-    if table.get("machine", n, dim, "ours", "supersets, share of copy") is not None:
+    if table.get("machine", n, dim, "boxes", "supersets, share of copy") is not None:
         return
     rng = np.random.RandomState(0)
     known = taxonomy_of_boxes(n, dim, rng)
     boxes = KnownBoxes(known, 0.25)
     source = torch.from_numpy(known.T)
     target = torch.empty_like(source)
-    rows = torch.from_numpy(rng.choice(n, n_asked))
-    asked = boxes[rows]
+    rows = torch.from_numpy(rng.choice(n, n_queries))
+    queries = boxes[rows]
     size = source.numel() * source.element_size()
     shares = {"supersets": [], "subsets": []}
     copies = []
@@ -323,16 +319,16 @@ def measure_bandwidth(table, n=1_000_000, dim=5, n_asked=20):
         copy = _seconds(lambda: target.copy_(source), 5)
         copies.append(size / copy / 1e9)
         for name, inside in (("supersets", True), ("subsets", False)):
-            query = _seconds(lambda i=inside: boxes.best(asked, 5, i, rows.numpy()), 1)
-            shares[name].append(copy / (query / n_asked))
+            query = _seconds(lambda i=inside: boxes.best(queries, 5, i, rows.numpy()), 1)
+            shares[name].append(copy / (query / n_queries))
     table.add("machine", n, dim, "torch copy", "GB/s", value=np.median(copies))
     for name, values in shares.items():
         table.add(
-            "machine", n, dim, "ours", f"{name}, share of copy", value=np.median(values)
+            "machine", n, dim, "boxes", f"{name}, share of copy", value=np.median(values)
         )
     lower = torch.rand(1000, 20)
     table_of_pairs = PairTable(1000, [0], [1], [1], [1])
-    upper, loss = lower + 1, CrossEntropy()
+    upper, loss = lower + 1, Objective().make_loss(0.5, 1.0).pair_loss
     numbers = torch.rand(1000 * 1000, 20)
     other = torch.empty_like(numbers)
     ratios = [
@@ -340,43 +336,44 @@ def measure_bandwidth(table, n=1_000_000, dim=5, n_asked=20):
         / _seconds(lambda: pairs_loss(lower, upper, 0.5, table_of_pairs, loss), 5)
         for _ in range(7)
     ]
-    key = "machine", 1000, 20, "ours", "pair kernel, n * n * dim numbers, share of copy"
+    key = "machine", 1000, 20, "boxes", "pair kernel, n * n * dim numbers, share of copy"
     table.add(*key, value=np.median(ratios))
 
 
 def measure_overhead(table, folder, n=150, dim=5, epochs=300):
     """What skorch, callbacks and history add to the same steps in a plain loop."""
-    if table.get("machine", n, dim, "ours", "ms per epoch over a plain loop") is not None:
+    if table.get("machine", n, dim, "boxes", "ms per epoch over a plain loop") is not None:
         return
     X, strengths, _ = problem(folder, n)
-    model = BoxRelationEmbedder(dim, max_epochs=epochs, n_teachers=0, random_state=0)
+    model = BoxRelationEmbedder(dim, max_epochs=epochs, random_state=0)
     differences = []
     for _ in range(5):
         model.fit(X, strengths)
         ours = np.median([row["dur"] for row in model.history_])
-        differences.append(1000 * (ours - plain_epoch(model, epochs)))
-    table.add("machine", n, dim, "ours", "ms per epoch", value=1000 * ours)
-    key = "machine", n, dim, "ours", "ms per epoch over a plain loop"
+        differences.append(1000 * (ours - plain_epoch(model, X, epochs)))
+    table.add("machine", n, dim, "boxes", "ms per epoch", value=1000 * ours)
+    key = "machine", n, dim, "boxes", "ms per epoch over a plain loop"
     table.add(*key, value=np.median(differences))
 
 
-def plain_epoch(model, epochs):
+def plain_epoch(model, X, epochs):
     """Median seconds of the steps of a fit, in a loop of plain torch."""
-    features = torch.from_numpy(model._prepared)
-    observed = model._relations.observed()
+    features = model.encoder_.read(X)
+    objective = Objective.of(model.objective)
+    observed = model.relations_.observed()
     heads, tails, strengths, unknown = observed.listed()
-    weights = (1 + (model.positive_weight - 1) * strengths) * ~unknown
+    weights = (1 + (objective.positive_weight - 1) * strengths) * ~unknown
     pairs = PairTable(observed.n_tasks, heads, tails, strengths, weights)
-    encoder = copy.deepcopy(model.net_.module_)
-    objective = Objective(CrossEntropy(), model.temperature_)
+    loss = objective.make_loss(model.temperature_, model.exponent_)
+    encoder = copy.deepcopy(model.encoder_).float()
     optimizer = torch.optim.AdamW(encoder.parameters(), weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=epochs)
     seconds = []
-    with few_threads(observed.n_observed):
+    with one_thread():  # as a fit of few tasks
         for _ in range(epochs):
             started = time.perf_counter()
             optimizer.zero_grad()
-            objective(encoder(features, prepared=True), pairs).backward()
+            loss(encoder(features, prepared=True), pairs).backward()
             torch.nn.utils.clip_grad_norm_(encoder.parameters(), model.max_gradient_norm)
             optimizer.step()
             schedule.step()
@@ -413,7 +410,7 @@ def print_profile(folder, epochs=40, most=9):
     """Which of torch's operations take the time of a fit."""
     for n, dim in ((150, 5), (1000, 2), (1000, 20), (5000, 5)):
         X, strengths, _ = problem(folder, n)
-        model = BoxRelationEmbedder(dim, max_epochs=epochs, n_teachers=0, random_state=0)
+        model = BoxRelationEmbedder(dim, max_epochs=epochs, random_state=0)
         model.fit(X, strengths)  # the first one also loads code
         with torch.profiler.profile(
             activities=[torch.profiler.ProfilerActivity.CPU]
@@ -439,18 +436,18 @@ def report(table):
     )
     for metric in ("seconds per epoch", "peak memory, MB"):
         if metric in epochs and "published" in epochs[metric]:
-            ratio = epochs[metric]["published"] / epochs[metric]["ours"]
-            epochs[metric, "published / ours"] = ratio
+            ratio = epochs[metric]["published"] / epochs[metric]["boxes"]
+            epochs[metric, "published / boxes"] = ratio
     print("\n", epochs.sort_index(axis=1).to_string(float_format="{:.4g}".format), sep="")
     targets = rows[rows["part"] == "target"].pivot_table(
         index=["n", "dim"], columns=["method", "metric"], values="value"
     )
-    if "ours, no teachers" in targets and "seconds per epoch" in epochs:
+    if "boxes" in targets and "seconds per epoch" in epochs:
         whole = epochs["seconds per epoch"]["published"] * EPOCHS_OF_PUBLISHED
         targets["published", "seconds of 1,350 epochs"] = whole.reindex(targets.index)
-        targets["published / ours, no teachers", "seconds to the same AP"] = (
+        targets["published / boxes", "seconds to the same AP"] = (
             targets["published", "seconds of 1,350 epochs"]
-            / targets["ours, no teachers", "seconds to final AP"]
+            / targets["boxes", "seconds to final AP"]
         )
     print("\n", targets.T.to_string(float_format="{:.4g}".format), sep="")
     for part in ("fit", "machine"):
@@ -465,13 +462,13 @@ def draw(epochs):
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-    styles = {"ours": "o-", "published": "s--"}
+    styles = {"boxes": "o-", "published": "s--"}
     for ax, metric in zip(axes, ("seconds per epoch", "peak memory, MB"), strict=True):
         for color, dim in zip(("C0", "C1", "C2"), (2, 5, 20), strict=True):
             for method, style in styles.items():
                 values = epochs[metric].xs(dim, level="dim")[method].dropna()
                 label = (
-                    f"{'this package' if method == 'ours' else 'published loop'}, {dim}-d"
+                    f"{'this package' if method == 'boxes' else 'published loop'}, {dim}-d"
                 )
                 ax.loglog(values.index, values, style, color=color, label=label, ms=4)
         ax.set(xlabel="tasks", ylabel=metric)

@@ -21,9 +21,9 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs
-from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
 from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.metrics import relation_score
+from sklearn_task2box.models import ClosureBaseline, PopularityBaseline
 
 SEEDS = (0, 1)
 METHODS = {

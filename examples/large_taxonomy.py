@@ -17,12 +17,12 @@ from sklearn_task2box import BoxRelationEmbedder
 from sklearn_task2box.metrics import reconstruction
 
 
-def main(folder, asked, complete):
+def main(folder, queries, complete):
     if folder is None:
         print(
             "No folder given: a random graph of 3,000 tasks takes the place of WordNet.\n"
         )
-        edges, asked = random_graph(), ["task 2987", "task 1500"]
+        edges, queries = random_graph(), ["task 2987", "task 1500"]
     else:
         path = Path(folder) / "wordnet30_noun_edges.csv.gz"
         if not path.exists():
@@ -32,36 +32,33 @@ def main(folder, asked, complete):
 
     started = time.perf_counter()
     embedder = BoxRelationEmbedder(
-        5,
-        encoder="table",
-        init="layout",
-        max_epochs=0,
-        transitive=True,
-        random_state=0,
+        5, encoder="table", init="layout", max_epochs=0, random_state=0
     )
-    # One column for each task: there are no features.
+    # One column for each task: there are no features. The rows of a sparse matrix have no
+    # names, so the edges are pairs of positions; their transitive closure is added.
     X = one_hot(range(len(names)), names)
     embedder.fit(X, edges.apply(names.get_indexer))
     seconds = time.perf_counter() - started
     print(f"{len(names):,} tasks, {len(edges):,} relations: fitted in {seconds:.1f} s")
+    print(f"transitive closure: {embedder.relations_.closure}")
 
-    for name in asked:
+    for name in queries:
         row = one_hot([names.get_loc(name)], names)
-        found, strengths = embedder.supersets(row, k=min(8, len(names)))
+        found, strengths = embedder.supersets(row, k=min(8, len(names) - 1))
         above = [names[i] for i, s in zip(found[0], strengths[0], strict=True) if s > 0.99]
-        print(f"  {name} lies in {', '.join(above[1:])}")  # without itself
+        print(f"  {name} lies in {', '.join(above)}")
 
-    # A new concept is placed at once, and the other boxes stay where they are.
+    # A new concept gets its box at once, and the other boxes stay where they are.
     before = embedder.boxes_
     started = time.perf_counter()
     new = "one more concept"
     names = names.append(pd.Index([new]))
-    relation = [(len(names) - 1, names.get_loc(asked[0]))]
+    relation = [(len(names) - 1, names.get_loc(queries[0]))]
     embedder.partial_fit(one_hot([len(names) - 1], names), relation)
     seconds = time.perf_counter() - started
     assert (embedder.boxes_[:-1] == before).all()
-    indices, _ = embedder.supersets(one_hot([len(names) - 1], names), k=2)
-    print(f"\n{new!r}, placed in {seconds:.1f} s, lies in {names[indices[0, 1]]}")
+    indices, _ = embedder.supersets(one_hot([len(names) - 1], names), k=1)
+    print(f"\n{new!r}, added in {seconds:.1f} s, lies in {names[indices[0, 0]]}")
 
     if complete:
         started = time.perf_counter()

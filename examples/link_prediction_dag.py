@@ -20,8 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_task2box import BoxRelationEmbedder, TaskLinkClassifier, TaskPairs
-from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
 from sklearn_task2box.datasets import load_digits_tasks
+from sklearn_task2box.models import ClosureModel, PopularityModel
 
 # %%
 # A networkx graph whose nodes are names; the index of the features names the same tasks.
@@ -40,13 +40,13 @@ pairs, y = TaskPairs.from_graph(graph, X, negatives="all", random_state=0)
 print(f"{len(pairs)} ordered pairs, {y.mean():.1%} of them related")
 
 # %%
-# Unseen relations among known tasks, beside what the graph says without any feature.
-# Without teachers, each of the fits to come takes a fifteenth of the time.
-embedder = BoxRelationEmbedder(n_teachers=0, random_state=0)
+# Unseen relations among known tasks, beside what the graph tells without any feature. With
+# set_output, the names of the tasks pass through the scaler.
+boxes = make_pipeline(StandardScaler(), BoxRelationEmbedder(random_state=0))
 models = {
-    "boxes": make_pipeline(StandardScaler(), embedder),
-    "closure": ClosureBaseline(),
-    "popularity": PopularityBaseline(),
+    "boxes": boxes.set_output(transform="pandas"),
+    "closure": ClosureModel(),
+    "popularity": PopularityModel(),
 }
 for name, model in models.items():
     scores = cross_validate(
@@ -63,7 +63,7 @@ links.fit(train, y_train)
 print(classification_report(y_test, links.predict(test), target_names=["apart", "inside"]))
 
 # %%
-# The links it is surest of among the pairs it was not shown.
+# The strongest links among the pairs that were held out.
 proba = links.predict_proba(test)[:, 1]
 for k in np.argsort(-proba, kind="stable")[:5]:
     u, v = X.index[test.pairs[k]]

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold
 
-from sklearn_task2box import BoxRelationEmbedder
+from sklearn_task2box import BoxRelationEmbedder, TaskRelations
 
 
 def read_carnivores(folder):
@@ -55,15 +55,17 @@ else:
 print(f"{len(X)} concepts, {taxonomy.number_of_edges()} edges")
 
 
-def fit_boxes(X, taxonomy):
-    """Boxes of the concepts of X."""
-    # Without teachers a fit takes a tenth of the time, and is as good for these questions.
-    embedder = BoxRelationEmbedder(
-        box_dim=10, n_teachers=0, max_epochs=200, transitive=True, random_state=0
-    )
-    closed = nx.transitive_closure_dag(taxonomy)  # what lies in a parent held out, too
-    return embedder.fit(X, closed.subgraph(X.index))
+def fit_boxes(known, relations):
+    """Boxes of the known concepts."""
+    # A slice of the relations keeps what is implied by way of a concept held out.
+    embedder = BoxRelationEmbedder(box_dim=10, max_epochs=200, random_state=0)
+    return embedder.fit(known, relations[relations.positions(known.index)])
 
+
+# %%
+# Of a plain taxonomy, only direct parents are given; what transitivity implies is added.
+relations = TaskRelations(taxonomy, tasks=X.index)
+print(relations)
 
 # %%
 # New concepts
@@ -74,7 +76,7 @@ rng = np.random.RandomState(0)
 leaves = [name for name in X.index if taxonomy.in_degree(name) == 0]
 novel = list(rng.choice(leaves, len(leaves) // 10, replace=False))
 known = X.drop(index=novel)
-embedder = fit_boxes(known, taxonomy)
+embedder = fit_boxes(known, relations)
 
 
 def suggest_parents(embedder, x, k=3, strength=0.5):
@@ -103,9 +105,9 @@ print(f"and {sum(related)} something that contains them.")
 # %%
 # Misplaced concepts
 # ------------------
-# Some leaves are moved to a parent drawn at random. A fold at a time, concepts are
-# forgotten, and placed again by their features: the ones that lie least in what is said to
-# be their parent are looked at first.
+# Some leaves are moved to a parent drawn at random. A fold at a time, leaves are held out,
+# and get their boxes from their features: the ones that lie least in their stated parent
+# are looked at first.
 moved = [str(name) for name in rng.choice(leaves, max(5, len(leaves) // 20), replace=False)]
 inner = [name for name in X.index if taxonomy.in_degree(name) > 0]
 damaged = taxonomy.copy()
@@ -114,12 +116,13 @@ for name in moved:
     damaged.remove_edges_from(list(taxonomy.out_edges(name)))
     damaged.add_edge(name, str(rng.choice(wrong)))
 
+relations = TaskRelations(damaged, tasks=X.index)
 fits = pd.Series(np.nan, index=leaves)
-for _, held in KFold(4, shuffle=True, random_state=0).split(leaves):
-    asked = [leaves[i] for i in held]
-    embedder = fit_boxes(X.drop(index=asked), damaged)
-    strengths = pd.DataFrame(embedder.predict_proba(X.loc[asked]), asked, embedder.tasks_)
-    for name in asked:
+for _, rows in KFold(4, shuffle=True, random_state=0).split(leaves):
+    held = [leaves[i] for i in rows]
+    embedder = fit_boxes(X.drop(index=held), relations)
+    strengths = pd.DataFrame(embedder.predict_proba(X.loc[held]), held, embedder.tasks_)
+    for name in held:
         fits[name] = max(strengths.loc[name, parent] for parent in damaged.successors(name))
 
 fits = fits.sort_values()

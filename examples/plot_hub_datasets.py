@@ -28,6 +28,7 @@ from sklearn.metrics import pairwise_distances
 
 from sklearn_task2box import BoxRelationEmbedder
 from sklearn_task2box.display import BoxDisplay
+from sklearn_task2box.nets import Objective
 from sklearn_task2box.representations import DatasheetRepresentation
 
 
@@ -108,8 +109,7 @@ embedder = BoxRelationEmbedder(
     box_dim=2,
     encoder="table",
     learning_rate=0.1,
-    squareness_weight=1.0,
-    exponent=0.5,
+    objective=Objective(squareness_weight=1.0, exponent=0.5),
     temperature=0.04,
     max_epochs=1000,
     random_state=0,

@@ -65,7 +65,7 @@ else:
     print("Data: generated tasks, since there is no taskonomy_affinity.csv")
 
 # %%
-# Few tasks and features: a fit with its teachers takes seconds.
+# Twenty-five tasks at most: a fit takes seconds. Relations that are not known are NaN.
 X = DatasheetRepresentation().fit_transform(attributes)
 strengths = inside.to_numpy(copy=True)
 np.fill_diagonal(strengths, np.nan)

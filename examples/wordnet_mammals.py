@@ -22,8 +22,8 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
-from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
 from sklearn_task2box.metrics import relation_score
+from sklearn_task2box.models import ClosureBaseline, PopularityBaseline
 
 # With fewer, a fifth of them may stand in no relation to the others.
 FEWEST = 20

@@ -11,9 +11,9 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_task2box.embedder import BoxRelationEmbedder
-from sklearn_task2box.forms import some
 from sklearn_task2box.relations import TaskPairs, TaskRelations
-from sklearn_task2box.wrapped import unwrapped
+from sklearn_task2box.relations._names import some
+from sklearn_task2box.utils._wrapped import unwrapped
 
 
 class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
@@ -21,15 +21,17 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
 
     A sample is an ordered pair (i, j) of tasks, of class 1 if i lies inside j. ``fit``
     trains a clone of ``embedder`` on the features of all tasks and on the relations that
-    the training pairs observe, and on no others. So scikit-learn's cross-validation over
+    the training pairs state or imply by transitivity. So scikit-learn's cross-validation over
     pairs asks how well unseen relations among known tasks are predicted.
 
     Parameters
     ----------
     embedder : estimator, default=None
-        A BoxRelationEmbedder, a Pipeline that ends in one, or an estimator with the same
-        interface: ``fit(X, TaskRelations)`` and ``predict_proba(TaskPairs)``. None is
+        A relation model, or a Pipeline that ends in one. None is
         ``BoxRelationEmbedder()``.
+    transitive : bool or "auto", default="auto"
+        Whether pairs without a label that the labels imply by transitivity are learned as
+        related, see :class:`TaskRelations`. A labelled pair is learned as labelled.
     pos_label : bool, int, float or str, default=None
         The label of related pairs. None is the larger of two numbers, such as 1 or True;
         labels that are text need it.
@@ -60,8 +62,9 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
-    def __init__(self, embedder=None, *, pos_label=None):
+    def __init__(self, embedder=None, *, transitive="auto", pos_label=None):
         self.embedder = embedder
+        self.transitive = transitive
         self.pos_label = pos_label
 
     def fit(self, X, y):
@@ -107,12 +110,17 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         heads, tails = X.pairs.T
         edges = list(zip(heads.tolist(), tails.tolist(), related * 1.0, strict=True))
         _check_consistent(X, related)
-        relations = TaskRelations(edges, np.arange(X.X.shape[0]), unobserved="unknown")
+        relations = TaskRelations(
+            edges,
+            np.arange(X.X.shape[0]),
+            unobserved="unknown",
+            transitive=self.transitive,
+        )
         embedder = BoxRelationEmbedder() if self.embedder is None else clone(self.embedder)
         if not hasattr(embedder, "predict_proba"):
             raise ValueError(
-                "embedder must predict relations, as BoxRelationEmbedder and the baselines "
-                f"do, or be a Pipeline that ends in one; {embedder!r} has no predict_proba."
+                "embedder must predict relations, as BoxRelationEmbedder and the other "
+                f"relation models do, or be a Pipeline that ends in one; {embedder!r} has no predict_proba."
             )
         embedder.fit(X.X, relations)
         self.embedder_ = embedder

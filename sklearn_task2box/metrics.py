@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from sklearn_task2box.wrapped import unwrapped
+from sklearn_task2box.utils._wrapped import unwrapped
 
 
 def relation_score(strengths, predicted, graded=None):
@@ -224,8 +224,8 @@ def explained_deviance(strengths, predicted, weights=None):
     else:
         weights = np.ones(len(strengths))
 
-    def cross_entropy(said):
-        entropies = xlogy(strengths, said) + xlogy(1 - strengths, 1 - said)
+    def cross_entropy(predictions):
+        entropies = xlogy(strengths, predictions) + xlogy(1 - strengths, 1 - predictions)
         return -(weights * entropies).sum()
 
     mean, least = np.average(strengths, weights=weights), cross_entropy(strengths)
@@ -260,6 +260,57 @@ def _shares(strengths, predicted):
                 f"{values.max():.3g}."
             )
     return strengths, predicted
+
+
+def average_precision_beyond_closure(strengths, predicted, implied):
+    """Average precision over the pairs that the closure of the training pairs leaves open.
+
+    A held-out pair that follows from the training pairs by transitivity measures nothing
+    about learning: of a tree whose pairs are split at random, most held-out pairs do.
+
+    Parameters
+    ----------
+    strengths : array-like of shape (n_pairs,)
+        True strengths, in [0, 1]; at least 0.5 counts as related.
+    predicted : array-like of shape (n_pairs,)
+    implied : array-like of bool, of shape (n_pairs,)
+        Whether the closure of the training pairs implies the pair. A
+        :class:`~sklearn_task2box.models.ClosureModel` fitted to them gives implied pairs a
+        strength above 0.5, and all others at most 0.5.
+
+    Returns
+    -------
+    score : float
+        In [0, 1], higher is better.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a value is NaN, ``implied`` is not boolean, or the pairs that are
+        left are all related or all unrelated.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.metrics import average_precision_beyond_closure
+    >>> strengths, predicted = [1, 1, 0, 0], [0.9, 0.4, 0.6, 0.1]
+    >>> average_precision_beyond_closure(strengths, predicted, [True, False, False, False])
+    0.5
+    """
+    strengths, predicted = _columns(strengths, predicted)
+    implied = column_or_1d(implied)
+    check_consistent_length(strengths, implied)
+    if implied.dtype != bool:
+        raise ValueError(
+            f"implied must be True or False for each pair; got the type {implied.dtype}. "
+            "Cut strengths of a ClosureModel: strengths > 0.5."
+        )
+    left = ~implied
+    if not left.any():
+        raise ValueError(
+            f"The closure of the training pairs implies all {len(implied)} pairs, so none "
+            "is left to be scored. Hold out more pairs, or whole tasks."
+        )
+    return _average_precision(strengths[left], predicted[left], None)
 
 
 def best_f1_threshold(strengths, predicted, weights=None):
@@ -385,7 +436,7 @@ def reconstruction(embedder, relations=None):
     ValueError
         If they are of other tasks, or relate none.
     """
-    return _mean_ranking(embedder._reconstructed(relations))
+    return _mean_ranking(embedder.ranked_containers(relations))
 
 
 def _rows(strengths, predicted):
@@ -428,14 +479,14 @@ def _f1(strengths, predicted, threshold):
 
 
 def _roc_auc(strengths, predicted, threshold):
-    return float(roc_auc_score(_told_apart(strengths), predicted))
+    return float(roc_auc_score(_related_or_not(strengths), predicted))
 
 
 def _average_precision(strengths, predicted, threshold):
-    return float(average_precision_score(_told_apart(strengths), predicted))
+    return float(average_precision_score(_related_or_not(strengths), predicted))
 
 
-def _told_apart(strengths):
+def _related_or_not(strengths):
     """Which pairs are related, by half or more; some must be, and some not."""
     related = strengths >= 0.5
     if related.all() or not related.any():
@@ -456,7 +507,7 @@ def _neg_mean_rank(strengths, predicted, heads):
 
 
 def _by_task(strengths, predicted, heads):
-    related = _told_apart(strengths)
+    related = _related_or_not(strengths)
     order = np.argsort(heads, kind="stable")
     starts = np.flatnonzero(np.diff(heads[order])) + 1
     return zip(
@@ -498,14 +549,14 @@ class RelationScorer:
         if not hasattr(predictor, "compare"):
             raise TypeError(
                 f"A {type(predictor).__name__} does not predict relations of tasks: "
-                f"{self!r} scores a BoxRelationEmbedder, a baseline, or a Pipeline or "
+                f"{self!r} scores a relation model, or a Pipeline or "
                 "search that ends in one. The samples of a TaskLinkClassifier are pairs; "
                 f"score it by name, scoring={self.name!r}."
             )
         for step in before:
             X = step.transform(X)
         if self.name in _SCORES_BY_TASK:
-            strengths, predicted, heads = predictor._compare(X, y, by_task=True)
+            strengths, predicted, heads = predictor.compare(X, y, by_task=True)
             _check_related(strengths)
             return _SCORES_BY_TASK[self.name](strengths, predicted, heads)
         strengths, predicted = predictor.compare(X, y)
@@ -532,7 +583,7 @@ def make_relation_scorer(name):
     -------
     scorer : callable
         For the ``scoring`` argument of GridSearchCV and the like, with a
-        BoxRelationEmbedder, a baseline, or a Pipeline or search that ends in one.
+        relation model, or a Pipeline or search that ends in one.
 
     Raises
     ------

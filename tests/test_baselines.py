@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_task2box import TaskLinkClassifier, TaskPairs, TaskRelations
-from sklearn_task2box.baselines import (
+from sklearn_task2box.metrics import make_relation_scorer, relation_score
+from sklearn_task2box.models import (
     AdditiveBaseline,
     ClosureBaseline,
     GeometryBaseline,
@@ -26,7 +27,6 @@ from sklearn_task2box.baselines import (
     RandomBaseline,
     SimilarityBaseline,
 )
-from sklearn_task2box.metrics import make_relation_scorer, relation_score
 
 X, GRAPH = make_taxonomy()
 N = len(X)

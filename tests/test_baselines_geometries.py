@@ -10,8 +10,8 @@ from sklearn.metrics import average_precision_score
 from torch.nn import functional as F
 
 from sklearn_task2box import TaskPairs
-from sklearn_task2box.baselines import GeometryBaseline
-from sklearn_task2box.baselines.geometries import GEOMETRIES
+from sklearn_task2box.models import GeometryBaseline
+from sklearn_task2box.models._geometry import GEOMETRIES
 
 X, GRAPH = make_taxonomy()
 N = len(X)

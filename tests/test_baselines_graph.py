@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import average_precision_score
 
 from sklearn_task2box import TaskPairs, TaskRelations
-from sklearn_task2box.baselines import (
+from sklearn_task2box.models import (
     AdditiveBaseline,
     ClosureBaseline,
     PopularityBaseline,

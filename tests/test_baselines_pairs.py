@@ -5,14 +5,14 @@ import pytest
 import torch
 from conftest import make_taxonomy
 from sklearn.metrics import average_precision_score
+from sklearn_task2box.nets._training import PairDataset
 from torch.nn import functional as F
 
 from sklearn_task2box import TaskPairs
-from sklearn_task2box.baselines import PairClassifier, PopularityBaseline
-from sklearn_task2box.baselines.nets import PairEpochs, PairNet
-from sklearn_task2box.baselines.pairs import PairMLP
-from sklearn_task2box.relations import as_relations
-from sklearn_task2box.training import PairDataset
+from sklearn_task2box.models import PairClassifier, PopularityBaseline
+from sklearn_task2box.models._pair_nets import PairEpochs, PairNet
+from sklearn_task2box.models._pairs import PairMLP
+from sklearn_task2box.relations._task_relations import as_relations
 
 X, GRAPH = make_taxonomy()
 N = len(X)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sklearn_task2box.baselines import sampling
-from sklearn_task2box.baselines.sampling import Sampler
-from sklearn_task2box.relations import as_relations
+from sklearn_task2box.models import sampling
+from sklearn_task2box.models._sampling import Sampler
+from sklearn_task2box.relations._task_relations import as_relations
 
 N = 20
 

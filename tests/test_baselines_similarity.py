@@ -9,8 +9,8 @@ from scipy.stats import rankdata
 from sklearn.metrics import d2_log_loss_score
 
 from sklearn_task2box import TaskPairs
-from sklearn_task2box.baselines import SimilarityBaseline
 from sklearn_task2box.datasets import load_digits_tasks
+from sklearn_task2box.models import SimilarityBaseline
 
 # Rows 1 and 2 stand for the container and the member below.
 EDGES = [(2, 1), (3, 1)]

@@ -13,8 +13,8 @@ from benchmarks import methods, relations, tables
 from benchmarks.data import CONFIG_COLUMNS, DATA, RelationData, collapse, load
 from benchmarks.protocols import PROTOCOLS, divide, split, thin
 from sklearn_task2box import BoxRelationEmbedder
-from sklearn_task2box.baselines import GeometryBaseline, PopularityBaseline
-from sklearn_task2box.features import names_say_variances
+from sklearn_task2box.models import GeometryBaseline, PopularityBaseline
+from sklearn_task2box.utils._features import names_say_variances
 
 SEEDED = [protocol for protocol in PROTOCOLS if protocol != "fixed"]
 

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, logit
-
-from sklearn_task2box.calibration import AS_SAID, Calibration
+from sklearn_task2box.utils._calibration import AS_SAID, Calibration
 
 strengths = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
 lines = st.builds(Calibration, st.floats(0.2, 5), st.floats(-5, 5))

@@ -37,8 +37,8 @@ from sklearn_task2box import (
     TaskPairs,
     TaskRelations,
 )
-from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
 from sklearn_task2box.metrics import make_relation_scorer
+from sklearn_task2box.models import ClosureBaseline, PopularityBaseline
 
 X, GRAPH = make_taxonomy()
 N = len(X)

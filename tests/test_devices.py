@@ -14,7 +14,7 @@ from scipy import sparse
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, devices, pairwise, roles
 from sklearn_task2box import embedder as module_of_embedder
-from sklearn_task2box.devices import few_threads, is_mixed, resolve_device, seeded
+from sklearn_task2box.utils._devices import few_threads, is_mixed, resolve_device, seeded
 
 QUICK = {
     "hidden_layer_sizes": (16, 8),

@@ -21,10 +21,10 @@ from sklearn_task2box import (
     TaskPairs,
     TaskRelations,
 )
-from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
+from sklearn_task2box.boxes._geometry import overlap
 from sklearn_task2box.datasets import load_digits_tasks
-from sklearn_task2box.geometry import overlap
 from sklearn_task2box.metrics import make_relation_scorer, reconstruction, relation_score
+from sklearn_task2box.models import ClosureBaseline, PopularityBaseline
 
 QUICK = {
     "max_epochs": 60,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_task2box.encoders import MLP, BoxEncoder, Table
-from sklearn_task2box.features import preparation
+from sklearn_task2box.nets._encoders import MLP, BoxEncoder, Table
+from sklearn_task2box.utils._features import preparation
 
 
 def test_the_layers_of_a_perceptron():

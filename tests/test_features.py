@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy import sparse
 
-from sklearn_task2box.encoders import BoxEncoder
-from sklearn_task2box.features import (
+from sklearn_task2box.nets._encoders import BoxEncoder
+from sklearn_task2box.utils._features import (
     hot_columns,
     means_and_variances,
     names_say_variances,

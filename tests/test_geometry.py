@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sklearn_task2box.geometry import (
+from sklearn_task2box.boxes._geometry import (
     intersection,
     log_overlap,
     log_softplus,

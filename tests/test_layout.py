@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_task2box.layout import layout, place
+from sklearn_task2box.boxes._layout import layout, place
 
 
 def contained(lower, upper):

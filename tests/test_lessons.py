@@ -10,16 +10,16 @@ from conftest import few_of
 from joblib import Parallel
 from scipy import sparse
 from sklearn.metrics import average_precision_score, log_loss
+from sklearn_task2box.nets._training import FinishedEpochs
+from sklearn_task2box.teachers import MAX_TASKS, N_TEACHERS, teacher_settings
+from sklearn_task2box.utils._calibration import AS_SAID
 from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_task2box import BoxRelationEmbedder, TaskRelations, lessons
-from sklearn_task2box.calibration import AS_SAID
 from sklearn_task2box.datasets import load_digits_tasks
-from sklearn_task2box.encoders import Stack
 from sklearn_task2box.metrics import best_f1_threshold
-from sklearn_task2box.teachers import MAX_TASKS, N_TEACHERS, teacher_settings
-from sklearn_task2box.training import FinishedEpochs
+from sklearn_task2box.nets._encoders import Stack
 
 QUICK = {"max_epochs": 60, "hidden_layer_sizes": (32,), "random_state": 0}
 

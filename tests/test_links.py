@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
 from sklearn_task2box import BoxRelationEmbedder, TaskLinkClassifier, TaskPairs
-from sklearn_task2box.baselines import ClosureBaseline, PopularityBaseline
+from sklearn_task2box.models import ClosureBaseline, PopularityBaseline
 
 
 def test_the_snippet_for_tasks(named_taxonomy):

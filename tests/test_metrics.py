@@ -15,7 +15,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
-from sklearn_task2box.baselines import PopularityBaseline
 from sklearn_task2box.metrics import (
     best_f1_threshold,
     expected_calibration_error,
@@ -28,6 +27,7 @@ from sklearn_task2box.metrics import (
     relation_score,
     spearman,
 )
+from sklearn_task2box.models import PopularityBaseline
 
 
 def quick():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_task2box.objectives import CrossEntropy, Objective, SquaredError
-from sklearn_task2box.pairwise import PairList, PairTable
+from sklearn_task2box.boxes._pair_loss import PairList, PairTable
+from sklearn_task2box.nets._objectives import CrossEntropy, Objective, SquaredError
 
 rng = np.random.RandomState(0)
 LOWER = rng.normal(size=(6, 3))

@@ -11,6 +11,8 @@ from sklearn.base import clone
 from sklearn.metrics import average_precision_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn_task2box.opinions import Weights, agree, weigh
+from sklearn_task2box.utils._calibration import Calibration
 
 from sklearn_task2box import (
     BoxRelationEmbedder,
@@ -18,10 +20,8 @@ from sklearn_task2box import (
     TaskPairs,
     TaskRelations,
 )
-from sklearn_task2box.calibration import Calibration
 from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.metrics import reconstruction
-from sklearn_task2box.opinions import Weights, agree, weigh
 
 QUICK = {
     "max_epochs": 60,

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pretended import PretendedCuda
 
-from sklearn_task2box.geometry import intersection, log_volume
-from sklearn_task2box.objectives import CrossEntropy, SquaredError
-from sklearn_task2box.pairwise import PairList, PairTable, pairs_loss
+from sklearn_task2box.boxes._geometry import intersection, log_volume
+from sklearn_task2box.boxes._pair_loss import PairList, PairTable, pairs_loss
+from sklearn_task2box.nets._objectives import CrossEntropy, SquaredError
 
 TEMPERATURE = 0.3
 

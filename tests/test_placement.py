@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
+from sklearn_task2box.boxes._geometry import log_overlap
+from sklearn_task2box.boxes._out_of_sample import _SharedVolumes, placed
 from sklearn_task2box.datasets import load_digits_tasks
-from sklearn_task2box.geometry import log_overlap
-from sklearn_task2box.objectives import CrossEntropy, SquaredError
-from sklearn_task2box.placement import _SharedVolumes, placed
-from sklearn_task2box.relations import as_relations
+from sklearn_task2box.nets._objectives import CrossEntropy, SquaredError
+from sklearn_task2box.relations._task_relations import as_relations
 
 QUICK = {"max_epochs": 60, "hidden_layer_sizes": (32,), "random_state": 0, "n_teachers": 1}
 
@@ -103,7 +103,7 @@ def test_each_task_is_placed_by_itself(scene, monkeypatch):
     together = place(slice(None))
     alone = torch.cat([place(slice(i, i + 1)) for i in range(len(start))])
     torch.testing.assert_close(alone, together, rtol=0, atol=1e-8)
-    monkeypatch.setattr("sklearn_task2box.placement._BLOCK", 2 * known.numel())
+    monkeypatch.setattr("sklearn_task2box.boxes._out_of_sample._BLOCK", 2 * known.numel())
     torch.testing.assert_close(place(slice(None)), together, rtol=0, atol=1e-8)
 
 

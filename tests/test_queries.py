@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_task2box import queries
-from sklearn_task2box.geometry import overlap
+from sklearn_task2box.boxes._geometry import overlap
+from sklearn_task2box.boxes._index import KnownBoxes, graph_of, rankings
 from sklearn_task2box.metrics import mean_average_precision
-from sklearn_task2box.queries import KnownBoxes, graph_of, rankings
-from sklearn_task2box.relations import TaskRelations
+from sklearn_task2box.relations._task_relations import TaskRelations
 
 TEMPERATURE = 0.2
 

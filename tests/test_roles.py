@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
+from sklearn_task2box.roles import TableCrossEntropy, fit_roles
 
 from sklearn_task2box import TaskRelations
-from sklearn_task2box.roles import TableCrossEntropy, fit_roles
 
 
 def test_roles_learn_both_directions(taxonomy):

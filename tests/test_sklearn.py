@@ -1,14 +1,54 @@
-"""scikit-learn's own checks."""
+"""scikit-learn's own checks of estimators, all of them, with no failure expected."""
 
 import os
 
-os.environ.setdefault("SCIPY_ARRAY_API", "1")
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy: else a check is skipped
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_task2box import BoxRelationEmbedder
+from sklearn_task2box import BoxRelationEmbedder, DistilledBoxEmbedder, RelationEnsemble
+from sklearn_task2box.models import (
+    AdditiveModel,
+    ClosureModel,
+    GeometryModel,
+    PairClassifier,
+    PopularityModel,
+    RandomModel,
+    SimilarityModel,
+)
+from sklearn_task2box.representations import DuplicateIndicator
+
+SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5}
 
 
-@parametrize_with_checks([BoxRelationEmbedder(max_epochs=20, n_teachers=2)])
+def small_ensemble(**options):
+    members = [
+        ("bilinear", GeometryModel("bilinear", n_components=4, **SMALL)),
+        ("closure", ClosureModel()),
+        ("similarity", SimilarityModel()),
+    ]
+    return RelationEnsemble(members, **options)
+
+
+@parametrize_with_checks(
+    [
+        BoxRelationEmbedder(**SMALL),
+        BoxRelationEmbedder(encoder="linear", early_stopping=True, max_epochs=5),
+        small_ensemble(),
+        DistilledBoxEmbedder(
+            BoxRelationEmbedder(**SMALL), small_ensemble(), placement_steps=5
+        ),
+        PopularityModel(),
+        ClosureModel(),
+        AdditiveModel(),
+        RandomModel(),
+        SimilarityModel(),
+        PairClassifier("linear", max_iter=5),
+        PairClassifier("mlp", hidden_layer_sizes=(8,), max_iter=5),
+        PairClassifier("boosted_trees", max_iter=3, max_pairs=500),
+        GeometryModel("order", n_components=4, **SMALL),
+        DuplicateIndicator(),
+    ]
+)
 def test_sklearn_checks(estimator, check):
     check(estimator)

@@ -7,9 +7,6 @@ import pytest
 from conftest import few_of
 from scipy.special import expit, logit
 from sklearn.metrics import average_precision_score
-
-from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
-from sklearn_task2box.calibration import AS_SAID
 from sklearn_task2box.opinions import Weights
 from sklearn_task2box.teachers import (
     Panel,
@@ -23,6 +20,9 @@ from sklearn_task2box.teachers import (
     teacher_settings,
     virtual_tasks,
 )
+from sklearn_task2box.utils._calibration import AS_SAID
+
+from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
 
 SETTINGS = BoxRelationEmbedder(
     3, max_epochs=70, n_teachers=2, early_stopping=True, verbose=1

@@ -10,6 +10,7 @@ from conftest import make_taxonomy
 from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn_task2box.utils._duplicates import Twins
 
 from sklearn_task2box import (
     PAPER_SETTINGS,
@@ -18,12 +19,11 @@ from sklearn_task2box import (
     TaskPairs,
     TaskRelations,
 )
-from sklearn_task2box.baselines import (
+from sklearn_task2box.models import (
     GeometryBaseline,
     PairClassifier,
     SimilarityBaseline,
 )
-from sklearn_task2box.twins import Twins
 
 QUICK = {"max_epochs": 300, "hidden_layer_sizes": (32,), "n_teachers": 0, "random_state": 0}
 N = 30

@@ -8,7 +8,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_task2box.wrapped import unwrapped
+from sklearn_task2box.utils._wrapped import unwrapped
 
 X, Y = np.random.RandomState(0).normal(size=(20, 4)), np.arange(20) % 2
 

@@ -1,8 +1,11 @@
-"""Pictures: boxes, the hierarchy and the strengths they predict, and how a fit went."""
+"""Pictures of boxes, predicted hierarchies and strengths, and the course of a fit.
 
-from sklearn_task2box.display.boxes import BoxDisplay
-from sklearn_task2box.display.hierarchy import HierarchyDisplay
-from sklearn_task2box.display.matrix import RelationMatrixDisplay
-from sklearn_task2box.display.training import TrainingDisplay
+They are drawn by matplotlib, and pages to explore boxes by plotly; both are optional.
+"""
+
+from sklearn_task2box.display._boxes import BoxDisplay
+from sklearn_task2box.display._hierarchy import HierarchyDisplay
+from sklearn_task2box.display._matrix import RelationMatrixDisplay
+from sklearn_task2box.display._training import TrainingDisplay
 
 __all__ = ["BoxDisplay", "HierarchyDisplay", "RelationMatrixDisplay", "TrainingDisplay"]

@@ -1,13 +1,15 @@
 """From raw data to tasks: each transformer makes one row of features for each task."""
 
-from sklearn_task2box.representations.clip import CLIPRepresentation
-from sklearn_task2box.representations.datasheet import DatasheetRepresentation
-from sklearn_task2box.representations.gaussian import GaussianRepresentation
-from sklearn_task2box.representations.task2vec import Task2VecRepresentation
+from sklearn_task2box.representations._clip import CLIPRepresentation
+from sklearn_task2box.representations._datasheet import DatasheetRepresentation
+from sklearn_task2box.representations._duplicates import DuplicateIndicator
+from sklearn_task2box.representations._gaussian import GaussianRepresentation
+from sklearn_task2box.representations._task2vec import Task2VecRepresentation
 
 __all__ = [
     "CLIPRepresentation",
     "DatasheetRepresentation",
+    "DuplicateIndicator",
     "GaussianRepresentation",
     "Task2VecRepresentation",
 ]

@@ -85,7 +85,9 @@ def average_precisions():
                 score = average_precision_score(true, said)
                 scores[f"{name} {protocol.__name__} default {seed}"] = score
                 for key, value in scores.items():
-                    if key.startswith(f"{name} {protocol.__name__}") and key.endswith(str(seed)):
+                    if key.startswith(f"{name} {protocol.__name__}") and key.endswith(
+                        str(seed)
+                    ):
                         print(key, round(value, 4), flush=True)
     return scores
 

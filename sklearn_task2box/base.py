@@ -1,0 +1,568 @@
+"""RelationModel: the protocol of everything that learns and predicts relations of tasks."""
+
+from numbers import Integral, Real
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_task2box.boxes._index import graph_of, rankings
+from sklearn_task2box.metrics import best_f1_threshold, relation_score
+from sklearn_task2box.relations import TaskPairs, TaskRelations, as_relations, task_names
+from sklearn_task2box.relations._names import positions_of
+from sklearn_task2box.relations._parsing import is_labelled, is_labels
+from sklearn_task2box.utils._matching import match_rows
+from sklearn_task2box.utils._rollback import all_or_nothing
+from sklearn_task2box.utils._rows import stack_rows
+from sklearn_task2box.utils._table_index import TableIndex
+
+# Pairs that are compared at a time.
+_BLOCK = 1 << 22
+# Numbers that are at work at a time in a table of strengths.
+_TABLE = 1 << 22
+# A table of all pairs is faster than the observed ones from this share on.
+_TABLE_FROM_SHARE = 0.1
+# Pairs that a threshold is chosen on; of more, unrelated ones are drawn.
+_MAX_SCORED = 300_000
+
+
+class RelationModel(BaseEstimator):
+    """Base class of models of directed relations between tasks.
+
+    A subclass gets ``fit``, predictions, scores, queries and graphs from two methods, and
+    can then be compared, blended by :class:`~sklearn_task2box.RelationEnsemble`, distilled
+    by :class:`~sklearn_task2box.DistilledBoxEmbedder` and wrapped by
+    :class:`~sklearn_task2box.TaskLinkClassifier`:
+
+    * ``_fit_pairs(X, pairs)`` learns from checked features (a float array, or a CSR
+      matrix) and the observed pairs of their rows, which have ``n_tasks``, ``heads``,
+      ``tails``, ``strengths`` and ``dense()``, the strengths and a mask of what is
+      observed, both of shape (n_tasks, n_tasks).
+    * ``_pair_strengths(tasks, heads, tails)`` predicts strengths in [0, 1] of pairs of
+      rows of ``tasks``.
+
+    ``tasks`` are the features, unless a third method, ``_represent(X, known)``, makes an
+    array (n_tasks, ...) of something else that is predicted from; ``known[i]`` is the
+    position in ``tasks_`` of a row that is a known task, and -1 otherwise. It is None
+    unless the attribute ``_recognizes`` of the class is "name" (tasks are known by name,
+    and by their features where there are no names) or "features" (by their features
+    alone). ``_table(tasks, others)`` can be overridden where all pairs are predicted
+    faster at once.
+
+    Attributes
+    ----------
+    tasks_ : ndarray of shape (n_tasks,)
+        Names of the tasks of training, or positions where they have none.
+    relations_ : TaskRelations
+        Their relations, as learned from.
+    threshold_ : float
+        Strength from which :meth:`predict` counts a pair as related: the best F1 score on
+        the relations of training, graded ones being related from 0.5 on.
+    n_features_in_ : int
+        Number of features of a task.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X was a DataFrame with string columns.
+    """
+
+    _recognizes = None
+    # Numbers at work for each pair in ``_pair_strengths``.
+    _width = 8
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    # -- fitting -----------------------------------------------------------------------
+    def fit(self, X, y=None):
+        """Learn from the features of tasks and the relations among them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+            Features; the index of a DataFrame names the tasks.
+        y : relations among the rows of X, default=None
+            A labelled square DataFrame, a networkx.DiGraph, a mapping of parents, an edge
+            list, a square array or sparse matrix, TaskRelations, or a 1-D array of labels:
+            see :class:`~sklearn_task2box.TaskRelations`. Where X has no names, labelled
+            relations must stand in the order of its rows. None takes the affinities of
+            nearest neighbors in X, see
+            :meth:`~sklearn_task2box.TaskRelations.from_neighbors`.
+
+        Returns
+        -------
+        self : RelationModel
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is not usable; nothing is changed then.
+        TypeError
+            If y is a TaskPairs: these are the X of a TaskLinkClassifier.
+
+        Warns
+        -----
+        UserWarning
+            If y states pairs as unrelated that its own entries imply.
+        """
+        with all_or_nothing(self):
+            self._validate_params()
+            data, relations = self._read_fit(X, y)
+            pairs = relations.observed()
+            pairs.check_related()
+            self._fit_pairs(data, pairs)
+            self._remember(data, relations)
+            self._choose_threshold(pairs)
+        return self
+
+    _parameter_constraints: dict = {}  # noqa: RUF012
+
+    def _read_fit(self, X, y):
+        """Checked features, and the relations among their rows."""
+        names = task_names(X)
+        data = self._check(X, ensure_min_samples=2)
+        if names is None and is_labelled(y) and getattr(self, "verbose", 0):
+            print("X has no names: labelled relations are taken in the order of its rows.")
+        relations = self._read_relations(data, y, names, stacklevel=5)
+        if getattr(self, "verbose", 0):
+            print(f"relations: {relations.closure}")
+        self._from_labels = is_labels(y)
+        # A labelled frame cut by rows holds known -> new relations, for score.
+        self._beside = relations if is_labelled(y) and relations.is_slice else None
+        return data, relations
+
+    def _read_relations(self, data, y, names, stacklevel=None):
+        if y is None:
+            y = TaskRelations.from_neighbors(data)
+        return as_relations(y, data.shape[0], names, stacklevel=stacklevel)
+
+    def _remember(self, data, relations):
+        """Set the attributes that predictions read."""
+        self._names_matter = relations.named or relations.is_slice
+        self.tasks_ = relations.tasks if self._names_matter else np.arange(data.shape[0])
+        self.relations_ = relations.of_rows()
+        self._graded = self.relations_.observed().is_graded
+        self._keep_features(data)
+        known = None if self._recognizes is None else np.arange(data.shape[0])
+        self._known = self._represent(data, known)
+
+    def _keep_features(self, data):
+        self._features = data.copy()
+
+    def _choose_threshold(self, pairs):
+        heads, tails, strengths, weights = pairs.thinned(_MAX_SCORED)
+        predicted = self._strengths_in_blocks(self._known, heads, tails)
+        self.threshold_ = best_f1_threshold(strengths, predicted, weights)
+
+    def _check(self, X, **options):
+        first = X[0] if isinstance(X, (list, tuple)) and X else X
+        first = first[0] if isinstance(first, tuple) and first else first
+        if isinstance(first, str):  # a name, or a pair of names
+            raise ValueError(
+                f"X must be features of tasks, and not their names; got {X[:1]!r}. Take "
+                "their rows, X.loc[names], or query pairs with TaskPairs(X, pairs)."
+            )
+        # In one order: sums of another are other numbers, and a fit would depend on it.
+        return validate_data(
+            self,
+            X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            **options,
+        )
+
+    # -- what a subclass may override --------------------------------------------------
+    def _represent(self, X, known):
+        return X
+
+    def _table(self, tasks, others):
+        """Strengths of all pairs of one of the tasks and one of the others."""
+        n, n_others = tasks.shape[0], others.shape[0]
+        both = stack_rows(tasks, others)
+        tails = np.arange(n, n + n_others)
+        table = np.empty((n, n_others))
+        step = max(1, _TABLE // (self._width * max(n_others, 1)))
+        for start in range(0, n, step):
+            rows = np.arange(start, min(start + step, n))
+            heads = np.repeat(rows, n_others)
+            strengths = self._pair_strengths(both, heads, np.tile(tails, len(rows)))
+            table[rows] = strengths.reshape(len(rows), n_others)
+        return table
+
+    def _index(self, tasks):
+        """Tasks that can be queried for their strongest relations."""
+        return TableIndex(self._table, self._strengths_in_blocks, tasks)
+
+    # -- predictions -------------------------------------------------------------------
+    def predict_proba(self, X):
+        """Strengths of relations.
+
+        Parameters
+        ----------
+        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
+            Tasks, to be related to the tasks of training, or ordered pairs of tasks.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_new, n_tasks), or (n_pairs, 2)
+            ``strengths[i, j]`` reads "new task i lies inside known task j". For pairs, the
+            columns are unrelated and related.
+
+        Raises
+        ------
+        ValueError
+            If X is unlike the X of fit. Also if X is sparse and ``fit`` was given class
+            labels: scikit-learn's tools then expect one prediction per row, which a table
+            of relations is not.
+        """
+        check_is_fitted(self)
+        if self._from_labels and sparse.issparse(X):
+            raise ValueError(
+                "Relations made of class labels are not predicted for sparse X, where "
+                "scikit-learn expects a class for each row. Pass X.toarray(), or give fit "
+                "the relations as TaskRelations.from_labels(labels)."
+            )
+        if isinstance(X, TaskPairs):
+            used, ends = np.unique(X.pairs, return_inverse=True)
+            features = X.X.iloc[used] if hasattr(X.X, "iloc") else X.X[used]
+            data = self._check(features, reset=False)
+            names = None if task_names(X.X) is None else X.tasks[used]
+            tasks = self._describe(data, names, used)
+            related = self._strengths_in_blocks(tasks, *ends.reshape(X.pairs.shape).T)
+            return np.column_stack([1 - related, related])
+        data = self._check(X, reset=False)
+        return self._table(self._describe(data, task_names(X)), self._known)
+
+    def predict(self, X):
+        """Whether tasks are related: strengths of at least ``threshold_``.
+
+        Parameters
+        ----------
+        X : TaskPairs or {array-like, sparse matrix} of shape (n_new, n_features)
+
+        Returns
+        -------
+        related : ndarray of bool, of shape (n_new, n_tasks) or (n_pairs,)
+        """
+        strengths = self.predict_proba(X)
+        if isinstance(X, TaskPairs):
+            strengths = strengths[:, 1]
+        return strengths >= self.threshold_
+
+    def pairwise_strengths(self, X=None):
+        """Strengths of all relations among the same tasks.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_tasks, n_features), default=None
+            None takes the tasks of training.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_tasks, n_tasks)
+            ``strengths[i, j]`` reads "task i lies inside task j".
+        """
+        tasks = self._tasks(X)
+        return self._table(tasks, tasks)
+
+    def _tasks(self, X):
+        """What is predicted from, of the rows of X; None for the tasks of training."""
+        check_is_fitted(self)
+        if X is None:
+            return self._known
+        return self._describe(self._check(X, reset=False), task_names(X))
+
+    def _describe(self, data, names=None, positions=None):
+        """What is predicted from, of tasks with checked features."""
+        known = None
+        if self._recognizes is not None:
+            known = self._recognized(data, names, positions)
+        return self._represent(data, known)
+
+    def _known_features(self):
+        """Features of the known tasks."""
+        return self._features
+
+    def _recognized(self, data, names=None, positions=None):
+        """Which known task each row is, -1 for none.
+
+        Parameters
+        ----------
+        data : array or CSR matrix of shape (n, n_features)
+        names : ndarray of shape (n,), default=None
+        positions : ndarray of int, of shape (n,), default=None
+            Rows of the features that they are taken from: where nothing is named, each is
+            the known task at its position if it has its features.
+        """
+        candidates = positions
+        if candidates is None and data.shape[0] == len(self.tasks_):
+            candidates = np.arange(data.shape[0])
+        if names is not None and self._names_matter:
+            candidates = positions_of(names, self.tasks_)
+            if self._recognizes != "features":
+                return candidates
+        return match_rows(data, self._known_features(), candidates)
+
+    def _strengths_in_blocks(self, tasks, heads, tails):
+        """Strengths of pairs of rows of tasks, in bounded memory."""
+        strengths = np.empty(len(heads))
+        step = max(1, _TABLE // self._width)
+        for start in range(0, len(heads), step):
+            part = slice(start, start + step)
+            strengths[part] = self._pair_strengths(tasks, heads[part], tails[part])
+        return strengths
+
+    # -- scores ------------------------------------------------------------------------
+    def score(self, X, y=None):
+        """Average precision of relations, or Spearman's rho if they are graded.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        y : relations, default=None
+            See :meth:`compare` for the pairs that are scored.
+
+        Returns
+        -------
+        score : float
+            At most 1, higher is better. Spearman's rank correlation if the relations of
+            training had strengths between 0 and 1, and average precision otherwise.
+        """
+        strengths, predicted = self.compare(X, y)
+        return relation_score(strengths, predicted, graded=self._graded)
+
+    def compare(self, X, y=None, by_task=False):
+        """True and predicted strengths of all pairs that y observes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        y : relations, default=None
+            As in :meth:`fit`. Where they name tasks (TaskRelations, a labelled DataFrame,
+            a slice of either), the pairs are those among the rows of X, from them to the
+            tasks of training, and from these to them; otherwise those among the rows of X.
+        by_task : bool, default=False
+            Whether the task inside is returned, too.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_pairs,)
+        predicted : ndarray of shape (n_pairs,)
+        heads : ndarray of int, of shape (n_pairs,)
+            A number for the task inside, of each pair. Only with ``by_task=True``.
+
+        Raises
+        ------
+        ValueError
+            If X is unlike the X of fit, or y is not usable.
+        """
+        check_is_fitted(self)
+        names = task_names(X)
+        data = self._check(X, reset=False)
+        relations = self._read_relations(data, y, names)
+        if self._beside is not None and is_labelled(y):
+            relations = relations.merge(self._beside)
+        new = relations.positions(relations.tasks)
+        known = np.zeros(0, dtype=int)
+        named = relations.named or relations.is_slice
+        if self._names_matter and named:
+            known = relations.positions(self.tasks_)
+        beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
+        positions = None if relations.named else relations.positions(relations.tasks)
+        names = relations.tasks if relations.named else None
+        tasks = self._describe(data, names, positions)
+        others = self._known[beside]
+        columns = np.concatenate([new, known[beside]])
+        everything = stack_rows(tasks, others)
+        compared = [
+            *self._compared(relations, new, columns, tasks, everything),
+            *self._compared(relations, known[beside], new, others, tasks, len(new)),
+        ]
+        strengths, predicted, observed = zip(*compared, strict=True)
+        both = np.concatenate(strengths), np.concatenate(predicted)
+        if not by_task:
+            return both
+        heads = [first + np.nonzero(table)[0] for first, table in observed]
+        return *both, np.concatenate(heads)
+
+    def _compared(self, relations, heads, tails, tasks, others, first=0):
+        """Blocks of rows of the tables of true and predicted strengths.
+
+        Yields the strengths of their observed pairs, and the number of the first row with
+        a mask of the pairs that are observed.
+        """
+        step = max(1, _BLOCK // max(len(tails), 1))
+        for start in range(0, len(heads), step):
+            part = slice(start, start + step)
+            strengths = relations.block(heads[part], tails)
+            strengths[heads[part, None] == tails] = np.nan  # with themselves
+            observed = ~np.isnan(strengths)
+            if np.count_nonzero(observed) > _TABLE_FROM_SHARE * observed.size:
+                predicted = self._table(tasks[part], others)[observed]
+            else:
+                rows, columns = np.nonzero(observed)
+                both = stack_rows(tasks[part], others)
+                columns = len(observed) + columns
+                predicted = self._strengths_in_blocks(both, rows, columns)
+            yield strengths[observed], predicted, (first + start, observed)
+
+    def ranked_containers(self, relations=None):
+        """Yield, for each task inside another, the tasks ranked before its containers.
+
+        Parameters
+        ----------
+        relations : TaskRelations, default=None
+            Relations of the known tasks, by name or, where these have none, in their
+            order. None takes those of training.
+
+        Yields
+        ------
+        related : ndarray of bool, of shape (n_found,)
+            Whether the task lies in each of the tasks that it is predicted to lie in as
+            much as in the weakest of its containers.
+        strengths : ndarray of shape (n_found,)
+            How much it is predicted to lie in them.
+        """
+        check_is_fitted(self)
+        relations = self.relations_ if relations is None else relations
+        if not isinstance(relations, TaskRelations):
+            raise TypeError(
+                f"relations must be TaskRelations; got {type(relations).__name__}. Pass "
+                "TaskRelations(relations, tasks=model.tasks_)."
+            )
+        n = len(self.tasks_)
+        if len(relations) != n:
+            raise ValueError(
+                f"The relations are of {len(relations)} tasks, but {n} are known. Give "
+                "those of the tasks of training."
+            )
+        names = self.tasks_ if self._names_matter else None
+        pairs = as_relations(relations, n, names).observed()
+        yield from rankings(self._index(self._known), pairs)
+
+    # -- queries -----------------------------------------------------------------------
+    def supersets(self, X=None, k=5, *, as_frame=False):
+        """Known tasks that best contain each task.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_new, n_features), default=None
+            None takes the tasks of training. A known task is no answer to itself.
+        k : int, default=5
+        as_frame : bool, default=False
+            Whether to return a frame with names.
+
+        Returns
+        -------
+        indices : ndarray of shape (n_new, k)
+            Positions in ``tasks_``, the strongest first; of equally strong ones the one
+            with the smallest box, or, of models without boxes, the first.
+        strengths : ndarray of shape (n_new, k)
+            How much of the task lies in them.
+        frame : DataFrame
+            In place of the two, with ``as_frame=True``: columns "task", "container" and
+            "strength", one row per answer.
+
+        Raises
+        ------
+        ValueError
+            If k is no number of known tasks, or X is unlike the X of fit.
+        """
+        return self._best(X, k, True, as_frame)
+
+    def subsets(self, X=None, k=5, *, as_frame=False):
+        """Known tasks that are best contained in each task.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_new, n_features), default=None
+            None takes the tasks of training. A known task is no answer to itself.
+        k : int, default=5
+        as_frame : bool, default=False
+            Whether to return a frame with names.
+
+        Returns
+        -------
+        indices : ndarray of shape (n_new, k)
+            Positions in ``tasks_``, the strongest first; of equally strong ones the one
+            with the largest box, or, of models without boxes, the first.
+        strengths : ndarray of shape (n_new, k)
+            How much of them lies in the task.
+        frame : DataFrame
+            In place of the two, with ``as_frame=True``: columns "task", "member" and
+            "strength", one row per answer.
+
+        Raises
+        ------
+        ValueError
+            If k is no number of known tasks, or X is unlike the X of fit.
+        """
+        return self._best(X, k, False, as_frame)
+
+    def _best(self, X, k, inside, as_frame):
+        tasks = self._tasks(X)
+        n_known = len(self.tasks_)
+        if X is None:
+            itself = np.arange(n_known)
+        else:
+            itself = self._recognized(self._check(X, reset=False), task_names(X))
+        n_answers = n_known - bool((itself >= 0).any())
+        if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= n_answers:
+            raise ValueError(
+                f"k must be a whole number from 1 to {n_answers}, the number of known tasks"
+                f"{' but for the task itself' if n_answers < n_known else ''}; got {k!r}."
+            )
+        index = self._index(self._known)
+        indices, strengths = index.best(self._index(tasks), k, inside, itself)
+        if not as_frame:
+            return indices, strengths
+        return pd.DataFrame(
+            {
+                "task": np.repeat(self._row_names(X, len(indices)), k),
+                "container" if inside else "member": self.tasks_[indices.ravel()],
+                "strength": strengths.ravel(),
+            }
+        )
+
+    def _row_names(self, X, n):
+        names = self.tasks_ if X is None else task_names(X)
+        return np.arange(n) if names is None else names
+
+    def to_networkx(self, X=None, threshold=None, reduce=True):
+        """Predicted relations as a graph.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_tasks, n_features), default=None
+            Tasks to relate; None takes those of training.
+        threshold : float, default=None
+            Smallest strength of an edge; None takes ``threshold_``.
+        reduce : bool, default=True
+            Keep, of two tasks that contain each other, only the edge from the smaller to
+            the larger (of equal ones, to the later), and drop the edges that follow from
+            others by transitivity. The larger task has the larger box or, in models
+            without boxes, contains more than it is contained in, on average; there, edges
+            to a smaller one are dropped in longer cycles, too.
+
+        Returns
+        -------
+        graph : networkx.DiGraph
+            Nodes are ``tasks_``, or the names (else positions) of the rows of X. An edge
+            u -> v of weight w means that the share w of u lies inside v.
+
+        Raises
+        ------
+        ValueError
+            If threshold is no number in [0, 1], or X is unlike the X of fit.
+        """
+        tasks = self._tasks(X)
+        names = self._row_names(X, tasks.shape[0])
+        threshold = self.threshold_ if threshold is None else threshold
+        if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+            raise ValueError(f"threshold must be a number in [0, 1]; got {threshold!r}.")
+        graph = graph_of(self._index(tasks), threshold, reduce)
+        return nx.relabel_nodes(graph, dict(enumerate(names.tolist())))

@@ -1,0 +1,203 @@
+"""Axis-aligned boxes: volumes, intersections and overlaps, as functions on tensors.
+
+A box is a pair of tensors (lower, upper) of equal shape (..., box_dim). All functions
+broadcast over the leading dimensions and stay finite, gradients included, in any number
+of dimensions and however far apart the boxes are.
+
+The volume is the soft one of Dasgupta et al., "Improving Local Identifiability in
+Probabilistic Box Embeddings", NeurIPS 2020 (equation 7): a side s counts as
+``softplus(s / temperature) * temperature``, which tends to max(s, 0) as the temperature
+goes to 0 and stays positive where the side is negative, that is, where two boxes are
+disjoint. The intersection is the hard one: the softer one of that paper makes a box
+differ from its intersection with itself, and did not help to predict relations.
+"""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+# Below this, log(softplus(z)) and z differ by less than exp(z) / 2.
+_LINEAR_BELOW = -30.0
+# Where three softplus(z) are multiplied: below, exp(z) to rounding; above, cut.
+_SHORTEST = {torch.float32: -20.0, torch.float64: -36.0}
+_LONGEST = 1e12
+_FACTORS = 3
+# A box that is contained to rounding is contained: its overlap is 1.
+_CONTAINED = -1e-12
+
+
+class _LogSoftplus(torch.autograd.Function):
+    """log(softplus(z)), whose derivative sigmoid(z) / softplus(z) tends to 1 on the left.
+
+    The chain of the library's functions underflows to log(0) there, with the gradient
+    lost; one function also saves the memory of the steps between.
+    """
+
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        largest = torch.finfo(z.dtype).max
+        soft = F.softplus(z.clamp(_LINEAR_BELOW, largest)).log_()
+        return torch.where(z > _LINEAR_BELOW, soft, z.clamp(min=-largest))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        (z,) = ctx.saved_tensors
+        clamped = z.clamp(_LINEAR_BELOW, torch.finfo(z.dtype).max)
+        slope = torch.sigmoid(clamped).div_(F.softplus(clamped))
+        return grad * torch.where(z > _LINEAR_BELOW, slope, torch.ones_like(slope))
+
+
+def log_softplus(z):
+    """log(log(1 + exp(z))), elementwise, without underflow.
+
+    Parameters
+    ----------
+    z : tensor
+
+    Returns
+    -------
+    tensor of the same shape
+        About ``z`` far below 0, about ``log(z)`` far above.
+    """
+    return _LogSoftplus.apply(z)
+
+
+def intersection(lower, upper, other_lower, other_upper):
+    """Corners of the intersection of boxes.
+
+    Parameters
+    ----------
+    lower, upper, other_lower, other_upper : tensor of shape (..., box_dim)
+        Corners of the boxes; the leading dimensions broadcast.
+
+    Returns
+    -------
+    lower, upper : tensor of shape (..., box_dim)
+        In a dimension in which the boxes are disjoint, lower exceeds upper by the gap.
+    """
+    return torch.maximum(lower, other_lower), torch.minimum(upper, other_upper)
+
+
+def log_volume(lower, upper, temperature):
+    """Logarithm of the soft volume of boxes.
+
+    Parameters
+    ----------
+    lower, upper : tensor of shape (..., box_dim)
+        Corners; ``upper < lower`` is allowed and counts as a gap.
+    temperature : float
+        Length, in units of the space, below which a side counts as short. Positive.
+
+    Returns
+    -------
+    tensor of shape (...)
+        Sum over the dimensions of ``log(temperature * softplus(side / temperature))``.
+    """
+    sides = log_softplus((upper - lower) / temperature)
+    return sides.sum(-1) + lower.shape[-1] * math.log(temperature)
+
+
+def log_overlap(lower, upper, other_lower, other_upper, temperature):
+    """Logarithm of vol(box ∩ other) / vol(box), the share of a box that lies in another.
+
+    Parameters
+    ----------
+    lower, upper : tensor of shape (..., box_dim)
+        Corners of the boxes whose share is computed.
+    other_lower, other_upper : tensor of shape (..., box_dim)
+        Corners of the boxes they may lie in; leading dimensions broadcast, so that
+        ``log_overlap(l[:, None], u[:, None], l[None], u[None], t)`` is the table of all
+        ordered pairs.
+    temperature : float
+        See :func:`log_volume`.
+
+    Returns
+    -------
+    tensor of shape (...)
+        At most 0, and 0 exactly where the box lies in the other. Between disjoint boxes
+        it falls linearly with their distance, so its gradient never vanishes.
+    """
+    total = None
+    # One dimension at a time: no tensor of shape (..., box_dim) for a table of pairs.
+    for k in range(lower.shape[-1]):
+        low, high = lower[..., k], upper[..., k]
+        left, right = intersection(low, high, other_lower[..., k], other_upper[..., k])
+        share = log_softplus((right - left) / temperature) - log_softplus(
+            (high - low) / temperature
+        )
+        total = share if total is None else total + share
+    return total.clamp(max=0)  # rounding, where one box lies in the other
+
+
+def overlap(lower, upper, other_lower, other_upper, temperature):
+    """vol(box ∩ other) / vol(box), in [0, 1]; see :func:`log_overlap`."""
+    return log_overlap(lower, upper, other_lower, other_upper, temperature).exp()
+
+
+def sum_log_softplus(z, memory=None, slopes=True):
+    """Sum of log(softplus(z)) over the first axis, made for speed.
+
+    Three factors at a time are multiplied before the logarithm is taken.
+
+    Parameters
+    ----------
+    z : tensor of shape (box_dim, ...)
+        Overwritten; values above 1e12 count as 1e12.
+    memory : list of three tensors of the shape of z, default=None
+        Working memory; the results are among them.
+    slopes : bool, default=True
+        Whether derivatives are wanted.
+
+    Returns
+    -------
+    total : tensor of shape (...)
+    slopes : tensor of shape (box_dim, ...), or None
+        Derivative of the total for each z.
+    """
+    clamped, soft, slope = memory[:3] if memory else [torch.empty_like(z) for _ in "123"]
+    torch.clamp(z, min=_SHORTEST[z.dtype], max=_LONGEST, out=clamped)
+    tail = z.sub_(clamped).clamp_(max=0)
+    # softplus(z) = max(z, 0) - log(1 - sigmoid(-|z|)), whose slope is sigmoid(z).
+    torch.abs(clamped, out=soft).neg_().sigmoid_().neg_().log1p_()
+    torch.clamp(clamped, min=0, out=slope)
+    torch.sub(slope, soft, out=soft)
+    if slopes:
+        torch.sigmoid(clamped, out=slope).div_(soft)
+    total = None
+    for first in range(0, len(soft), _FACTORS):
+        product = soft[first]
+        for k in range(first + 1, min(first + _FACTORS, len(soft))):
+            product.mul_(soft[k])
+        product.log_()
+        total = product if total is None else total.add_(product)
+    for k in range(len(tail)):
+        total.add_(tail[k])
+    return total, slope if slopes else None
+
+
+def overlap_by_dimension(lower, upper, other_lower, other_upper, temperature, exponent=1.0):
+    """Overlaps of corners that have the dimension first; not differentiable.
+
+    Parameters
+    ----------
+    lower, upper : tensor of shape (box_dim, ...)
+    other_lower, other_upper : tensor of shape (box_dim, ...)
+        The other dimensions broadcast.
+    temperature : float
+    exponent : float, default=1.0
+        Power of the overlap that is returned.
+
+    Returns
+    -------
+    tensor of shape (...)
+        1 where the box lies in the other up to rounding.
+    """
+    shared = torch.minimum(upper, other_upper)
+    shared.sub_(torch.maximum(lower, other_lower)).div_(temperature)
+    shared, _ = sum_log_softplus(shared, slopes=False)
+    own, _ = sum_log_softplus((upper - lower).div_(temperature), slopes=False)
+    shared.sub_(own)
+    return shared.masked_fill_(shared > _CONTAINED, 0.0).mul_(exponent).exp_()

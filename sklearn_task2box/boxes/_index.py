@@ -1,0 +1,347 @@
+"""Which of many known boxes overlap a box most, without a table of all the overlaps.
+
+An overlap of at least a threshold needs corners beyond some bounds. So columns of corners
+are read, most boxes are left out by comparison alone, and the overlaps of the few others
+are computed. Nothing is approximate: the bounds are necessary conditions.
+"""
+
+import math
+
+import networkx as nx
+import numpy as np
+import torch
+from scipy import sparse
+
+from sklearn_task2box.boxes._geometry import overlap_by_dimension, sum_log_softplus
+
+# Number of known boxes that one step reads.
+_BLOCK = 1 << 17
+# With fewer than one in so many boxes left, further tests look up their corners one by one.
+_FEW = 64
+# About as many boxes, spread over all of them, are compared first: the best of them set the
+# threshold.
+_SAMPLE = 1 << 12
+# Numbers in a block of (box_dim, rows, columns) where overlaps are computed.
+_TABLE = 1 << 18
+# Numbers in each of the eight arrays at work for pairs.
+_PAIRS = 1 << 17
+# Rounding, relative to the corners: leaving out too few boxes does no harm.
+_SLACK = 1e-9
+# Logarithm of an overlap below which other bounds on members are the tighter ones.
+_DEEP = 0.7
+
+
+class KnownBoxes:
+    """Boxes that can be queried for their overlaps.
+
+    Parameters
+    ----------
+    boxes : ndarray of float64, of shape (n_boxes, 2 * box_dim)
+        Lower corners, then upper corners. They are not copied if columns are contiguous.
+    temperature : float
+        Temperature of the soft volume, see :mod:`sklearn_task2box.boxes._geometry`.
+    exponent : float, default=1.0
+        Strengths are overlaps to this power.
+    """
+
+    def __init__(self, boxes, temperature, exponent=1.0):
+        columns = np.ascontiguousarray(np.asarray(boxes, dtype=np.float64).T)
+        if not columns.flags.writeable:  # as a memory map is; torch warns
+            columns = columns.copy()
+        self.lower, self.upper = torch.from_numpy(columns).chunk(2)
+        self.temperature = temperature
+        self.exponent = exponent
+
+    def __len__(self):
+        return self.lower.shape[1]
+
+    def __getitem__(self, key):
+        """Some of the boxes, by a slice or a tensor of positions."""
+        some = object.__new__(KnownBoxes)
+        some.temperature, some.exponent = self.temperature, self.exponent
+        corners = self.lower, self.upper
+        if isinstance(key, slice):
+            some.lower, some.upper = (corner[:, key] for corner in corners)
+        else:  # faster than by brackets
+            some.lower, some.upper = (corner.index_select(1, key) for corner in corners)
+        return some
+
+    def sizes(self):
+        """Logarithms of the soft volumes, up to a constant."""
+        sides = (self.upper - self.lower) / self.temperature
+        return sum_log_softplus(sides, slopes=False)[0].numpy()
+
+    def pairs(self, heads, tails):
+        """How much of the boxes at ``heads`` lies in those at ``tails``: (n_pairs,)."""
+        strengths = np.empty(len(heads))
+        step = max(1, _PAIRS // len(self.lower))
+        for start in range(0, len(heads), step):
+            part = slice(start, start + step)
+            ends = (self[torch.from_numpy(end[part])] for end in (heads, tails))
+            corners = [corner for end in ends for corner in (end.lower, end.upper)]
+            strengths[part] = self._shares(corners).numpy()
+        return strengths
+
+    def overlaps(self, queries, inside):
+        """How much of each query lies in each known box, or the other way round.
+
+        Parameters
+        ----------
+        queries : KnownBoxes
+        inside : bool
+            Whether the queries are the boxes inside, or those outside.
+
+        Returns
+        -------
+        strengths : ndarray of shape (n_queries, n_boxes)
+        """
+        strengths = np.empty((len(queries), len(self)))
+        out = torch.from_numpy(strengths)
+        dim = len(self.lower)
+        width = max(1, min(len(self), _TABLE // dim))
+        height = max(1, _TABLE // (dim * width))
+        for top in range(0, len(queries), height):
+            rows = slice(top, top + height)
+            ours = queries.lower[:, rows, None], queries.upper[:, rows, None]
+            for left in range(0, len(self), width):
+                columns = slice(left, left + width)
+                known = self.lower[:, None, columns], self.upper[:, None, columns]
+                ends = (*ours, *known) if inside else (*known, *ours)
+                out[rows, columns] = self._shares(ends)
+        return strengths
+
+    def _shares(self, corners):
+        return overlap_by_dimension(*corners, self.temperature, self.exponent)
+
+    def best(self, queries, k, inside, without=None):
+        """The k known boxes that best contain each query, or are best contained in it.
+
+        Parameters
+        ----------
+        queries : KnownBoxes
+        k : int
+            At most the number of known boxes, less one with ``without``.
+        inside : bool
+            See :meth:`overlaps`.
+        without : ndarray of shape (n_queries,), default=None
+            A known box that is left out of the answer, for each query; -1 for none.
+
+        Returns
+        -------
+        indices, strengths : ndarray of shape (n_queries, k)
+            The strongest first; of equally strong ones the smallest box that contains, or
+            the largest that is contained; then the first.
+        """
+        indices = np.empty((len(queries), k), dtype=np.intp)
+        strengths = np.empty((len(queries), k))
+        stride = max(1, len(self) // max(_SAMPLE, 4 * k))
+        sample = np.arange(0, len(self), stride)
+        some = self if stride == 1 else self[::stride]
+        sizes = some.sizes() if stride == 1 else None
+        step = max(1, _TABLE // len(sample))
+        for start in range(0, len(queries), step):
+            table = some.overlaps(queries[start : start + step], inside)
+            for i, values in enumerate(table, start):
+                if without is not None:
+                    values[sample == without[i]] = -1
+                threshold = np.partition(values, len(values) - k)[len(values) - k]
+                if stride == 1:
+                    at = np.flatnonzero(values >= threshold)
+                    values, ties = values[at], sizes[at]
+                else:
+                    skip = None if without is None else without[i]
+                    query = queries[i : i + 1]
+                    at, values = self._search(query, threshold, inside, k, skip)
+                    ties = self[torch.from_numpy(at)].sizes()
+                order = np.lexsort((at, ties if inside else -ties, -values))[:k]
+                indices[i], strengths[i] = at[order], values[order]
+        return indices, strengths
+
+    def at_least(self, queries, thresholds, inside):
+        """Yield, for each query, the known boxes that overlap it by at least a threshold.
+
+        Parameters
+        ----------
+        queries, inside : see :meth:`overlaps`
+        thresholds : ndarray of shape (n_queries,)
+
+        Yields
+        ------
+        indices, strengths : ndarray of shape (n_found,)
+        """
+        for i, threshold in enumerate(thresholds):
+            yield self._search(queries[i : i + 1], threshold, inside)
+
+    def _search(self, box, threshold, inside, k=None, without=None):
+        """Boxes that overlap one by a threshold, which rises to the k-th best so far."""
+        found, values = [], []
+        best = np.zeros(0)
+        tests = self._tests(box, threshold, inside)
+        for block in self._blocks():
+            at = self._passing(block, tests)
+            if without is not None:
+                at = at[at != without]
+            if not len(at):
+                continue
+            strengths = self[torch.from_numpy(at)].overlaps(box, inside)[0]
+            kept = strengths >= threshold
+            found.append(at[kept])
+            values.append(strengths[kept])
+            if k is not None and kept.any():
+                best = np.concatenate([best, values[-1]])
+                best = np.partition(best, len(best) - k)[-k:] if len(best) > k else best
+                if len(best) == k and best.min() > threshold:
+                    threshold = best.min()
+                    tests = self._tests(box, threshold, inside)
+        if not found:
+            return np.zeros(0, dtype=np.intp), np.zeros(0)
+        found, values = np.concatenate(found), np.concatenate(values)
+        return found[values >= threshold], values[values >= threshold]
+
+    def _blocks(self):
+        """Small blocks come first, so that the threshold rises early."""
+        start, size = 0, _BLOCK >> 4
+        while start < len(self):
+            stop = min(start + size, len(self))
+            yield slice(start, stop)
+            start, size = stop, min(2 * size, _BLOCK)
+
+    def _tests(self, box, threshold, inside):
+        """Necessary conditions of an overlap of at least the threshold with one box.
+
+        Each is a column, another one and how far to go there, or None for the way itself,
+        then a bound, and whether it bounds from below. NumPy's: it compares much faster.
+        """
+        if threshold <= 0:
+            return []
+        depth, t = -math.log(threshold) / self.exponent, self.temperature
+        lower, upper = box.lower[:, 0], box.upper[:, 0]
+        slack = _SLACK * float(torch.maximum(lower.abs(), upper.abs()).max() + t)
+        below, above = self.lower.numpy(), self.upper.numpy()
+        dims = range(len(below))
+        # Of the intersection's side z and that of the member, log(softplus(z)) >=
+        # log(softplus(side)) - depth. A known member has a side of at least 0. And z is at
+        # most (one's upper - the other's lower), both ways.
+        side = upper - lower if inside else torch.zeros_like(upper)
+        least = self._side(side, -depth) - slack
+        reach, start = (lower + least).tolist(), (upper - least).tolist()
+        tests = []
+        for k in dims:
+            tests.append((above[k], above[k], 0.0, reach[k], True))
+            tests.append((below[k], below[k], 0.0, start[k], False))
+        if inside:
+            return tests
+        if depth > _DEEP:
+            # Nor is z more than the side of the query.
+            most = (self._side(upper - lower, depth) + slack).tolist()
+            return tests + [(above[k], below[k], None, most[k], False) for k in dims]
+        # log(softplus(z)) is concave, and softplus(z) / sigmoid(z) < z + 1.4, so a known
+        # box may stick out by depth * (its side + 1.4 t) in any dimension.
+        room = 1.4 * t * depth + slack
+        last, first = (upper + room).tolist(), (lower - room).tolist()
+        for k in dims:
+            tests.append((above[k], below[k], depth, last[k], False))
+            tests.append((below[k], above[k], depth, first[k], True))
+        return tests
+
+    def _side(self, side, more):
+        """The side whose log(softplus) is that of another one, and some more."""
+        log_soft = torch.nn.functional.softplus(side / self.temperature).log() + more
+        soft = log_soft.exp()
+        # z of softplus(z); far below 0, that is the logarithm itself.
+        z = torch.where(log_soft > -30, soft + (-(-soft).expm1()).log(), log_soft)
+        return self.temperature * z
+
+    def _passing(self, block, tests):
+        """Positions of the boxes of a block that pass all tests."""
+        mask, at = np.ones(block.stop - block.start, dtype=bool), None
+        for near, far, weight, bound, from_below in tests:
+            value = near[block] if at is None else near.take(at)
+            if weight != 0:
+                way = value - (far[block] if at is None else far.take(at))
+                value = way if weight is None else value - weight * way
+            passed = value >= bound if from_below else value <= bound
+            if at is not None:
+                at = at[passed]
+                continue
+            mask &= passed
+            if np.count_nonzero(mask) < len(mask) // _FEW:
+                at = np.flatnonzero(mask) + block.start
+        return np.flatnonzero(mask) + block.start if at is None else at
+
+
+def graph_of(tasks, threshold, reduce):
+    """A directed graph of the relations among tasks that reach a threshold.
+
+    Parameters
+    ----------
+    tasks : KnownBoxes or TableIndex
+    threshold : float
+    reduce : bool
+        Whether to keep, of two tasks that contain each other, only the edge to the larger
+        one, to do so in longer cycles, too, and to drop edges that follow from others by
+        transitivity.
+
+    Returns
+    -------
+    graph : networkx.DiGraph
+        Nodes are positions.
+    """
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(len(tasks)))
+    thresholds = np.full(len(tasks), threshold)
+    for i, (at, strengths) in enumerate(tasks.at_least(tasks, thresholds, inside=True)):
+        graph.add_weighted_edges_from(
+            (i, int(j), float(w)) for j, w in zip(at, strengths, strict=True) if j != i
+        )
+    if reduce:
+        # Of equal tasks, the later one counts as the larger.
+        rank = np.argsort(np.argsort(tasks.sizes(), kind="stable"))
+        down = [(u, v) for u, v in graph.edges if rank[u] > rank[v]]
+        graph.remove_edges_from([(u, v) for u, v in down if graph.has_edge(v, u)])
+        # Boxes have no cycles left; other models may have some.
+        part = {
+            node: number
+            for number, nodes in enumerate(nx.strongly_connected_components(graph))
+            for node in nodes
+        }
+        graph.remove_edges_from([(u, v) for u, v in down if part[u] == part[v]])
+        kept = nx.transitive_reduction(graph).edges
+        graph.remove_edges_from([edge for edge in graph.edges if edge not in kept])
+    return graph
+
+
+def rankings(tasks, pairs):
+    """Yield, for each task inside another, the tasks ranked before its weakest container.
+
+    Parameters
+    ----------
+    tasks : KnownBoxes or TableIndex
+    pairs : ObservedPairs
+        The observed relations of these tasks.
+
+    Yields
+    ------
+    related : ndarray of bool, of shape (n_found,)
+        Whether the task lies in each of the tasks that it is predicted to lie in as much
+        as in the weakest of its containers.
+    strengths : ndarray of shape (n_found,)
+        How much it is predicted to lie in them.
+    """
+    related = pairs.strengths > 0
+    heads, tails = pairs.heads[related], pairs.tails[related]
+    strengths = tasks.pairs(heads, tails)
+    order = np.argsort(heads, kind="stable")
+    members, starts = np.unique(heads[order], return_index=True)
+    # No task below the weakest related one can stand before any. (Less rounding.)
+    thresholds = np.minimum.reduceat(strengths[order], starts) * (1 - 1e-9)
+    unknown = sparse.csr_matrix(
+        (np.ones(len(pairs.unknown_heads)), (pairs.unknown_heads, pairs.unknown_tails)),
+        shape=(pairs.n_tasks, pairs.n_tasks),
+    )
+    containers = np.split(tails[order], starts[1:])
+    queries = tasks[torch.from_numpy(members)]
+    for i, (at, values) in enumerate(tasks.at_least(queries, thresholds, inside=True)):
+        left_out = unknown.indices[slice(*unknown.indptr[members[i] : members[i] + 2])]
+        seen = (at != members[i]) & ~np.isin(at, left_out)
+        yield np.isin(at[seen], containers[i]), values[seen]

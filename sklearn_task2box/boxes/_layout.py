@@ -1,0 +1,270 @@
+"""Boxes constructed from containments alone: each inside its containers, nothing else.
+
+In one dimension, numbering a tree depth first puts the descendants of each node into one
+span. A directed acyclic graph is not a tree: two containers may share some members without
+one containing the other, and then no order of the tasks puts both into spans of their own.
+But boxes have several dimensions, and one that separates a container from everything else
+is enough. So the containers are dealt out among the dimensions such that, in each, those
+that it has are nested or disjoint, as in a tree, and the spans of all the others merely
+stretch over their members. This is a coloring of the graph of containers in conflict, done
+in the order of Brelaz, "New methods to color the vertices of a graph", 1979. A
+container that conflicts in every dimension gives up the members that it shares, and those
+are not inside its box.
+"""
+
+import heapq
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_task2box.relations._closure import components, reachable
+
+# Side of a new box in units of that of its container.
+_SMALLER = 0.25
+
+
+def layout(heads, tails, n_tasks, box_dim, order=None, random_state=None):
+    """Boxes with given containments, and as few others as possible.
+
+    Parameters
+    ----------
+    heads, tails : int ndarray of shape (n_pairs,)
+        Positions of tasks, and of others that contain them. The transitive closure is
+        added; tasks that contain each other get the same box.
+    n_tasks : int
+    box_dim : int
+    order : ndarray of shape (n_tasks,), default=None
+        Tasks that stand side by side in the first dimension stand in this order, a
+        container at the mean of its members. None takes their positions.
+    random_state : numpy.random.RandomState, default=None
+        Draws the order in the other dimensions. None takes a fixed seed.
+
+    Returns
+    -------
+    lower, upper : ndarray of shape (n_tasks, box_dim)
+        In whole steps of 1, from 0 on. A box lies inside those of its containers, but for
+        those that had to give it up, and by at least one step on either side in the
+        dimension that the container was dealt to. There, a box that is neither in the
+        container, nor has members in it, nor contains it, is disjoint from its box.
+    """
+    rng = random_state or np.random.RandomState(0)
+    n, group = components(heads, tails, n_tasks)
+    inner = group[heads] != group[tails]
+    closure = reachable(group[heads][inner], group[tails][inner], n)
+    members, colors = _deal(closure, box_dim)
+    if order is None:
+        order = np.arange(n_tasks)
+    counts = np.bincount(group, minlength=n)
+    key = np.bincount(group, weights=order, minlength=n) / counts
+    sizes = np.asarray(members.sum(axis=0)).ravel()
+    key = (members.T @ key) / sizes
+
+    lower, upper = np.empty((2, n, box_dim))
+    by_container = members.tocsc()
+    for k in range(box_dim):
+        if k:
+            key = rng.permutation(n)
+        opened, closed = _slots(members, sizes, colors[k], key)
+        starts = by_container.indptr[:-1]
+        lower[:, k] = np.minimum.reduceat(opened[by_container.indices], starts)
+        upper[:, k] = np.maximum.reduceat(closed[by_container.indices], starts)
+    return lower[group], upper[group]
+
+
+def place(lower, upper, heads, tails, n_new, random_state):
+    """Initial boxes of new tasks among known ones.
+
+    A new task with known members gets their hull, another one a small box somewhere in
+    the smallest of its containers; one without either, a box at the middle of all.
+
+    Parameters
+    ----------
+    lower, upper : ndarray of shape (n_known, box_dim)
+    heads, tails : int ndarray of shape (n_pairs,)
+        Positions of tasks, and of others that contain them; new ones count from n_known on.
+    n_new : int
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    lower, upper : ndarray of shape (n_new, box_dim)
+    """
+    n_known = len(lower)
+    middle, side = (lower + upper).mean(0) / 2, (upper - lower).mean(0)
+    lower = np.vstack([lower, np.tile(middle - side / 2, (n_new, 1))])
+    upper = np.vstack([upper, np.tile(middle + side / 2, (n_new, 1))])
+    placed = np.arange(len(lower)) < n_known
+    waiting = list(range(n_known, len(lower)))
+    while waiting:
+        still = []
+        for task in waiting:
+            members, above = heads[tails == task], tails[heads == task]
+            members, above = members[placed[members]], above[placed[above]]
+            if len(members):
+                lower[task], upper[task] = lower[members].min(0), upper[members].max(0)
+            elif len(above):
+                sides = upper[above] - lower[above]
+                best = np.argmin(np.log(sides).sum(1))
+                side = sides[best] * _SMALLER
+                room = sides[best] - side
+                lower[task] = lower[above[best]] + room * random_state.uniform(
+                    size=len(side)
+                )
+                upper[task] = lower[task] + side
+            else:
+                still.append(task)
+                continue
+            placed[task] = True
+        if len(still) == len(waiting):
+            break
+        waiting = still
+    return lower[n_known:], upper[n_known:]
+
+
+def _deal(closure, box_dim):
+    """Deal the containers out among the dimensions.
+
+    Returns
+    -------
+    members : CSR matrix of bool, of shape (n, n)
+        Which task (row) is in which container (column): the closure, with each in itself,
+        less what containers had to give up.
+    colors : ndarray of bool, of shape (box_dim, n)
+        Dimensions in which each container is nested or disjoint; there is at least one.
+    """
+    n = closure.shape[0]
+    within = (closure + sparse.identity(n, dtype=bool, format="csr")).tocsr()
+    conflicts = _conflicts(closure, within)
+    degrees = np.diff(conflicts.indptr)
+    colors = np.zeros((box_dim, n), dtype=bool)
+    colors[:, degrees == 0] = True
+    left = _color(conflicts, degrees, colors)
+
+    # The more containers a task has, the less is lost with one of them.
+    weights = 1 / np.maximum(np.diff(closure.indptr), 1)
+    columns = within.tocsc()
+    given_up = {}
+
+    def members(v):
+        return given_up.get(v, columns.indices[columns.indptr[v] : columns.indptr[v + 1]])
+
+    sizes = np.diff(columns.indptr)
+    for v in left[np.argsort(sizes[left], kind="stable")]:
+        inside = np.zeros(n, dtype=bool)
+        inside[members(v)] = True
+        choices = []
+        for k in range(box_dim):
+            rivals = _neighbors(conflicts, v)
+            rivals = rivals[colors[k, rivals]]
+            shared = np.unique(np.concatenate([members(b) for b in rivals]))
+            shared = shared[inside[shared]]
+            # With a member, all of v that contains it has to go.
+            above = np.unique(within[shared].indices)
+            above = above[inside[above] & (above != v)]
+            lost = [
+                u
+                for u in above
+                if u not in given_up or np.isin(shared, given_up[u], kind="table").any()
+            ]
+            choices.append((weights[lost].sum(), k, lost))
+        _, k, lost = min(choices, key=lambda choice: choice[:2])
+        inside[lost] = False
+        given_up[v] = np.flatnonzero(inside)
+        colors[k, v] = True
+    if given_up:
+        parts = [members(v) for v in range(n)]
+        indptr = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
+        indices = np.concatenate(parts)
+        ones = np.ones(len(indices), dtype=bool)
+        within = sparse.csc_matrix((ones, indices, indptr), shape=(n, n)).tocsr()
+    return within, colors
+
+
+def _conflicts(closure, within):
+    """Containers that share members, none containing the other: symmetric, CSR."""
+    n = closure.shape[0]
+    # Two ways up part at a task with several parents in the transitive reduction.
+    counts = closure.astype(np.int32)
+    longer = (counts @ counts).astype(bool)
+    direct = counts - counts.multiply(longer)
+    direct.eliminate_zeros()
+    several = np.flatnonzero(np.diff(direct.tocsr().indptr) > 1)
+    shared = within[several].astype(np.int32)
+    pairs = (shared.T @ shared).tocoo()
+    once = pairs.row < pairs.col
+    a, b = pairs.row[once], pairs.col[once]
+    if len(a):  # SciPy takes no empty index
+        nested = np.asarray(closure[a, b] + closure[b, a], dtype=bool).ravel()
+        a, b = a[~nested], b[~nested]
+    ends = np.concatenate([a, b]), np.concatenate([b, a])
+    return sparse.csr_matrix((np.ones(len(ends[0]), dtype=bool), ends), shape=(n, n))
+
+
+def _neighbors(graph, v):
+    return graph.indices[graph.indptr[v] : graph.indptr[v + 1]]
+
+
+def _color(conflicts, degrees, colors):
+    """Give each container in conflict a dimension free of its rivals; return those left.
+
+    The next one is always the one with the fewest free dimensions.
+    """
+    taken = np.zeros(colors.shape, dtype=bool)
+    waiting = degrees > 0
+    heap = [(0, -int(degrees[v]), int(v)) for v in np.flatnonzero(waiting)]
+    heapq.heapify(heap)
+    left = []
+    while heap:
+        _, _, v = heapq.heappop(heap)
+        if not waiting[v]:
+            continue  # an older entry of one that was dealt with
+        waiting[v] = False
+        free = np.flatnonzero(~taken[:, v])
+        if not len(free):
+            left.append(v)
+            continue
+        colors[free[0], v] = True
+        rivals = _neighbors(conflicts, v)
+        taken[free[0], rivals] = True
+        for rival in rivals[waiting[rivals]]:
+            n_taken = int(taken[:, rival].sum())
+            heapq.heappush(heap, (-n_taken, -int(degrees[rival]), int(rival)))
+    return np.array(left, dtype=int)
+
+
+def _slots(members, sizes, family, key):
+    """Where each node opens and closes when the tree of a family is walked depth first.
+
+    ``family`` are containers of which any two are nested or disjoint; the parent of a node
+    is the smallest one that contains it. Nodes of one parent come in the order of ``key``.
+    """
+    n = members.shape[0]
+    pairs = members.tocoo()
+    kept = family[pairs.col] & (pairs.row != pairs.col)
+    nodes, above = pairs.row[kept], pairs.col[kept]
+    first = np.lexsort((sizes[above], nodes))
+    nodes, above = nodes[first], above[first]
+    smallest = np.concatenate([[True], nodes[1:] != nodes[:-1]]) if len(nodes) else []
+    parent = np.full(n, n)
+    parent[nodes[smallest]] = above[smallest]
+
+    # Children of each parent, in the order of key, as one flat list.
+    children = np.lexsort((key, parent))
+    ends = np.searchsorted(parent[children], np.arange(n + 1), side="right").tolist()
+    begins = np.searchsorted(parent[children], np.arange(n + 1)).tolist()
+    children = children.tolist()
+    opened, closed = [0] * (n + 1), [0] * (n + 1)
+    clock, stack, at = -1, [n], begins.copy()
+    while stack:
+        node = stack[-1]
+        if at[node] == begins[node]:
+            opened[node] = clock
+            clock += 1
+        if at[node] < ends[node]:
+            stack.append(children[at[node]])
+            at[node] += 1
+        else:
+            closed[node] = clock
+            clock += 1
+            stack.pop()
+    return np.array(opened[:n], dtype=float), np.array(closed[:n], dtype=float)

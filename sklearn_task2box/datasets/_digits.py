@@ -1,0 +1,217 @@
+"""Tasks made from scikit-learn's images of hand-written digits."""
+
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
+
+from sklearn_task2box.datasets._home import description
+
+N_DIGITS = 10
+MIN_TASKS, MAX_TASKS = 20, 300
+# The images span 61 dimensions; a whitened 61st would be mostly rounding.
+MAX_COMPONENTS = 60
+REPEATED_SHARE = 0.1
+# Share of the images of a digit that go into one task.
+MIN_SHARE, MAX_SHARE = 0.3, 0.6
+
+NAMED_SETS = {
+    "even": (0, 2, 4, 6, 8),
+    "odd": (1, 3, 5, 7, 9),
+    "primes": (2, 3, 5, 7),
+    "small": (0, 1, 2, 3, 4),
+    "large": (5, 6, 7, 8, 9),
+    "all": tuple(range(N_DIGITS)),
+}
+
+
+@validate_params(
+    {
+        "n_tasks": [Interval(Integral, MIN_TASKS, MAX_TASKS, closed="both")],
+        "n_components": [Interval(Integral, 1, MAX_COMPONENTS, closed="both")],
+        "as_frame": ["boolean"],
+        "return_X_y": ["boolean"],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_digits_tasks(
+    *, n_tasks=120, n_components=16, as_frame=False, return_X_y=False, random_state=0
+):
+    """Load tasks made of digit images, and how far each lies inside the others.
+
+    A task is a data set of images of some of the ten digits. It is described by the mean
+    and the variance of an embedding of its images, and related to each other task by the
+    share of its digits that the other one has too. The images come with scikit-learn.
+
+    =========================   ===============================
+    Tasks                                         120 (default)
+    Dimensionality                                 32 (default)
+    Features                                               real
+    Relations                   shares in [0, 1], not symmetric
+    Digits per task                                     1 to 10
+    Images per task and digit                   about 52 to 110
+    =========================   ===============================
+
+    Parameters
+    ----------
+    n_tasks : int, default=120
+        Number of tasks, from 20 to 300. The ten single digits, all ten digits and a few
+        named sets, such as the even digits, are always among them. A tenth of the tasks
+        have the same digits as another task, but a sample of their own.
+    n_components : int, default=16
+        Number of principal components of the images, from 1 to 60. Each gives two
+        features, a mean and a variance. It has no influence on which images are in a task.
+    as_frame : bool, default=False
+        If True, the features and the relations are DataFrames labelled with the names of
+        the tasks.
+    return_X_y : bool, default=False
+        If True, return ``(data, relations)`` instead of a Bunch.
+    random_state : int, RandomState instance or None, default=0
+        Determines the sets of digits, the order of the tasks and the images in each. None
+        gives other tasks in each call, and leaves the global random state of NumPy alone.
+
+    Returns
+    -------
+    tasks : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object, with the following attributes.
+
+        data : {ndarray, DataFrame} of shape (n_tasks, 2 * n_components)
+            The means, then the variances, of the whitened principal components of the
+            images of each task.
+        relations : {ndarray, DataFrame} of shape (n_tasks, n_tasks)
+            ``relations[i, j]`` is the share of the digits of task i that task j has too:
+            1 where i lies inside j, 0 where they have no digit in common. The diagonal
+            is 1. ``relations == 1`` gives the strict containments, each task in itself
+            included.
+        task_names : ndarray of str of shape (n_tasks,)
+            The names of the tasks, each different, such as "digit 3", "digits 0,3,7" or
+            "even". The second task with the same digits as another one ends in " (b)".
+        feature_names : list of str
+            The names of the features: "mean_pca0", ..., "variance_pca0", ...
+        classes : ndarray of bool of shape (n_tasks, 10)
+            Whether each task has each of the digits.
+        n_images : ndarray of int of shape (n_tasks,)
+            The number of images in each task.
+        DESCR : str
+            The full description of the data set.
+
+    (data, relations) : tuple if ``return_X_y`` is True
+        The two attributes above.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has a wrong type or is out of its range.
+
+    See Also
+    --------
+    sklearn.datasets.load_digits : The images the tasks are made of.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.datasets import load_digits_tasks
+    >>> tasks = load_digits_tasks(as_frame=True)
+    >>> tasks.data.shape
+    (120, 32)
+    >>> float(tasks.relations.loc["digit 2", "even"])
+    1.0
+    >>> float(tasks.relations.loc["even", "digit 2"])
+    0.2
+    >>> inside = tasks.relations == 1
+    >>> bool(inside.loc["primes", "all"])
+    True
+    """
+    # Unlike check_random_state(None), this leaves the global generator alone.
+    rng = np.random.RandomState() if random_state is None else random_state
+    rng = check_random_state(rng)
+
+    sets_by_name = _draw_tasks(n_tasks, rng)
+    task_names = np.array(list(sets_by_name))
+    classes = np.zeros((n_tasks, N_DIGITS), dtype=bool)
+    for task, digits in enumerate(sets_by_name.values()):
+        classes[task, list(digits)] = True
+
+    images, labels = load_digits(return_X_y=True)
+    # The pixels share one scale, and some are almost constant: they are not standardised.
+    pca = PCA(n_components=int(n_components), whiten=True, svd_solver="covariance_eigh")
+    # Whatever the global output of transformers is, this one's is an array.
+    embedding = pca.set_output(transform="default").fit_transform(images)
+    samples = _draw_samples(classes, labels, rng)
+    parts = [embedding[rows] for rows in samples]
+    data = np.array([np.append(part.mean(axis=0), part.var(axis=0)) for part in parts])
+    feature_names = [
+        f"{moment}_pca{component}"
+        for moment in ("mean", "variance")
+        for component in range(n_components)
+    ]
+    counts = classes.astype(float)
+    relations = counts @ counts.T / counts.sum(axis=1, keepdims=True)
+
+    if as_frame:
+        data = pd.DataFrame(data, index=task_names, columns=feature_names)
+        relations = pd.DataFrame(relations, index=task_names, columns=task_names)
+    if return_X_y:
+        return data, relations
+    return Bunch(
+        data=data,
+        relations=relations,
+        task_names=task_names,
+        feature_names=feature_names,
+        classes=classes,
+        n_images=np.array([len(rows) for rows in samples]),
+        DESCR=description("digits_tasks"),
+    )
+
+
+def _draw_tasks(n_tasks, rng):
+    """Draw the digits of each task: a dict from names to sorted tuples, in random order."""
+    by_name = {f"digit {digit}": (digit,) for digit in range(N_DIGITS)} | NAMED_SETS
+    n_repeated = round(REPEATED_SHARE * n_tasks)
+    for digits in _draw_sets(list(by_name.values()), n_tasks - n_repeated, rng):
+        by_name["digits " + ",".join(map(str, digits))] = digits
+    names = list(by_name)
+    for chosen in rng.choice(len(names), size=n_repeated, replace=False):
+        by_name[f"{names[chosen]} (b)"] = by_name[names[chosen]]
+    # Random order, so that splitters which do not shuffle cut fairly.
+    names = list(by_name)
+    return {names[k]: by_name[names[k]] for k in rng.permutation(len(names))}
+
+
+def _draw_sets(known, n_sets, rng):
+    """Draw sets of 2 to 9 digits until there are n_sets, and return the drawn ones.
+
+    Each drawn set extends a smaller one, which makes for a deep hierarchy. Small sets are
+    more frequent than large ones, as are members than containers.
+    """
+    sets = list(known)
+    sizes = np.arange(2, N_DIGITS)
+    weights = N_DIGITS + 1.0 - sizes
+    while len(sets) < n_sets:
+        size = rng.choice(sizes, p=weights / weights.sum())
+        smaller = [digits for digits in sets if len(digits) < size]
+        base = smaller[rng.randint(len(smaller))]
+        others = np.setdiff1d(np.arange(N_DIGITS), base)
+        added = rng.choice(others, size=size - len(base), replace=False)
+        drawn = tuple(sorted(int(digit) for digit in (*base, *added)))
+        if drawn not in sets:
+            sets.append(drawn)
+    return sets[len(known) :]
+
+
+def _draw_samples(classes, labels, rng):
+    """Draw the images of each task: a list of arrays of positions."""
+    of_digit = [np.flatnonzero(labels == digit) for digit in range(N_DIGITS)]
+
+    def draw(rows):
+        share = rng.uniform(MIN_SHARE, MAX_SHARE)
+        return rng.choice(rows, size=round(share * len(rows)), replace=False)
+
+    return [
+        np.concatenate([draw(of_digit[digit]) for digit in np.flatnonzero(members)])
+        for members in classes
+    ]

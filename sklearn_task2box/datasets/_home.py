@@ -1,0 +1,98 @@
+"""Data home: the folder of downloaded data sets, and checked downloads into it."""
+
+import hashlib
+import os
+from pathlib import Path
+
+HOME_VARIABLE = "TASK2BOX_HOME"
+
+
+def get_data_home(data_home=None):
+    """Return the folder of downloaded data sets, and make it if it is not there.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        The folder. None takes the environment variable ``TASK2BOX_HOME`` or, where it is
+        not set, the folder ``task2box_data`` in the home directory.
+
+    Returns
+    -------
+    data_home : str
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn_task2box.datasets import get_data_home
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     get_data_home(folder) == folder
+    True
+    """
+    if data_home is None:
+        data_home = os.environ.get(HOME_VARIABLE) or Path("~", "task2box_data")
+    data_home = Path(data_home).expanduser()
+    data_home.mkdir(parents=True, exist_ok=True)
+    return str(data_home)
+
+
+def fetched(url, name, sha256, data_home=None, download_if_missing=True):
+    """Return the path of a file in the data home, downloaded if it is not there.
+
+    Parameters
+    ----------
+    url : str
+        Address of the file.
+    name : str
+        Path of the file below the data home.
+    sha256 : str
+        SHA-256 of the expected content. A file of other content is downloaded anew.
+    data_home : str or path-like, default=None
+        See :func:`get_data_home`.
+    download_if_missing : bool, default=True
+        If False, a file that is not there is an error.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    OSError
+        If the file is neither there nor available; the message shows where to put it.
+    ValueError
+        If the downloaded file is not the expected one.
+    ImportError
+        If a download needs pooch, and it is not installed.
+    """
+    path = Path(get_data_home(data_home)) / name
+    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    if found == sha256:
+        return path
+    advice = (
+        f"Download {url} where there is a network and put it at {path}; its SHA-256 must "
+        f"be {sha256}."
+    )
+    if found is not None:
+        advice += f" The file that is there has the SHA-256 {found}."
+    if not download_if_missing:
+        what = "is not there" if found is None else "is another file"
+        raise OSError(f"{path} {what}, and download_if_missing=False. {advice}")
+    try:
+        import pooch
+    except ImportError as error:
+        raise ImportError(
+            "Downloading data sets needs pooch: pip install 'sklearn-task2box[hub]'"
+        ) from error
+    try:
+        pooch.retrieve(url, f"sha256:{sha256}", fname=path.name, path=path.parent)
+    except OSError as error:  # requests' errors are OSErrors
+        raise OSError(f"{path.name} could not be downloaded ({error}). {advice}") from error
+    except ValueError as error:
+        raise ValueError(f"{url} is not the expected file: {error} {advice}") from error
+    return path
+
+
+def description(name):
+    """Return the text that describes a data set."""
+    path = Path(__file__).parent / "descr" / f"{name}.rst"
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,257 @@
+"""Hugging Face Hub: the cards of data sets."""
+
+import hashlib
+import json
+import re
+from numbers import Integral, Real
+from pathlib import Path
+
+import pandas as pd
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from sklearn_task2box.datasets._home import description, get_data_home
+
+# Fields of a card that may have several values.
+MULTIPLE = (
+    "task_categories", "task_ids", "language", "license", "multilinguality",
+    "size_categories", "source_datasets", "annotations_creators", "tags",
+)  # fmt: skip
+SORTS = ("downloads", "likes", "trending_score", "created_at", "last_modified")
+
+_EXPAND = ["cardData", "description", "downloads", "likes"]
+
+
+@validate_params(
+    {
+        "limit": [Interval(Integral, 1, None, closed="left"), None],
+        "sort": [StrOptions(set(SORTS))],
+    },
+    prefer_skip_nested_validation=True,
+)
+def fetch_hub_cards(
+    ids=None,
+    *,
+    limit=None,
+    sort="downloads",
+    filter=None,
+    token=None,
+    data_home=None,
+    download_if_missing=True,
+):
+    """Load the cards of data sets on the Hugging Face Hub.
+
+    The cards are read through ``huggingface_hub`` (``pip install
+    'sklearn-task2box[hub]'``) on the first call, and from the data home on later ones.
+
+    Parameters
+    ----------
+    ids : sequence of str, default=None
+        Names of data sets, such as "stanfordnlp/imdb". Give these or ``limit``.
+    limit : int, default=None
+        Number of data sets to take from the top of the Hub's list.
+    sort : {"downloads", "likes", "trending_score", "created_at", "last_modified"}, \
+            default="downloads"
+        Order of that list, largest first.
+    filter : str or sequence of str, default=None
+        Tags that the data sets in that list must have, such as
+        "task_categories:image-classification".
+    token : str, default=None
+        Token for data sets that are not public, see ``huggingface_hub``.
+    data_home : str or path-like, default=None
+        Folder where the cards are kept, see :func:`get_data_home`.
+    download_if_missing : bool, default=True
+        If False, a card that is not there is an error.
+
+    Returns
+    -------
+    cards : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object, with the following attributes.
+
+        data : DataFrame of shape (n_datasets, 16)
+            One row for each data set; the index holds the names. "task_categories",
+            "task_ids", "language", "license", "multilinguality", "size_categories",
+            "source_datasets", "annotations_creators" and "tags" are lists, empty where
+            the card lacks the field. "pretty_name" and "description" are texts.
+            "n_configs", "n_examples", "download_size" (bytes), "downloads" (of the last
+            30 days) and "likes" are numbers, NaN where unknown; of several
+            configurations, the largest counts.
+        DESCR : str
+            The full description of the data set.
+
+    Raises
+    ------
+    OSError
+        If a card is neither there nor available, where the message shows where to put it,
+        or if a file that is there is damaged.
+    ValueError
+        If a parameter is wrong, or the Hub has no such data set.
+    ImportError
+        If a download needs ``huggingface_hub``, and it is not installed.
+
+    See Also
+    --------
+    sklearn_task2box.representations.DatasheetRepresentation : Features of cards.
+
+    Notes
+    -----
+    The Hub changes, and fetched cards do not: delete the folder ``hub_cards`` of the data
+    home to fetch them anew.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.datasets import fetch_hub_cards
+    >>> cards = fetch_hub_cards(["stanfordnlp/imdb", "ylecun/mnist"])  # doctest: +SKIP
+    >>> cards.data["task_categories"]  # doctest: +SKIP
+    """
+    if (ids is None) == (limit is None):
+        raise ValueError(f"Give either ids or limit; got ids={ids!r} and limit={limit!r}.")
+    filter = [filter] if isinstance(filter, str) else list(filter or [])
+    folder = Path(get_data_home(data_home)) / "hub_cards"
+    folder.mkdir(exist_ok=True)
+    if ids is None:
+        ids = _listed(folder, int(limit), sort, filter, token, download_if_missing)
+    ids = [ids] if isinstance(ids, str) else list(ids)
+    if not ids:
+        raise ValueError("ids is empty.")
+    for name in ids:
+        if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+            raise ValueError(f"{name!r} is no name of a data set on the Hub.")
+    if len(set(ids)) < len(ids):
+        raise ValueError("ids repeats a name.")
+    cards = [_card(folder, name, token, download_if_missing) for name in ids]
+    frame = pd.DataFrame(map(_row, cards), index=ids)
+    return Bunch(data=frame, DESCR=description("hub_cards"))
+
+
+def _path(folder, name):
+    return folder / f"{name.replace('/', '--')}.json"  # a name on the Hub has no "--"
+
+
+def _card(folder, name, token, download):
+    def request(hub):
+        return _content(hub.dataset_info(name, expand=_EXPAND, token=token))
+
+    return _kept(_path(folder, name), request, f"The card of {name}", download, _is_card)
+
+
+def _listed(folder, limit, sort, filter, token, download):
+    """Names at the top of the Hub's list; their cards come along and are kept."""
+    query = [sort, str(limit), *filter]
+    digest = hashlib.blake2b(json.dumps(query).encode(), digest_size=8).hexdigest()
+    readable = "-".join(re.sub(r"\W+", "_", part) for part in query)
+    label = f"{readable[:100]}-{digest}"  # the digest, as readable parts may be equal
+
+    def request(hub):
+        found = hub.list_datasets(
+            sort=sort, limit=limit, filter=filter or None, expand=_EXPAND, token=token
+        )
+        names = []
+        for info in found:
+            if not _path(folder, info.id).exists():
+                _write(_path(folder, info.id), _content(info))
+            names.append(info.id)
+        return names
+
+    path = folder / "lists" / f"{label}.json"
+    return _kept(path, request, "The list", download, _is_list)
+
+
+def _kept(path, request, what, download, is_usable):
+    """Read a JSON file, or request its content from the Hub and write it."""
+    if path.exists():
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:  # no JSON, or no text
+            content = None
+        if not is_usable(content):
+            raise OSError(
+                f"{path} is not what was kept there: it may be damaged, or from elsewhere. "
+                "Delete it, and it is fetched anew."
+            )
+        return content
+    if not download:
+        raise OSError(f"{what} is not at {path}, and download_if_missing=False.")
+    try:
+        import huggingface_hub
+        from huggingface_hub.utils import RepositoryNotFoundError
+    except ImportError as error:
+        raise ImportError(
+            "Fetching cards needs huggingface_hub: pip install 'sklearn-task2box[hub]'"
+        ) from error
+    try:
+        content = request(huggingface_hub.HfApi())
+    except RepositoryNotFoundError as error:
+        raise ValueError(f"{what} is not on the Hub, or not public: {error}") from error
+    except Exception as error:  # which ones depends on the version of huggingface_hub
+        raise OSError(
+            f"{what} could not be fetched from the Hugging Face Hub "
+            f"({type(error).__name__}: {error}). Fetch it where there is a network and put "
+            f"the file at {path}."
+        ) from error
+    _write(path, content)
+    return content
+
+
+def _is_card(content):
+    return (
+        isinstance(content, dict)
+        and content.keys() >= {"id", "downloads", "likes", "description", "card"}
+        and isinstance(content["card"], dict)
+    )
+
+
+def _is_list(content):
+    return isinstance(content, list) and all(isinstance(name, str) for name in content)
+
+
+def _write(path, content):
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, default=str, indent=1), encoding="utf-8")
+    partial.replace(path)
+
+
+def _content(info):
+    """The parts of the Hub's response that are kept."""
+    card = info.card_data.to_dict() if info.card_data is not None else {}
+    counts = {"downloads": info.downloads, "likes": info.likes}
+    return {"id": info.id, **counts, "description": info.description, "card": card}
+
+
+def _row(content):
+    card = content["card"]
+    configs = card.get("dataset_info") or []
+    configs = [configs] if isinstance(configs, dict) else configs
+    configs = [c for c in configs if c and isinstance(c, dict)]  # people write cards
+    return {
+        "pretty_name": card.get("pretty_name"),
+        **{name: _as_list(card.get(name)) for name in MULTIPLE},
+        "n_configs": len(configs) or float("nan"),
+        "n_examples": _largest(map(_n_examples, configs)),
+        "download_size": _largest(c.get("download_size") for c in configs),
+        "downloads": _largest([content["downloads"]]),
+        "likes": _largest([content["likes"]]),
+        "description": content["description"],
+    }
+
+
+def _as_list(value):
+    """The values of a field as strings: a single value may stand without a list."""
+    if isinstance(value, dict):  # one list for each configuration
+        value = [v for values in value.values() for v in _as_list(values)]
+    values = value if isinstance(value, list) else [value]
+    return list(dict.fromkeys(str(v) for v in values if v is not None))
+
+
+def _n_examples(config):
+    splits = config.get("splits") or []
+    splits = splits.values() if isinstance(splits, dict) else splits
+    sizes = [split.get("num_examples") for split in splits if isinstance(split, dict)]
+    sizes = [size for size in sizes if isinstance(size, Real)]
+    return sum(sizes) if sizes else None
+
+
+def _largest(values):
+    numeric = [float(v) for v in values if isinstance(v, Real)]
+    return max(numeric, default=float("nan"))

@@ -1,0 +1,235 @@
+"""Taskonomy: transfers between visual tasks."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+from sklearn_task2box.datasets._home import description, fetched
+
+BASE_URL = (
+    "https://raw.githubusercontent.com/StanfordVL/taskonomy/"
+    "9f814867b5fe4165860862211e8e99b0f200144d/results/"
+)
+
+# Reference networks that stand among the sources, and are no tasks.
+REFERENCES = ("pixels", "random", "self")
+
+# Expected hash of each file, by values and training images.
+_SHA256 = {
+    "affinity": {
+        "default": "6b2d42a7281fe4eac2f5f32499f12c3da63292d4a5d8f04bf1b8b97d9687260c",
+        "1k": "e797c4715f2523cedaa02a801b2e8197ab1347cb5f490d98731ba719e1b6d575",
+        "16k": "33e57697e6f83c27a3a8cc4c80bdfa2f803ebd8d931710bdde52172ddf493f44",
+    },
+    "wins_vs_pixels": {
+        "default": "2314c14af45777437412632c9c409c15131e152abd108caaec4b820b23ab9f03",
+        "1k": "d791aea296f4209b6beaf96f9c73ca1797d7f69e8bb1efc60061173aa0d19034",
+        "16k": "34a3c471d8547ddd509cedb8d2d60f90e9b881c70f23cc91c4fc85e4e3852d75",
+    },
+    "wins_vs_task": {
+        "default": "74123af8a3f228d5ab1a43f7d73b05e3adbc1e393ead8f3fe550e3bcffd0d016",
+        "1k": "71f1e96586da8af5a54f889b4d7296cdf1013d58deeb6cac1a83bad9fc5244cd",
+        "16k": "8cacb05abbf70a365da22b9b069143d404fda19631eaab4d14ac3b0508b40ac3",
+    },
+}
+VALUES, TRAINING_IMAGES = tuple(_SHA256), tuple(_SHA256["affinity"])
+
+
+@validate_params(
+    {
+        "values": [StrOptions(set(VALUES))],
+        "training_images": [StrOptions(set(TRAINING_IMAGES))],
+    },
+    prefer_skip_nested_validation=True,
+)
+def fetch_taskonomy(
+    *,
+    values="affinity",
+    training_images="default",
+    data_home=None,
+    download_if_missing=True,
+):
+    """Load how well 25 visual tasks transfer to 22 of them.
+
+    A file of 54 to 190 kB is downloaded from Taskonomy's repository on the first call.
+
+    ==============   ======================================
+    Targets                                              22
+    Sources            25, and two or three reference networks
+    Features         none: see :mod:`sklearn_task2box.representations`
+    Relations        strengths in [0, 1], not symmetric
+    ==============   ======================================
+
+    Parameters
+    ----------
+    values : {"affinity", "wins_vs_pixels", "wins_vs_task"}, default="affinity"
+        Measure of a transfer. "affinity" is Taskonomy's normalised affinity, comparable
+        among the sources of one target only. "wins_vs_pixels" and "wins_vs_task" are the
+        share of test images on which the transfer does better than a network trained from
+        pixels, or than the network made for the target.
+    training_images : {"default", "1k", "16k"}, default="default"
+        Number of images that the transfers were trained on, as in the names of the files.
+        The sets of tasks differ a little.
+    data_home : str or path-like, default=None
+        Folder where the file is kept, see :func:`get_data_home`.
+    download_if_missing : bool, default=True
+        If False, a file that is not there is an error.
+
+    Returns
+    -------
+    transfers : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object, with the following attributes.
+
+        relations : DataFrame of shape (n_tasks, n_tasks)
+            ``relations.loc[t, s]`` is the strength of "t inside s": how much of the target
+            t the source s covers. It is NaN, hence unknown, where t is no target, and 1 on
+            the diagonal. Affinities are divided by that of the best other source of the
+            same target; win rates are as published.
+        strengths : DataFrame of shape (n_sources, n_targets)
+            The transfers as published: ``strengths.loc[s, t]`` from source s to target t,
+            higher is better. The reference networks ("random", "self" and, in the win
+            rates, "pixels") are among the sources.
+        source, target : ndarray of str of shape (n_sources,) and (n_targets,)
+            The names of the rows and of the columns of ``strengths``.
+        higher_order : DataFrame of shape (n_transfers, 3)
+            Transfers from several sources at once, with the columns "sources" (tuples),
+            "target" and "strength".
+        DESCR : str
+            The full description of the data set.
+
+    Raises
+    ------
+    OSError
+        If the file is neither there nor available; the message shows where to put it.
+    ValueError
+        If a parameter is unknown, or the file is not the expected one.
+
+    Notes
+    -----
+    The files are pickles. Their SHA-256 is checked, and the unpickler admits numbers of
+    NumPy and nothing else, so no code in them is ever run.
+
+    References
+    ----------
+    A. R. Zamir, A. Sax, W. Shen, L. Guibas, J. Malik, S. Savarese, "Taskonomy:
+    Disentangling Task Transfer Learning", CVPR 2018.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.datasets import fetch_taskonomy
+    >>> transfers = fetch_taskonomy()  # doctest: +SKIP
+    >>> transfers.relations.loc["rgb2depth", "reshade"]  # doctest: +SKIP
+    """
+    path, sha256 = _path(values, training_images), _SHA256[values][training_images]
+    file = fetched(
+        BASE_URL + path, f"taskonomy/{path}", sha256, data_home, download_if_missing
+    )
+    with open(file, "rb") as stream:
+        transfers = read_numbers(stream)
+    strengths, higher_order = _tables(transfers)
+    return Bunch(
+        relations=_relations(strengths, relative=values == "affinity"),
+        strengths=strengths,
+        source=strengths.index.to_numpy(dtype=str),
+        target=strengths.columns.to_numpy(dtype=str),
+        higher_order=higher_order,
+        DESCR=description("taskonomy"),
+    )
+
+
+def _path(values, training_images):
+    """Path of a file below BASE_URL."""
+    stem = "affinities/all_affinities" if values == "affinity" else f"winrates/{values}"
+    return stem + ("" if training_images == "default" else f"_{training_images}") + ".pkl"
+
+
+def _tables(transfers):
+    """Transfers of one source as a table, and those of several sources as a list."""
+    rows = [(*key.rsplit("__", 1), strength) for key, strength in transfers.items()]
+    frame = pd.DataFrame(rows, columns=["sources", "target", "strength"])
+    is_one = ~frame["sources"].str.contains("__")
+    one = frame[is_one].rename(columns={"sources": "source"})
+    strengths = one.pivot(index="source", columns="target", values="strength")
+    higher_order = frame[~is_one].assign(
+        sources=lambda f: f["sources"].str.split("__").map(tuple)
+    )
+    return strengths, higher_order.sort_values(["sources", "target"], ignore_index=True)
+
+
+def _relations(strengths, relative):
+    """Strengths of "target inside source" as a square frame."""
+    inside = strengths.drop(index=list(REFERENCES), errors="ignore").T
+    tasks = sorted({*inside.index, *inside.columns})
+    inside = inside.reindex(index=tasks, columns=tasks)
+    own = np.eye(len(tasks), dtype=bool)
+    if relative:
+        inside = inside.div(inside.mask(own).max(axis=1), axis=0)
+    return inside.mask(own, 1.0).rename_axis(index=None, columns=None)
+
+
+# --------------------------------------------------------------------------------------
+# Pickles that hold names and numbers
+# --------------------------------------------------------------------------------------
+def read_numbers(stream):
+    """Read a pickled dict of str to NumPy numbers, and nothing else.
+
+    Raises
+    ------
+    pickle.UnpicklingError
+        If the pickle needs anything but numbers, or does not hold such a dict.
+    """
+    loaded = _NumbersOnly(stream).load()
+    if not isinstance(loaded, dict) or not all(
+        isinstance(key, str) and isinstance(value, (int, float))
+        for key, value in loaded.items()
+    ):
+        raise pickle.UnpicklingError("The pickle does not hold a dict of str to numbers.")
+    return loaded
+
+
+class _NumberType:
+    """Stand-in for a dtype: none of NumPy's own constructors is called."""
+
+    __slots__ = ("dtype",)
+    _KNOWN = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"})
+
+    def __init__(self, code, *_):
+        if code not in self._KNOWN:
+            raise pickle.UnpicklingError(f"The pickle holds {code!r}, which is no number.")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state):
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Scalar:
+    """Stand-in for the function that makes a number of its bytes."""
+
+    __slots__ = ()
+
+    def __new__(cls, kind, content):
+        if not isinstance(kind, _NumberType) or not isinstance(content, bytes):
+            raise pickle.UnpicklingError("The pickle holds a malformed number.")
+        if len(content) != kind.dtype.itemsize:
+            raise pickle.UnpicklingError("The pickle holds a number of a wrong length.")
+        return np.frombuffer(content, kind.dtype)[0].item()
+
+
+_ADMITTED = {
+    ("numpy", "dtype"): _NumberType,
+    ("numpy.core.multiarray", "scalar"): _Scalar,
+    ("numpy._core.multiarray", "scalar"): _Scalar,
+}
+
+
+class _NumbersOnly(pickle.Unpickler):
+    def find_class(self, module, name):
+        try:
+            return _ADMITTED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(
+                f"The pickle needs {module}.{name}; only numbers of NumPy are admitted."
+            ) from None

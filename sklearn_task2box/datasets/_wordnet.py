@@ -1,0 +1,205 @@
+"""WordNet: nouns, and the nouns that they are a kind of."""
+
+import difflib
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import networkx as nx
+import pandas as pd
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import validate_params
+
+from sklearn_task2box.datasets._home import HOME_VARIABLE, description, fetched
+
+# WordNet 3.0 as the NLTK project keeps it, at a commit.
+URL = (
+    "https://raw.githubusercontent.com/nltk/nltk_data/"
+    "5db857e6f7df11eabb5e5665836db9ec8df07e28/packages/corpora/wordnet.zip"
+)
+SHA256 = "cbda5ea6eef7f36a97a43d4a75f85e07fccbb4f23657d27b4ccbc93e2646ab59"
+
+FILES = ("index.noun", "data.noun")
+# Where Debian's wordnet-base and Princeton's own installer put the database.
+INSTALLED = ("/usr/share/wordnet", "/usr/local/WordNet-3.0/dict")
+
+_POINTERS = {"@": "hypernym", "@i": "instance"}
+
+
+@validate_params({"instances": ["boolean"]}, prefer_skip_nested_validation=True)
+def fetch_wordnet(
+    root="mammal.n.01",
+    *,
+    instances=True,
+    path=None,
+    data_home=None,
+    download_if_missing=True,
+):
+    """Load a noun of WordNet and all nouns that are a kind of it.
+
+    An installed database is read, such as that of Debian's package ``wordnet-base``;
+    where there is none, WordNet 3.0 is downloaded (11 MB).
+
+    ====================   ======================
+    Synsets                1,182 (default)
+    Relations              1,182 edges (default), 82,115 synsets and 84,427 edges of all
+                           nouns, in WordNet 3.0
+    Features               none: see :mod:`sklearn_task2box.representations`
+    ====================   ======================
+
+    Parameters
+    ----------
+    root : str, default="mammal.n.01"
+        Name of the most general synset: its first lemma in lower case, "n", and the number
+        of its sense among those of this lemma. "entity.n.01" is above all nouns.
+    instances : bool, default=True
+        Follow also the edges from instances to classes, such as from a city to "city".
+    path : str or path-like, default=None
+        Folder with the files ``data.noun`` and ``index.noun``. None tries the folders in
+        WordNet's own environment variables ``WNSEARCHDIR`` and ``WNHOME``, then those of
+        known packages, and then downloads.
+    data_home : str or path-like, default=None
+        Folder where a download is kept, see :func:`get_data_home`.
+    download_if_missing : bool, default=True
+        If False, a database that is not there is an error.
+
+    Returns
+    -------
+    wordnet : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object, with the following attributes.
+
+        graph : networkx.DiGraph
+            Edges from hyponym to hypernym, member to container, each with the attribute
+            ``relation``: "hypernym" or "instance". Its nodes are the names of the synsets,
+            breadth first from the root.
+        synsets : DataFrame of shape (n_synsets, 3)
+            The columns "wnid" ("n" and the offset in the database, as in ImageNet),
+            "lemmas" (a tuple) and "gloss" of each node. The index holds the names.
+        glosses : Series of shape (n_synsets,)
+            The definitions with their examples: a column of ``synsets``.
+        version : str
+            The version of the database, such as "3.0".
+        DESCR : str
+            The full description of the data set.
+
+    Raises
+    ------
+    OSError
+        If there is no database, where the message shows where to put it, or if it is
+        damaged.
+    ValueError
+        If no synset has the name of the root.
+
+    References
+    ----------
+    C. Fellbaum (ed.), "WordNet: An Electronic Lexical Database", MIT Press, 1998. The
+    format of the files is that of WordNet's manual page wndb(5WN).
+
+    Examples
+    --------
+    >>> from sklearn_task2box.datasets import fetch_wordnet
+    >>> wordnet = fetch_wordnet("carnivore.n.01")  # doctest: +SKIP
+    >>> wordnet.graph.has_edge("dog.n.01", "canine.n.02")  # doctest: +SKIP
+    True
+    """
+    files, found_at = _read_database(path, data_home, download_if_missing)
+    try:
+        synsets, edges, version = _parse(*(file.decode("utf-8") for file in files))
+    except (ValueError, LookupError) as error:
+        raise OSError(
+            f"{' or '.join(FILES)} of {found_at} can't be read as WordNet's: damaged, or "
+            f"another file? ({error!r}) Give path=, the folder of others."
+        ) from error
+    if root not in synsets.index:
+        close = difflib.get_close_matches(str(root), synsets.index, n=3)
+        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        raise ValueError(
+            f"WordNet has no noun synset {root!r}; names are like 'mammal.n.01'.{hint}"
+        )
+
+    edges = edges if instances else edges[edges["relation"] == "hypernym"]
+    whole = nx.from_pandas_edgelist(
+        edges, "member", "container", "relation", create_using=nx.DiGraph
+    )
+    whole.add_node(root)
+    graph = nx.DiGraph()
+    graph.add_nodes_from([root, *(v for _, v in nx.bfs_edges(whole, root, reverse=True))])
+    graph.add_edges_from(whole.subgraph(graph).edges(data=True))
+    synsets = synsets.loc[list(graph)]
+    return Bunch(
+        graph=graph,
+        synsets=synsets,
+        glosses=synsets["gloss"],
+        version=version,
+        DESCR=description("wordnet"),
+    )
+
+
+def _read_database(path, data_home, download_if_missing):
+    """Contents of index.noun and data.noun, and the path that they were found at."""
+    if path is None:
+        folder = next((f for f in _candidates() if not _missing(f)), None)
+    elif missing := _missing(path):
+        raise OSError(f"There is no {' and no '.join(missing)} in {path}.")
+    else:
+        folder = Path(path)
+    if folder is not None:
+        return [(folder / name).read_bytes() for name in FILES], folder
+    try:
+        archive = fetched(
+            URL, "wordnet/wordnet.zip", SHA256, data_home, download_if_missing
+        )
+    except OSError as error:
+        raise OSError(
+            "No WordNet is installed. Install one (on Debian: apt-get install "
+            "wordnet-base), or give path=, the folder with data.noun and index.noun, or "
+            f"set {HOME_VARIABLE} to a folder that has the download. {error}"
+        ) from error
+    with zipfile.ZipFile(archive) as opened:
+        return [opened.read(f"wordnet/{name}") for name in FILES], archive
+
+
+def _candidates():
+    search, home = (os.environ.get(name) for name in ("WNSEARCHDIR", "WNHOME"))
+    return [Path(f) for f in (search, home and Path(home, "dict"), *INSTALLED) if f]
+
+
+def _missing(folder):
+    return [name for name in FILES if not Path(folder, name).is_file()]
+
+
+def _parse(index, data):
+    """Synsets and edges as DataFrames, and the version in the licence at the top."""
+    senses = {}
+    for line in _entries(index):
+        fields = line.split()
+        lemma, n_senses = fields[0], int(fields[2])
+        for sense, offset in enumerate(fields[-n_senses:], start=1):
+            senses[lemma, offset] = sense
+    names, rows, edges = {}, [], []
+    for line in _entries(data):
+        entry, _, gloss = line.partition("|")
+        fields = entry.split()
+        offset, n_words = fields[0], int(fields[3], 16)
+        lemmas = tuple(fields[4 : 4 + 2 * n_words : 2])
+        at = 4 + 2 * n_words
+        pointers = fields[at + 1 : at + 1 + 4 * int(fields[at])]
+        first = lemmas[0].lower()
+        names[offset] = f"{first}.n.{senses[first, offset]:02d}"
+        rows.append(("n" + offset, lemmas, gloss.strip()))
+        for symbol, target in zip(pointers[::4], pointers[1::4], strict=True):
+            if symbol in _POINTERS:
+                edges.append((offset, target, _POINTERS[symbol]))
+    edges = [(names[member], names[container], kind) for member, container, kind in edges]
+    version = re.search(r"WordNet (\d[\d.]*) Copyright", data)
+    return (
+        pd.DataFrame(rows, index=list(names.values()), columns=["wnid", "lemmas", "gloss"]),
+        pd.DataFrame(edges, columns=["member", "container", "relation"]),
+        version[1] if version else "unknown",
+    )
+
+
+def _entries(text):
+    """Lines of a database file without its licence, whose lines begin with blanks."""
+    return (line for line in text.split("\n") if line and not line.startswith(" "))

@@ -1,0 +1,168 @@
+"""Bands of a hierarchy: a strip of the picture per row, as high as its longest label."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from sklearn_task2box.display._looks import FONT, GREY, SMALLEST_FONT, add_text, darker
+
+
+class Bands:
+    """Places up and down, in pixels, of the rows of ``Layers``, and what is drawn there.
+
+    The axes must have their final size; their limits are set. Of labels that do not all
+    fit, those of tasks with more members are drawn, or all of them where ``forced``.
+    """
+
+    def __init__(self, ax, place, names, wanted, n_members, forced):
+        self.ax, self.place, self.names = ax, place, names
+        extent = ax.get_window_extent()
+        self.point = ax.figure.dpi / 72
+        self.unit = extent.width / (place.right - place.left)
+        # Room for the markers of the first and the last layer.
+        room = extent.height - 8 * self.point
+        gaps = len(place.rows) - 1
+        least = 14 * self.point * gaps
+        largest = min(FONT, self.unit / self.point / 1.25)
+        for font in np.arange(max(largest, SMALLEST_FONT), SMALLEST_FONT - 0.01, -0.5):
+            self.font = font
+            sizes = {i: self._text_size(names[i]) for i in wanted}
+            # Sizes of the labels of each row, and whether they are turned by 90 degrees.
+            self.labels = [self._fit(k, sizes, n_members, forced) for k in range(gaps + 1)]
+            heights = [self._height(*labels) for labels in self.labels]
+            if sum(heights) + least <= room:
+                break
+        while not forced and any(heights) and sum(heights) + least > room:
+            worst = int(np.argmax(heights))
+            self.labels[worst], heights[worst] = ({}, False), 0.0
+        gap = max((room - sum(heights)) / max(gaps, 1), 3 * self.point)
+        self.tops = 4 * self.point + np.cumsum([0, *(np.array(heights) + gap)])[:-1]
+        self.bottoms = self.tops + heights
+        ax.set_xlim(place.left, place.right)
+        ax.set_ylim(max(self.bottoms[-1] + 4 * self.point, extent.height), 0)
+
+    def _text_size(self, name):
+        text = self.ax.text(0, 0, name, fontsize=self.font, parse_math=False)
+        size = text.get_window_extent().size
+        text.remove()
+        return size
+
+    def _fit(self, k, sizes, n_members, forced):
+        place, unit = self.place, self.unit
+        sizes = {i: sizes[i] for i in place.rows[k] if i in sizes}
+        if not sizes:
+            return {}, False
+        bends = place.order[k] if k < place.n_layers else []
+        fixed = [
+            place.left,
+            place.right,
+            *(place.x[b] for b in bends if b not in place.level),
+        ]
+        spans = [(x, x) for x in fixed]
+        for i, (width, _) in sizes.items():
+            spans.append((place.x[i] - width / unit / 2, place.x[i] + width / unit / 2))
+        apart = 6 * self.point / unit
+        if all(a[1] + apart <= b[0] or a == b for a, b in pairwise(sorted(spans))):
+            return sizes, False
+        if forced:
+            return sizes, True
+        kept = {}
+        for i in sorted(sizes, key=lambda i: (-n_members[i], place.x[i])):
+            free = (sizes[i][1] + self.point) / unit
+            if all(abs(place.x[i] - place.x[j]) >= free for j in kept):
+                kept[i] = sizes[i]
+        return kept, True
+
+    def _height(self, sizes, turned):
+        longest = max((size[0 if turned else 1] for size in sizes.values()), default=0.0)
+        return longest + 6 * self.point if sizes else 0.0
+
+    def draw(self, edges, lines, palette):
+        """Draw labels, markers, and a line from each member to its container.
+
+        ``lines`` has the width ("lw"), colour and style ("ls") of the line of each edge.
+        Returns the labels.
+        """
+        from matplotlib.collections import PathCollection
+
+        ax, x, point = self.ax, self.place.x, self.point
+        y, below, texts = {}, {}, []
+        rows = zip(self.tops, self.place.rows, self.labels, strict=True)
+        for top, nodes, (sizes, turned) in rows:
+            for i in nodes:
+                y[i] = below[i] = top
+                if i not in sizes:
+                    continue
+                below[i] = top + 5 * point + sizes[i][0 if turned else 1]
+                texts.append(
+                    add_text(
+                        ax,
+                        self.names[i],
+                        (x[i], top),
+                        (0, -5),
+                        rotation=90 if turned else 0,
+                        ha="center",
+                        va="top",
+                        fontsize=self.font,
+                        color=darker(palette.colours[i]),
+                        zorder=4,
+                    )
+                )
+        thin = np.clip(self.unit / point / 6, 0.3, 1.0)
+        ax.add_collection(
+            PathCollection(
+                [self._path(top, bottom, below) for bottom, top in edges],
+                facecolors="none",
+                edgecolors=[line["color"] for line in lines],
+                linewidths=[thin * line["lw"] for line in lines],
+                linestyles=[line["ls"] for line in lines],
+                zorder=1,
+            ),
+            autolim=False,
+        )
+        size = np.clip(0.6 * self.unit / point, 1.0, 4.0) ** 2
+        looks = list(zip(palette.colours, palette.styles, strict=True))
+        for look in dict.fromkeys(looks):
+            same = [i for i in y if looks[i] == look]
+            ax.scatter(
+                [x[i] for i in same],
+                [y[i] for i in same],
+                s=size,
+                color=look[0],
+                marker=look[1][1],
+                zorder=5,
+            )
+        self._draw_divider()
+        return texts
+
+    def _draw_divider(self):
+        """Draw a line above the tasks without relations, and their number."""
+        n = self.place.n_layers
+        if not 0 < n < len(self.place.rows):
+            return
+        middle = (self.bottoms[n - 1] + self.tops[n]) / 2
+        self.ax.axhline(middle, color=GREY, lw=0.6, ls=":")
+        note = self.ax.annotate(
+            f"{sum(map(len, self.place.rows[n:]))} without relations",
+            (self.place.left, middle),
+            xytext=(0, 1),
+            textcoords="offset points",
+            fontsize=7,
+            color=GREY,
+            va="bottom",
+        )
+        note.set_in_layout(False)
+
+    def _path(self, top, bottom, below):
+        """From below the label of a task down to a member, straight within each band."""
+        from matplotlib.path import Path
+
+        here, level = self.place.x[top], self.place.level[top]
+        points, codes = [(here, below[top])], [Path.MOVETO]
+        for k, node in enumerate([*self.place.chains[top, bottom], bottom], level):
+            start, end = self.bottoms[k], self.tops[k + 1]
+            middle, there = (start + end) / 2, self.place.x[node]
+            points += [(here, start), (here, middle), (there, middle), (there, end)]
+            codes += [Path.LINETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
+            here = there
+        return Path(points, codes)

@@ -1,0 +1,417 @@
+"""BoxDisplay: boxes as rectangles."""
+
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+from scipy import sparse
+
+from sklearn_task2box.display._box_labels import label_boxes
+from sklearn_task2box.display._corners import (
+    SPACINGS,
+    Scale,
+    choose_spacing,
+    containers,
+    dimension_pairs,
+    interval_rows,
+    log_volumes,
+    most_at_a_point,
+)
+from sklearn_task2box.display._explorer import make_page, page_data
+from sklearn_task2box.display._inputs import (
+    check_length,
+    check_option,
+    find_tasks,
+    fitted_model,
+    given_axes,
+    import_pyplot,
+    labelled_tasks,
+    read_groups,
+)
+from sklearn_task2box.display._looks import (
+    COLOURS,
+    FONT,
+    GREY,
+    Palette,
+    add_legend,
+    lay_out,
+    shorten,
+)
+from sklearn_task2box.relations._names import as_names
+
+
+class BoxDisplay:
+    """Draw boxes as rectangles.
+
+    Two dimensions are drawn as they are. More are drawn as small multiples, one for each
+    pair of dimensions (up to four dimensions) or for consecutive pairs that show each
+    dimension at least once: a task lies in another exactly where it does so in all of
+    them. One dimension is drawn as bars, larger ones above smaller ones.
+
+    Parameters
+    ----------
+    boxes : array-like of shape (n_tasks, 2 * box_dim)
+        Lower corners, then upper corners.
+    names : array-like of shape (n_tasks,), default=None
+        Names of the tasks, each different; None numbers them.
+    groups : array-like of shape (n_tasks,), default=None
+        Category of each task, shown as its colour; a Series may name the tasks, in any
+        order. The 12 most frequent ones can be told apart; all others, and missing ones,
+        are grey.
+    inside : {array-like, sparse array} of bool of shape (n_tasks, n_tasks), default=None
+        ``inside[i, j]`` states whether task i counts as lying in task j where a task is
+        highlighted. None takes the corners: whether box i lies in box j as a whole.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes or ndarray of Axes
+        Where the boxes are; an array, in the order of ``dimensions_``, if there is more
+        than one plot.
+    figure_ : matplotlib Figure
+        The figure around them.
+    dimensions_ : list of tuple of int
+        The dimensions across and up of each plot.
+    patches_ : ndarray of Rectangle of shape (n_plots, n_tasks)
+        The boxes drawn, in the order of the tasks.
+    texts_ : list of Text
+        The labels drawn, of all plots.
+
+    See Also
+    --------
+    HierarchyDisplay : Draw which task lies in which as a graph.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn_task2box.display import BoxDisplay
+    >>> boxes = [[0, 0, 9, 9], [1, 1, 4, 4], [2, 2, 3, 3], [5, 5, 8, 7]]
+    >>> names = ["animal", "dog", "poodle", "cat"]
+    >>> display = BoxDisplay(boxes, names).plot(highlight="poodle")
+    >>> [text.get_text() for text in display.texts_]
+    ['poodle', 'animal', 'dog', 'cat']
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(self, boxes, names=None, groups=None, inside=None):
+        boxes = np.asarray(boxes, dtype=float)
+        if boxes.ndim != 2 or boxes.shape[1] % 2 or 0 in boxes.shape:
+            raise ValueError(
+                "boxes must have the shape (n_tasks, 2 * box_dim): lower corners, then "
+                f"upper corners; got an array of shape {boxes.shape}."
+            )
+        if not np.isfinite(boxes).all():
+            raise ValueError("boxes must be finite; got NaN or infinity among them.")
+        lower, upper = np.hsplit(boxes, 2)
+        if (lower > upper).any():
+            row = np.flatnonzero((lower > upper).any(axis=1))[0]
+            raise ValueError(
+                "boxes must hold lower corners, then upper corners; the lower corner of "
+                f"box {row} exceeds its upper one: {lower[row]} and {upper[row]}."
+            )
+        n = len(boxes)
+        self.boxes = boxes
+        self.names = as_names(np.arange(n) if names is None else names, "names")
+        check_length(self.names, n, "names", "box")
+        self.groups = read_groups(groups, self.names)
+        if sparse.issparse(inside):
+            inside = sparse.csr_array(inside)
+        elif inside is not None:
+            inside = np.asarray(inside, dtype=bool)
+        if inside is not None and inside.shape != (n, n):
+            raise ValueError(
+                f"inside must have the shape ({n}, {n}), a row and a column for each box; "
+                f"got {inside.shape}."
+            )
+        self.inside = inside
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X=None,
+        *,
+        groups=None,
+        highlight=None,
+        labels="auto",
+        spacing="auto",
+        ax=None,
+    ):
+        """Draw the boxes of a fitted embedder.
+
+        Parameters
+        ----------
+        estimator : BoxRelationEmbedder or DistilledBoxEmbedder, or Pipeline or search \
+                that ends in one
+            Fitted.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features), \
+                default=None
+            Tasks to draw, as the estimator takes them; the index of a DataFrame names
+            them. None draws those of training.
+        groups : array-like of shape (n_tasks,), default=None
+            Category of each task, shown as its colour; a Series may name the tasks.
+        highlight : task name, position or list of these, default=None
+            Tasks to shade strongly. The boxes that contain them, by at least
+            ``threshold_``, are outlined strongly, and all others are faint.
+        labels : {"auto", "all", "none"} or list of task names, default="auto"
+            Which tasks to label. See :meth:`plot`.
+        spacing : {"auto", "linear", "log", "even"}, default="auto"
+            Scale of the axes. See :meth:`plot`.
+        ax : matplotlib Axes or array-like of Axes, default=None
+            Where to draw; an array if there is more than one plot. None makes a figure.
+
+        Returns
+        -------
+        display : BoxDisplay
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not usable.
+        NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn_task2box import BoxRelationEmbedder
+        >>> from sklearn_task2box.datasets import load_digits_tasks
+        >>> from sklearn_task2box.display import BoxDisplay
+        >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
+        >>> embedder = BoxRelationEmbedder(box_dim=2, max_epochs=30, random_state=0)
+        >>> embedder = embedder.fit(X, relations == 1)
+        >>> display = BoxDisplay.from_estimator(embedder, highlight="primes")
+        >>> len(display.ax_.patches)
+        120
+        >>> plt.close(display.figure_)
+        """
+        import_pyplot(cls)
+        model, X, names = fitted_model(estimator, X, "boxes_")
+        boxes = model.boxes_ if X is None else model.transform(X)
+        graph = model.to_networkx(X, reduce=False)
+        inside = nx.to_scipy_sparse_array(graph, weight=None, dtype=bool, format="csr")
+        display = cls(boxes, names, groups, inside)
+        return display.plot(ax, highlight=highlight, labels=labels, spacing=spacing)
+
+    def plot(self, ax=None, *, highlight=None, labels="auto", spacing="auto"):
+        """Draw the boxes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array-like of Axes, default=None
+            Where to draw; an array if there is more than one plot. None makes a figure.
+        highlight : task name, position or list of these, default=None
+            Tasks to shade strongly. The boxes that contain them are outlined strongly, and
+            all others are faint.
+        labels : {"auto", "all", "none"} or list of task names, default="auto"
+            Which tasks to label. "auto" labels as many as fit without covering one
+            another: first the highlighted ones and what contains them, then the largest.
+        spacing : {"auto", "linear", "log", "even"}, default="auto"
+            How the gaps between neighbouring corners are drawn along each axis: "linear"
+            to scale, "log" by their logarithms, so that long gaps take less room, and
+            "even" all alike, which shows containment alone. Containment is drawn correctly
+            in each, and the ticks are true coordinates. "auto" is "linear", or "log" where
+            many boxes are too small beside the largest to be seen.
+
+        Returns
+        -------
+        display : BoxDisplay
+            This object.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not usable.
+        """
+        plt = import_pyplot(type(self))
+        marked = find_tasks(highlight, self.names, "highlight")
+        wanted, forced = labelled_tasks(labels, self.names)
+        check_option(spacing, SPACINGS, "spacing")
+        spacing = choose_spacing(spacing, self.boxes)
+        lower, upper = np.hsplit(self.boxes, 2)
+        self.dimensions_ = dimension_pairs(lower.shape[1])
+        axes = self._axes(plt, ax)
+
+        palette = Palette(self.groups, len(self.boxes))
+        around = self._containers(marked)
+        order = np.argsort(-log_volumes(self.boxes), kind="stable")
+        scales = [Scale(c, spacing) for c in zip(lower.T, upper.T, strict=True)]
+        self.patches_ = np.array(
+            [
+                self._draw(axis, dims, scales, order, palette, marked, around)
+                for axis, dims in zip(axes, self.dimensions_, strict=True)
+            ]
+        )
+        add_legend(axes, self._handles(palette, marked, around), ax is None)
+        lay_out(axes[0])
+        first = [*marked, *order[np.isin(order, around)]]
+        order = np.array(list(dict.fromkeys([*first, *order])))
+        limits = np.full(len(order), 0 if marked else 4)
+        limits[around] = 4
+        limits[marked] = len(order)
+        names = [shorten(name, 60) for name in self.names]
+        self.texts_ = [
+            text
+            for axis, patches in zip(axes, self.patches_, strict=True)
+            for text in label_boxes(
+                axis,
+                patches,
+                names,
+                order[np.isin(order, wanted)],
+                limits=limits,
+                bold=marked,
+                forced=forced,
+                font=FONT if len(axes) == 1 else FONT - 1,
+            )
+        ]
+        self.ax_ = axes[0] if len(axes) == 1 else axes
+        self.figure_ = axes[0].figure
+        return self
+
+    def to_html(self, path, *, title=None, spacing="auto"):
+        """Write a page to explore the boxes in a browser.
+
+        It suits more tasks than a picture can show. It zooms, shows the name, the volume,
+        the containers and the members of the box under the pointer, finds tasks by name,
+        and marks the containers and members of a task that is clicked. With more than two
+        dimensions, the two that are drawn can be chosen.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write, replaced if it is there. It holds all it needs (about five
+            megabytes, most of them plotly), and makes no requests.
+        title : str, default=None
+            Title of the page; None makes one of the number of tasks.
+        spacing : {"auto", "linear", "log", "even"}, default="auto"
+            Scale of the axes. See :meth:`plot`.
+
+        Returns
+        -------
+        path : Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not usable.
+        ImportError
+            If plotly is not installed.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from sklearn_task2box.display import BoxDisplay
+        >>> display = BoxDisplay([[0, 0, 9, 9], [1, 1, 4, 4]], ["animal", "dog"])
+        >>> with TemporaryDirectory() as folder:
+        ...     display.to_html(Path(folder) / "boxes.html").name
+        'boxes.html'
+        """
+        check_option(spacing, SPACINGS, "spacing")
+        if title is None:
+            title = f"{len(self.boxes)} tasks as boxes"
+        if not isinstance(title, str):
+            raise ValueError(f"title must be a string or None; got {title!r}.")
+        spacing = choose_spacing(spacing, self.boxes)
+        around = [self._containers([i]) for i in range(len(self.boxes))]
+        page = make_page(
+            page_data(self.boxes, self.names, self.groups, spacing, around), title
+        )
+        path = Path(path)
+        # Lone halves of surrogate pairs, in a title, are no text.
+        path.write_text(page, encoding="utf-8", errors="replace")
+        return path
+
+    def _containers(self, marked):
+        """Positions of the tasks that contain a marked one."""
+        if not marked:
+            return []
+        if self.inside is None:
+            found = containers(self.boxes, marked)
+        else:
+            found = self.inside[marked]
+            found = found.toarray() if sparse.issparse(found) else found
+        return np.setdiff1d(np.flatnonzero(found.any(axis=0)), marked).tolist()
+
+    def _axes(self, plt, ax):
+        n, box_dim = len(self.dimensions_), self.boxes.shape[1] // 2
+        if ax is not None:
+            what = f"the dimensions {', '.join(map(str, self.dimensions_))}"
+            return given_axes(ax, n, what)
+        n_columns = n if n <= 3 else int(np.ceil(np.sqrt(n)))
+        n_rows = -(-n // n_columns)
+        size = (8.0, 6.5) if n == 1 else (5.2 * n_columns, 4.6 * n_rows)
+        if box_dim == 1:
+            size = (9.0, 4.5)
+        _, axes = plt.subplots(
+            n_rows, n_columns, figsize=size, layout="constrained", squeeze=False
+        )
+        for spare in axes.flat[n:]:
+            spare.remove()
+        return axes.ravel()[:n]
+
+    def _draw(self, ax, dims, scales, order, palette, marked, around):
+        from matplotlib.colors import to_rgba
+        from matplotlib.patches import Rectangle
+
+        lower, upper = np.hsplit(self.boxes, 2)
+        if len(dims) == 2:
+            low, high = lower[:, dims], upper[:, dims]
+            for axis, k in zip((ax.xaxis, ax.yaxis), dims, strict=True):
+                scales[k].apply(axis, f"dimension {k}")
+        else:
+            rows = interval_rows(lower[:, 0], upper[:, 0], order)
+            low = np.column_stack([lower[:, 0], -rows - 0.4])
+            high = np.column_stack([upper[:, 0], -rows + 0.4])
+            scales[0].apply(ax.xaxis, "dimension 0")
+            ax.set(ylim=(-rows.max() - 0.7, 0.7), yticks=[], ylabel="larger tasks on top")
+        # So many layers of paint that the darkest place is still translucent.
+        fill = min(0.15, 1 - 0.45 ** (1 / most_at_a_point(low, high)))
+        width = 0.8 if len(order) <= 200 else 0.5
+        strong = 1.8 if len(around) <= 12 else 1.0
+        patches = np.empty(len(order), dtype=object)
+        for rank, i in enumerate(order):
+            # Large ones behind small ones; what is highlighted before all.
+            height = 1 + rank / len(order)
+            colour, face, edge, line = palette.colours[i], fill, 0.8, width
+            if i in marked:
+                face, edge, line, height = 0.6, 1.0, 2.0, height + 2
+            elif i in around:
+                edge, line, height = 0.9, strong, height + 1
+            elif marked:
+                face, edge = fill / 2, 0.35
+            if marked and self.groups is None:
+                colour = COLOURS[1] if i in marked else colour if i in around else GREY
+            patches[i] = Rectangle(
+                low[i],
+                *(high[i] - low[i]),
+                facecolor=to_rgba(colour, face),
+                edgecolor=to_rgba(colour, edge),
+                linewidth=line,
+                linestyle=palette.styles[i][0],
+                zorder=height,
+            )
+            ax.add_patch(patches[i])
+        return patches
+
+    def _handles(self, palette, marked, around):
+        """Entries of the legend."""
+        from matplotlib.colors import to_rgba
+        from matplotlib.patches import Patch
+
+        handles = [
+            Patch(facecolor=to_rgba(c, 0.2), edgecolor=c, linestyle=style[0], label=label)
+            for label, c, style in palette.entries
+        ]
+        one = len(marked) == 1
+        dark, plain = "#404040", self.groups is None
+        if marked:
+            colour = COLOURS[1] if plain else palette.colours[marked[0]] if one else dark
+            label = shorten(self.names[marked[0]], 30) if one else "highlighted"
+            face = to_rgba(colour, 0.6)
+            handles.append(Patch(facecolor=face, edgecolor=colour, lw=2.0, label=label))
+        if around:
+            colour = COLOURS[0] if plain else dark
+            label = "contains it" if one else "contains one of them"
+            handles.append(Patch(facecolor="none", edgecolor=colour, lw=1.8, label=label))
+        return handles

@@ -1,0 +1,122 @@
+"""Corners of boxes: sizes, containment, and the scales of the axes that show them."""
+
+from itertools import combinations
+
+import numpy as np
+
+SPACINGS = ("auto", "linear", "log", "even")
+
+
+def log_volumes(boxes):
+    """Logarithms of the volumes; a side of length 0 counts as the smallest float."""
+    lower, upper = np.hsplit(boxes, 2)
+    return np.log(np.maximum(upper - lower, np.finfo(float).tiny)).sum(axis=1)
+
+
+def containers(boxes, chosen):
+    """Whether each of the chosen boxes lies in each box, of shape (n_chosen, n_boxes)."""
+    lower, upper = np.hsplit(boxes, 2)
+    found = (lower <= lower[chosen, None]) & (upper >= upper[chosen, None])
+    return found.all(axis=2)
+
+
+def dimension_pairs(box_dim):
+    """Pairs of dimensions to draw: all of them up to four, else consecutive ones."""
+    if box_dim == 1:
+        return [(0,)]
+    if box_dim <= 4:
+        return list(combinations(range(box_dim), 2))
+    return [(k, k + 1) for k in sorted({*range(0, box_dim - 1, 2), box_dim - 2})]
+
+
+def interval_rows(low, high, order):
+    """Row of each interval: below all larger ones that it overlaps."""
+    rows = np.zeros(len(low), dtype=int)
+    for rank, i in enumerate(order):
+        before = order[:rank]
+        over = before[(low[before] < high[i]) & (low[i] < high[before])]
+        rows[i] = rows[over].max() + 1 if len(over) else 0
+    return rows
+
+
+def most_at_a_point(low, high):
+    """How many boxes at most cover the centre of a box."""
+    centres = (low + high) / 2
+    return max(
+        int(((low <= centre) & (centre <= high)).all(axis=1).sum()) for centre in centres
+    )
+
+
+def choose_spacing(spacing, boxes):
+    """The spacing; in place of "auto", "log" where many boxes are too small to be seen."""
+    if spacing != "auto":
+        return spacing
+    lower, upper = np.hsplit(boxes, 2)
+    extent = upper.max(axis=0) - lower.min(axis=0)
+    sides = (upper - lower) / np.where(extent > 0, extent, 1.0)
+    return "log" if (np.quantile(sides, 0.25, axis=0) < 0.025).any() else "linear"
+
+
+class Scale:
+    """Monotone scale of an axis that evens out the gaps between corners."""
+
+    def __init__(self, corners, spacing):
+        knots = np.unique(corners)
+        if len(knots) < 2:  # boxes without any extent
+            knots = knots[0] + np.array([-0.5, 0.5])
+        lengths = gaps = np.diff(knots)
+        if spacing == "log":
+            lengths = np.log1p(gaps / np.quantile(gaps, 0.1))
+        elif spacing == "even":
+            lengths = np.ones(len(gaps))
+        self.spacing, self.knots = spacing, knots
+        # Interpolation needs a gap also where rounding leaves none.
+        lengths = lengths / lengths.sum() + 1e-12
+        self.marks = np.append(0, np.cumsum(lengths)) / lengths.sum()
+
+    def forward(self, values):
+        """Places on the axis of coordinates; the extent of all corners is 1."""
+        return _interpolated(values, self.knots, self.marks)
+
+    def inverse(self, marks):
+        """Coordinates of places on the axis."""
+        return _interpolated(marks, self.marks, self.knots)
+
+    def ticks(self, n):
+        """Round numbers about evenly spaced on the axis."""
+        ticks = []
+        for mark in (np.arange(n) + 0.5) / n:
+            low, middle, high = self.inverse(mark + np.array([-0.25, 0, 0.25]) / n)
+            for digits in range(-20, 13):
+                tick = round(float(middle), digits)
+                if low <= tick <= high:
+                    ticks.append(tick + 0.0)  # no -0
+                    break
+        return np.unique(ticks)
+
+    def apply(self, axis, label):
+        """Give a matplotlib axis this scale, its limits, ticks and label."""
+        ax, way = axis.axes, axis.axis_name
+        if self.spacing != "linear":
+            scale = {"functions": (self.forward, self.inverse)}
+            getattr(ax, f"set_{way}scale")("function", **scale)
+            inches = ax.get_window_extent().size["xy".index(way)] / ax.figure.dpi
+            ticks = self.ticks(5 if inches > 4 else 3)
+            axis.set_ticks(ticks, [_number(tick) for tick in ticks])
+            axis.set_ticks([], minor=True)
+            label += f" ({self.spacing} gaps)"
+        axis.set_label_text(label)
+        getattr(ax, f"set_{way}lim")(*self.inverse(np.array([-0.02, 1.02])))
+
+
+def _interpolated(values, known, images):
+    """Linear between the known values and, at the mean slope, beyond them."""
+    values = np.asarray(values, dtype=float)
+    beyond = values - np.clip(values, known[0], known[-1])
+    slope = np.ptp(images) / np.ptp(known)
+    return np.interp(values, known, images) + slope * beyond
+
+
+def _number(tick):
+    text = f"{tick:.5g}".replace("e+0", "e").replace("e+", "e")
+    return text.replace("e-0", "e-").replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,129 @@
+"""A page to explore boxes in a browser: one file that makes no requests."""
+
+import html
+import json
+from importlib.resources import files
+
+import numpy as np
+
+from sklearn_task2box.display._corners import Scale, interval_rows, log_volumes
+from sklearn_task2box.display._looks import Palette
+
+DASHES = {"-": "solid", "--": "dash"}  # matplotlib's styles, by plotly's names
+
+
+def make_page(data, title):
+    """The page, as text, of the data that :func:`page_data` makes."""
+    static = files("sklearn_task2box.display").joinpath("static")
+    parts = {
+        kind: static.joinpath(f"page.{kind}").read_text(encoding="utf-8")
+        for kind in ("html", "css", "js")
+    }
+    # The policy in page.html blocks all requests, whatever the scripts do. Names reach the
+    # page as text nodes only, and plotly, which reads markup in texts, gets them escaped.
+    return parts["html"].format(
+        title=html.escape(title),
+        style=parts["css"],
+        plotly=import_plotly_js(),
+        data=as_script(data),
+        script=parts["js"],
+    )
+
+
+def import_plotly_js():
+    """The source of plotly.js, or an ImportError with the command that installs it."""
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise ImportError(
+            "BoxDisplay.to_html needs plotly. Install it with "
+            "pip install 'sklearn-task2box[explore]'."
+        ) from error
+    return get_plotlyjs()
+
+
+def as_script(data):
+    """JSON that neither ends the script element it stands in nor starts another."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def page_data(boxes, names, groups, spacing, around):
+    """What the script of the page reads; ``around`` lists the containers of each task."""
+    lower, upper = np.hsplit(boxes, 2)
+    sizes = log_volumes(boxes)
+    order = np.argsort(-sizes, kind="stable")
+    rank = np.empty(len(order), dtype=int)
+    rank[order] = np.arange(len(order))
+    palette = Palette(groups, len(boxes))
+    looks = list(zip(palette.colours, palette.styles, strict=True))
+    entries = [(str(label), (c, style)) for label, c, style in palette.entries]
+    entries = entries or [("", looks[0])]
+    group = np.array([[look for _, look in entries].index(look) for look in looks])
+    return {
+        "names": [str(name) for name in names],
+        "n_dimensions": lower.shape[1],
+        "scales": _scales(lower, upper, order, spacing),
+        "grouped": groups is not None,
+        "groups": [
+            {
+                "label": label,
+                "colour": colour,
+                "dark": _darker_hex(colour),
+                "dash": DASHES[style[0]],
+            }
+            for label, (colour, style) in entries
+        ],
+        "group": group.tolist(),
+        "members": [np.flatnonzero(group == g).tolist() for g in range(len(entries))],
+        "sizes": volumes(np.where((lower == upper).any(axis=1), -np.inf, sizes)),
+        "rank": rank.tolist(),
+        # The smallest container first.
+        "around": [sorted(tasks, key=lambda j: -rank[j]) for tasks in around],
+    }
+
+
+def _scales(lower, upper, order, spacing):
+    """The axes: corners, where they are drawn, and which are those of each box."""
+    scales = []
+    for k, (low, high) in enumerate(zip(lower.T, upper.T, strict=True)):
+        values, title, marks = np.unique([low, high]), f"dimension {k}", None
+        if spacing != "linear" and len(values) > 1:
+            marks = Scale(values, spacing).marks.tolist()
+            title += f" ({spacing} gaps)"
+        scales.append({"title": title, **_corners(values, low, high, marks)})
+    if len(scales) == 1:
+        rows = -interval_rows(lower[:, 0], upper[:, 0], order)
+        ends = np.unique([rows - 0.4, rows + 0.4])
+        bars = _corners(ends, rows - 0.4, rows + 0.4)
+        scales.append({"title": "larger tasks on top", "bare": True, **bars})
+    return scales
+
+
+def _corners(values, low, high, marks=None):
+    return {
+        "values": values.tolist(),
+        "marks": marks,
+        "low": np.searchsorted(values, low).tolist(),
+        "high": np.searchsorted(values, high).tolist(),
+    }
+
+
+def _darker_hex(colour):
+    parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return "#" + "".join(f"{round(0.6 * part):02x}" for part in parts)
+
+
+def volumes(logs):
+    """Volumes as texts, also where they are beyond floating-point numbers, or 0."""
+    texts = []
+    for log_volume in logs:
+        power = round(log_volume / np.log(10)) if np.isfinite(log_volume) else 0
+        head = float(f"{np.exp(log_volume - power * np.log(10)):.3g}")
+        if 0 < head < 1:
+            head, power = 10 * head, power - 1
+        small = -5 < power < 6
+        texts.append(f"{head * 10.0**power:.3g}" if small else f"{head:.2f}e{power}")
+    return texts

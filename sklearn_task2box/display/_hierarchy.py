@@ -1,0 +1,350 @@
+"""HierarchyDisplay: which task lies in which, as a graph."""
+
+from numbers import Integral
+
+import networkx as nx
+import numpy as np
+
+from sklearn_task2box.display._bands import Bands
+from sklearn_task2box.display._inputs import (
+    fitted_model,
+    given_axes,
+    import_pyplot,
+    labelled_tasks,
+    read_groups,
+    true_strengths,
+)
+from sklearn_task2box.display._layers import Layers
+from sklearn_task2box.display._looks import (
+    LONGEST_LABEL,
+    Palette,
+    add_legend,
+    lay_out,
+    shorten,
+)
+from sklearn_task2box.relations._names import as_names, some
+
+SURPLUS, MISSING = "#D55E00", "#8E44AD"
+# Marks of edges beside a truth, and their entries in the legend.
+MARKS = {
+    "surplus": "surplus: not true",
+    "missing": "missing: true, not predicted",
+    "upside down": "missing, the container below",
+}
+
+
+class HierarchyDisplay:
+    """Draw which task lies in which as a graph in layers, containers on top.
+
+    A task is as many layers below the top as the longest chain of containers above it has
+    members. The stronger a relation, the darker and wider its line. Tasks without any
+    relation stand apart, at the bottom.
+
+    Beside a truth, edges that are not in its transitive closure are marked as surplus, and
+    true ones that are not in the transitive closure of the graph as missing.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        Without cycles. An edge u -> v means that u lies inside v; its attribute "weight" is
+        the share of u that does (1 where it is missing). Best without edges that follow
+        from others, as ``to_networkx`` of a relation model makes it.
+    groups : array-like of shape (n_tasks,), default=None
+        Category of each task, in the order of the nodes, shown as its colour; a Series may
+        name the tasks, in any order. The 12 most frequent ones can be told apart; all
+        others, and missing ones, are grey.
+    truth : networkx.DiGraph or array-like of shape (n_tasks, n_tasks), default=None
+        True relations: a graph of the same tasks, read as ``graph`` is, or strengths in
+        the order of the nodes, ``truth[i, j]`` reading "task i inside task j". From 0.5 on
+        one lies in the other. A pair that is NaN is unknown, and not marked.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where the graph is.
+    figure_ : matplotlib Figure
+        The figure around it.
+    layers_ : list of list
+        The tasks drawn, layer by layer from the top, each from left to right.
+    isolated_ : list
+        The tasks drawn that have no relation.
+    missing_ : list of tuple
+        Member and container of each true relation that the graph lacks, whether both are
+        drawn or not; of relations that follow from others, only these others. Empty
+        without a truth.
+    surplus_ : list of tuple
+        Member and container of each edge that is not true. Empty without a truth.
+    texts_ : list of Text
+        The labels drawn.
+
+    See Also
+    --------
+    BoxDisplay : Draw the boxes.
+    RelationMatrixDisplay : Draw predicted beside true strengths.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> import networkx as nx
+    >>> from sklearn_task2box.display import HierarchyDisplay
+    >>> graph = nx.DiGraph([("dog", "animal"), ("cat", "animal"), ("poodle", "dog")])
+    >>> display = HierarchyDisplay(graph).plot()
+    >>> display.layers_
+    [['animal'], ['dog', 'cat'], ['poodle']]
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(self, graph, groups=None, truth=None):
+        if not isinstance(graph, nx.DiGraph) or graph.is_multigraph():
+            raise ValueError(
+                "graph must be a networkx.DiGraph, as to_networkx of a relation model "
+                f"makes it; got {type(graph).__name__}."
+            )
+        if not len(graph):
+            raise ValueError("graph has no nodes, so there is nothing to draw.")
+        if not nx.is_directed_acyclic_graph(graph):
+            cycle = [edge[0] for edge in nx.find_cycle(graph)]
+            raise ValueError(
+                "graph must have no cycles, or there is no top; got one through "
+                f"{some(cycle)}. to_networkx(reduce=True) makes a graph without."
+            )
+        self.graph = graph
+        self.groups = read_groups(groups, list(graph))
+        self.truth = None if truth is None else _strengths(truth, list(graph))
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X=None,
+        *,
+        y=None,
+        threshold=None,
+        groups=None,
+        labels="auto",
+        max_tasks=100,
+        ax=None,
+    ):
+        """Draw the hierarchy that a fitted model predicts.
+
+        Parameters
+        ----------
+        estimator : RelationModel, or Pipeline or search that ends in one
+            Fitted.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features), \
+                default=None
+            Tasks to draw, as the estimator takes them; the index of a DataFrame names
+            them. None draws those of training.
+        y : relations among these tasks, default=None
+            The truth that the hierarchy is compared with, in any input format of ``fit``;
+            strengths from ``threshold`` on count as true. None compares with nothing.
+        threshold : float in [0, 1], default=None
+            Smallest strength of a line; None takes ``threshold_`` of the model.
+        groups : array-like of shape (n_tasks,), default=None
+            Category of each task, shown as its colour; a Series may name the tasks.
+        labels : {"auto", "all", "none"} or list of task names, default="auto"
+            Which tasks to label. See :meth:`plot`.
+        max_tasks : int or None, default=100
+            Draw no more than these: the tasks that contain most others. None draws all.
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a figure that is as large as the graph needs.
+
+        Returns
+        -------
+        display : HierarchyDisplay
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not usable.
+        NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn_task2box import BoxRelationEmbedder
+        >>> from sklearn_task2box.datasets import load_digits_tasks
+        >>> from sklearn_task2box.display import HierarchyDisplay
+        >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
+        >>> embedder = BoxRelationEmbedder(box_dim=2, max_epochs=30, random_state=0)
+        >>> embedder = embedder.fit(X, relations == 1)
+        >>> display = HierarchyDisplay.from_estimator(embedder, max_tasks=30)
+        >>> sum(len(layer) for layer in display.layers_) + len(display.isolated_)
+        30
+        >>> plt.close(display.figure_)
+        """
+        import_pyplot(cls)
+        model, X, names = fitted_model(estimator, X)
+        graph = model.to_networkx(X, threshold, reduce=True)
+        if names is not None:  # steps before the model may have lost them
+            new = dict(zip(list(graph), names.tolist(), strict=True))
+            graph = nx.relabel_nodes(graph, new)
+        truth = None
+        if y is not None:
+            truth = true_strengths(model, X, y, names)
+            least = model.threshold_ if threshold is None else threshold
+            related = (truth >= least) & (truth > 0)
+            truth = np.where(np.isnan(truth), np.nan, related)
+        return cls(graph, groups, truth).plot(ax, labels=labels, max_tasks=max_tasks)
+
+    def plot(self, ax=None, *, labels="auto", max_tasks=100):
+        """Draw the graph.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a figure that is as large as the graph needs.
+        labels : {"auto", "all", "none"} or list of task names, default="auto"
+            Which tasks to label. "auto" labels as many as fit, those that contain most
+            first.
+        max_tasks : int or None, default=100
+            Draw no more than these: the tasks that contain most others. None draws all.
+
+        Returns
+        -------
+        display : HierarchyDisplay
+            This object.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not usable.
+        """
+        plt = import_pyplot(type(self))
+        names = list(self.graph)
+        wanted, forced = labelled_tasks(labels, as_names(names, "the nodes of graph"))
+        is_number = isinstance(max_tasks, Integral) and not isinstance(max_tasks, bool)
+        if max_tasks is not None and not (is_number and max_tasks >= 1):
+            raise ValueError(
+                f"max_tasks must be None or a whole number from 1 on; got {max_tasks!r}."
+            )
+        graph = nx.convert_node_labels_to_integers(self.graph)
+        missing, surplus = [], []
+        if self.truth is not None:
+            missing, surplus = _compare(graph, self.truth)
+            graph = _marked(graph, missing, surplus)
+        self.missing_ = [(names[i], names[j]) for i, j in missing]
+        self.surplus_ = [(names[i], names[j]) for i, j in surplus]
+        n_members = np.array([len(nx.ancestors(graph, i)) for i in range(len(graph))])
+        if max_tasks is not None and len(graph) > max_tasks:
+            # A container has more members than each of them: none of its own is left out.
+            kept = np.argsort(-n_members, kind="stable")[:max_tasks]
+            graph = nx.DiGraph(graph.subgraph(kept.tolist()))
+        place = Layers(graph, n_members)
+
+        palette = Palette(self.groups, len(names))
+        short = [shorten(name, LONGEST_LABEL) for name in names]
+        lines, handles = _lines(graph, palette)
+        own = ax is None
+        if own:
+            size = place.figure_size([short[i] for i in graph], bool(handles))
+            _, ax = plt.subplots(figsize=size, layout="constrained")
+        (ax,) = given_axes(ax, 1, "the graph")
+        ax.set_axis_off()
+        title = "" if place.n_layers else "no relations"
+        if len(graph) < len(names):
+            title = f"{len(graph)} of {len(names)} tasks, those that contain most"
+        ax.set_title(title, fontsize=10)
+        add_legend([ax], handles, own)
+        lay_out(ax)
+        wanted = set(wanted.tolist()) & set(graph)
+        bands = Bands(ax, place, short, wanted, n_members, forced)
+        self.texts_ = bands.draw(list(graph.edges), lines, palette)
+        rows = [[names[i] for i in row] for row in place.rows]
+        self.layers_ = rows[: place.n_layers]
+        self.isolated_ = [name for row in rows[place.n_layers :] for name in row]
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _strengths(truth, names):
+    """True strengths in the order of the names."""
+    if isinstance(truth, nx.DiGraph) and not truth.is_multigraph():
+        if set(truth) != set(names):
+            other = [name for name in truth if name not in set(names)]
+            other += [name for name in names if name not in truth]
+            raise ValueError(
+                f"truth and graph must have the same tasks; {some(other)} "
+                f"{'are' if len(other) > 1 else 'is'} in one of them only."
+            )
+        return nx.to_numpy_array(truth, nodelist=names)
+    truth = np.asarray(truth)
+    if truth.shape != (len(names),) * 2 or truth.dtype.kind not in "biuf":
+        raise ValueError(
+            "truth must be a networkx.DiGraph of the tasks of graph, or an array of the "
+            f"shape ({len(names)}, {len(names)}); got an array of {truth.dtype} of shape "
+            f"{truth.shape}."
+        )
+    return truth.astype(float)
+
+
+def _compare(graph, truth):
+    """Missing edges and surplus ones, of a graph on positions."""
+    true = nx.DiGraph(np.argwhere(truth >= 0.5).tolist())
+    true.add_nodes_from(graph)
+    true = nx.transitive_closure(true)
+    surplus = [
+        (i, j) for i, j in graph.edges if not (true.has_edge(i, j) or np.isnan(truth[i, j]))
+    ]
+    # Of tasks that contain each other, as predicted, the later one contains the earlier.
+    place = {node: k for k, node in enumerate(nx.topological_sort(graph))}
+    true.remove_edges_from(
+        [
+            (i, j)
+            for i, j in true.edges
+            if i == j or (true.has_edge(j, i) and place[i] > place[j])
+        ]
+    )
+    predicted = nx.transitive_closure_dag(graph)
+    needed = nx.transitive_reduction(true).edges
+    return [edge for edge in needed if not predicted.has_edge(*edge)], surplus
+
+
+def _marked(graph, missing, surplus):
+    """The graph with its surplus edges marked, and the missing ones, without cycles."""
+    graph = graph.copy()
+    nx.set_edge_attributes(graph, dict.fromkeys(surplus, "surplus"), "mark")
+    for i, j in missing:
+        if graph.has_edge(j, i):
+            continue  # drawn already, and marked as surplus: it is the wrong way round
+        if nx.has_path(graph, j, i):
+            graph.add_edge(j, i, mark="upside down")
+        else:
+            graph.add_edge(i, j, mark="missing")
+    return graph
+
+
+def _lines(graph, palette):
+    """Looks of the line of each edge, and the entries of the legend."""
+    from matplotlib.lines import Line2D
+
+    marks = [mark for *_, mark in graph.edges(data="mark")]
+    weights = [1.0 if w is None else w for *_, w in graph.edges(data="weight")]
+    edges = list(zip(weights, marks, strict=True))
+    predicted = [w for w, mark in edges if mark in (None, "surplus")] or [1.0]
+    low, high = min(predicted), max(predicted)
+    lines = [_line(weight, mark, low, high) for weight, mark in edges]
+    handles = [
+        Line2D([], [], color=c, marker=style[1], ls="none", ms=5, label=label)
+        for label, c, style in palette.entries
+    ]
+    legend = []
+    if high - low >= 0.01:
+        legend += [(f"strength {w:.2f}", _line(w, None, low, high)) for w in (high, low)]
+    legend += [(MARKS[mark], _line(1.0, mark, 1.0, 1.0)) for mark in MARKS if mark in marks]
+    return lines, handles + [Line2D([], [], **line, label=text) for text, line in legend]
+
+
+def _line(weight, mark, low, high):
+    """Width, colour and style of a line, among weights from low to high."""
+    from matplotlib.colors import to_rgb
+
+    if mark in ("missing", "upside down"):
+        style = (0, (4, 2)) if mark == "missing" else (0, (1, 1.5))
+        return {"lw": 1.2, "color": (*to_rgb(MISSING), 0.9), "ls": style}
+    share = (weight - low) / (high - low) if high - low >= 0.01 else 1.0
+    rgb = to_rgb(SURPLUS) if mark == "surplus" else (0.25, 0.3, 0.35)
+    strong = 0.3 if mark == "surplus" else 0.0
+    alpha = 0.3 + 0.5 * share + strong / 2
+    return {"lw": 0.5 + 1.0 * share + strong, "color": (*rgb, alpha), "ls": "-"}

@@ -1,0 +1,153 @@
+"""Inputs of the displays: fitted models, relations, names, groups and axes."""
+
+from difflib import get_close_matches
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_task2box.base import RelationModel
+from sklearn_task2box.relations import as_relations, task_names
+from sklearn_task2box.relations._names import in_order, is_positions, some
+from sklearn_task2box.utils._wrapped import unwrapped
+
+LABELS = ("auto", "all", "none")
+
+
+def import_pyplot(cls):
+    """matplotlib.pyplot, or an ImportError with the command that installs it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"{cls.__name__} needs matplotlib. Install it with "
+            "pip install 'sklearn-task2box[plot]'."
+        ) from error
+    return plt
+
+
+def fitted_model(estimator, X=None, attribute=None):
+    """The relation model at the end of an estimator, X as the model takes it, and names.
+
+    The names are those of the rows of X, None where these have none, and ``tasks_`` where
+    X is None. ``attribute``, if given, is one that only fitted box embedders have.
+    """
+    model, before = unwrapped(estimator)
+    usable = isinstance(model, RelationModel)
+    if usable:
+        check_is_fitted(model)
+    if not usable or (attribute is not None and not hasattr(model, attribute)):
+        wanted = "relation model, such as BoxRelationEmbedder,"
+        if attribute is not None:
+            wanted = "BoxRelationEmbedder or DistilledBoxEmbedder,"
+        raise ValueError(
+            f"estimator must be a fitted {wanted} or a Pipeline or search that ends in one"
+            f"; got {type(estimator).__name__}"
+            + ("." if model is estimator else f" that ends in {model!r}.")
+        )
+    if X is None:
+        return model, None, model.tasks_
+    names = task_names(X)  # before the other steps, which may lose them
+    for step in before:
+        X = step.transform(X)
+    return model, X, names
+
+
+def true_strengths(model, X, y, names):
+    """True strengths among the tasks that :func:`fitted_model` returned, NaN where unknown.
+
+    Without y, they are the relations of training where X is None, and None otherwise.
+    """
+    if y is None:
+        return model.relations_.toarray() if X is None else None
+    if X is None:
+        n, names = len(names), names if model.relations_.named else None
+    else:
+        n = X.shape[0] if hasattr(X, "shape") else len(X)
+    return as_relations(y, n, names).of_rows().toarray()
+
+
+def check_option(value, options, what):
+    """ValueError unless the value is one of the strings."""
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{what} must be one of {options}; got {value!r}.")
+
+
+def check_length(values, n, what, thing):
+    """ValueError unless there are n values."""
+    if len(values) != n:
+        raise ValueError(
+            f"{what} must have one entry per {thing}, {n} in all; got {len(values)}."
+        )
+
+
+def given_axes(ax, n, what):
+    """Array of the Axes that a user passed; ValueError unless there are n of them."""
+    axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+    if len(axes) != n:
+        raise ValueError(
+            f"ax must be {n} Axes, for {what}; got {len(axes)}. Pass {n}, or ax=None."
+        )
+    return axes
+
+
+def read_groups(groups, names):
+    """One category per task, in the order of the names, or None."""
+    if groups is None:
+        return None
+    if not pd.api.types.is_list_like(groups) or np.ndim(groups) != 1:
+        raise ValueError(
+            f"groups must be a 1-D array of one category per task, {len(names)} in all; "
+            f"got {groups!r}."
+        )
+    if isinstance(groups, pd.Series):
+        numbers = pd.Index(names, tupleize_cols=False).infer_objects().to_numpy()
+        if not is_positions(numbers):
+            groups = in_order(groups, names, "groups")
+    check_length(groups, len(names), "groups", "task")
+    return groups
+
+
+def labelled_tasks(labels, names):
+    """Positions of the tasks to label, and whether also those that do not fit are drawn."""
+    if isinstance(labels, str) and labels in LABELS:
+        return np.arange(0 if labels == "none" else len(names)), labels != "auto"
+    if isinstance(labels, str) or not pd.api.types.is_list_like(labels):
+        is_task = isinstance(labels, str) and labels in names.tolist()
+        raise ValueError(
+            f"labels must be 'auto', 'all', 'none' or a list of task names; got {labels!r}."
+            + (f" To label one task, pass [{labels!r}]." if is_task else "")
+        )
+    return np.array(find_tasks(list(labels), names, "labels"), dtype=int), True
+
+
+def find_tasks(wanted, names, what):
+    """Positions of tasks given by name or, where no name is a number, by position."""
+    if wanted is None:
+        return []
+    known = {name: i for i, name in enumerate(names.tolist())}
+    if not pd.api.types.is_list_like(wanted) or _is_name(wanted, known):
+        wanted = [wanted]
+    numbered = any(isinstance(name, Integral) for name in known)
+    found = []
+    for name in wanted:
+        is_position = isinstance(name, Integral) and not isinstance(name, bool)
+        if _is_name(name, known):
+            found.append(known[name])
+        elif is_position and not numbered and -len(names) <= name < len(names):
+            found.append(int(name) % len(names))
+        else:
+            near = get_close_matches(str(name), [str(n) for n in names], n=3)
+            raise ValueError(
+                f"{what} has {name!r}, which is not a task drawn. "
+                + (f"Did you mean {some(near)}?" if near else f"Tasks are {some(names)}.")
+            )
+    return list(dict.fromkeys(found))
+
+
+def _is_name(name, known):
+    try:
+        return name in known
+    except TypeError:  # unhashable
+        return False

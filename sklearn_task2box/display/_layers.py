@@ -1,0 +1,136 @@
+"""Layers of a hierarchy: which task stands in which, in which order, and where."""
+
+from bisect import bisect_right, insort
+from itertools import pairwise
+
+import networkx as nx
+import numpy as np
+from sklearn.isotonic import isotonic_regression
+
+BEND, SWEEPS = 0.5, 16  # width of a bend beside that of a task, and passes over the layers
+
+
+class Layers:
+    """Layered drawing of an acyclic graph, as by Sugiyama et al. (1981).
+
+    A relation over several layers is a chain of bends, one per layer between, that take
+    part like tasks. Edges of the graph point from member to container; of the tasks on top,
+    those with more members come first.
+
+    Attributes
+    ----------
+    level : dict
+        Layer of each task that has relations, from the top.
+    chains : dict
+        Bends of each relation, by container and member.
+    order : list of list
+        Tasks and bends of each layer, from left to right.
+    rows : list of list
+        Tasks of each layer (``n_layers`` rows) and, below them, those without relations.
+    x : dict
+        Place of each task and bend, from ``left`` to ``right``; tasks are 1 apart or more.
+    """
+
+    def __init__(self, graph, n_members):
+        linked = [i for i in graph if graph.degree(i)]
+        downwards = nx.DiGraph(graph.subgraph(linked)).reverse()
+        generations = nx.topological_generations(downwards)
+        self.level = {i: k for k, layer in enumerate(generations) for i in layer}
+        self.chains, links = {}, nx.DiGraph()
+        for top, bottom in downwards.edges:
+            levels = range(self.level[top] + 1, self.level[bottom])
+            self.chains[top, bottom] = bends = [(top, bottom, k) for k in levels]
+            nx.add_path(links, [top, *bends, bottom])
+        self.order = self._ordered(links, n_members)
+        self.x = self._across(links)
+        self.rows = [[i for i in row if i in self.level] for row in self.order]
+        self.n_layers = len(self.rows)
+        places = list(self.x.values()) or [0.0]
+        self.left, self.right = min(places) - 0.7, max(places) + 0.7
+        self._set_apart([i for i in graph if not graph.degree(i)])
+
+    def _ordered(self, links, n_members):
+        """Layers ordered by barycentres, with the fewest crossings found."""
+        roots = [i for i, level in self.level.items() if level == 0]
+        seen = {}
+        for root in sorted(roots, key=lambda i: (-n_members[i], i)):
+            seen.update(dict.fromkeys(nx.dfs_preorder_nodes(links, root)))
+        rows = [[] for _ in range(max(self.level.values(), default=-1) + 1)]
+        for node in seen:
+            rows[self.level[node] if node in self.level else node[2]].append(node)
+        best, fewest = rows, _n_crossings(rows, links)
+        for sweep in range(SWEEPS):
+            if not fewest:
+                break
+            down = sweep % 2 == 0
+            steps = range(1, len(rows)) if down else range(len(rows) - 2, -1, -1)
+            near = links.predecessors if down else links.successors
+            rows = list(rows)
+            for k in steps:
+                beside = {n: p for p, n in enumerate(rows[k - 1 if down else k + 1])}
+                centre = {
+                    node: np.mean([beside[n] for n in near(node)] or [place])
+                    for place, node in enumerate(rows[k])
+                }
+                rows[k] = sorted(rows[k], key=centre.get)
+            crossings = _n_crossings(rows, links)
+            if crossings < fewest:
+                best, fewest = rows, crossings
+        return best
+
+    def _across(self, links):
+        """Places near those of the neighbours above and below, the order being kept."""
+        x, offsets = {}, []
+        sizes = [
+            np.array([1.0 if node in self.level else BEND for node in row])
+            for row in self.order
+        ]
+        widest = max(map(sum, sizes), default=0.0)
+        for row, widths in zip(self.order, sizes, strict=True):
+            # Sparse rows take the room that the widest one leaves.
+            widths = widths * np.clip(0.7 * widest / widths.sum(), 1.0, 8.0)
+            offset = np.append(0, np.cumsum(widths[:-1] + widths[1:]) / 2)
+            offsets.append(offset)
+            x.update(zip(row, offset - offset[-1] / 2, strict=True))
+        for sweep in range(SWEEPS):
+            down = sweep % 2 == 0
+            near = links.predecessors if down else links.successors
+            for k in range(len(self.order)) if down else reversed(range(len(self.order))):
+                row = self.order[k]
+                goals = np.array([np.mean([x[n] for n in near(i)] or [x[i]]) for i in row])
+                # Bends rather than tasks keep their place: straight lines.
+                weight = [1.0 if i in self.level else 4.0 for i in row]
+                moved = isotonic_regression(goals - offsets[k], sample_weight=weight)
+                x.update(zip(row, moved + offsets[k], strict=True))
+        return x
+
+    def _set_apart(self, nodes):
+        """Add rows of the tasks without relations, below all layers."""
+        if not nodes:
+            return
+        most = max(12, int(self.right - self.left))
+        apart = [list(row) for row in np.array_split(nodes, -(-len(nodes) // most))]
+        if not self.rows:
+            self.left, self.right = 0.0, float(len(apart[0]))
+        step = (self.right - self.left) / len(apart[0])
+        for row in apart:
+            self.x.update((i, self.left + step * (k + 0.5)) for k, i in enumerate(row))
+        self.rows += apart
+
+    def figure_size(self, names, legend):
+        """Size, in inches, in which labels are legible."""
+        width = np.clip(0.17 * (self.right - self.left), 7.0, 18.0) + 1.4 * legend
+        label = min(max(map(len, names)) * 0.065, 1.6)
+        return width, np.clip((label + 0.45) * len(self.rows), 3.0, 18.0)
+
+
+def _n_crossings(rows, links):
+    total = 0
+    for above, below in pairwise(rows):
+        place = {node: p for p, node in enumerate(below)}
+        seen = []
+        for node in above:
+            for p in sorted(place[member] for member in links.successors(node)):
+                total += len(seen) - bisect_right(seen, p)
+                insort(seen, p)
+    return total

@@ -1,0 +1,353 @@
+"""RelationMatrixDisplay: predicted beside true strengths, as heat maps."""
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from sklearn_task2box.display._inputs import (
+    check_length,
+    check_option,
+    fitted_model,
+    given_axes,
+    import_pyplot,
+    labelled_tasks,
+    true_strengths,
+)
+from sklearn_task2box.display._looks import (
+    FONT,
+    LONGEST_LABEL,
+    SMALLEST_FONT,
+    lay_out,
+    shorten,
+)
+from sklearn_task2box.relations._names import as_names, positions_of
+
+ORDERS = ("auto", "true", "predicted", "given")
+UNKNOWN, DIAGONAL = "#F2CF9B", "#9A9A9A"  # neither is a shade of the colour map
+
+
+class RelationMatrixDisplay:
+    """Draw predicted beside true strengths as heat maps.
+
+    The cell in row i and column j is the share of task i that lies inside task j, so that
+    a container is a column, and the boxes that contain a task are its row. Rows and columns
+    of both maps stand in one order, by default that of the hierarchy: depth first, each
+    task below the smallest of its containers, and after all of them. So what lies inside a
+    task stands just after it, as a dark stripe in its column below the diagonal.
+
+    Parameters
+    ----------
+    predicted : array-like of shape (n_tasks, n_tasks)
+        ``predicted[i, j]`` in [0, 1] reads "task i inside task j". NaN where unknown.
+    true : array-like of shape (n_tasks, n_tasks), default=None
+        The same in truth. None draws the predicted ones alone. DataFrames whose index and
+        columns are the names, in any order, are put into the order of ``names``.
+    names : array-like of shape (n_tasks,), default=None
+        Names of the tasks, each different; None takes the index of predicted, if it is a
+        DataFrame, and numbers them otherwise.
+    threshold : float in [0, 1], default=0.5
+        Strength from which the order counts a task as inside another.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes or ndarray of two Axes
+        Where the heat maps are: predicted, then true.
+    figure_ : matplotlib Figure
+        The figure around them.
+    images_ : list of AxesImage
+        The heat maps.
+    colorbar_ : matplotlib Colorbar
+        Of both.
+    order_ : ndarray of int of shape (n_tasks,)
+        Which task stands in each row and column.
+    ordered_by_ : {"true", "predicted", "given"}
+        What the order was made of.
+
+    See Also
+    --------
+    HierarchyDisplay : Draw which task lies in which as a graph.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn_task2box.display import RelationMatrixDisplay
+    >>> true = [[1, 1, 1], [0, 1, 0], [0, 1, 1]]
+    >>> predicted = [[1.0, 0.9, 0.8], [0.1, 1.0, 0.2], [0.0, 0.7, 1.0]]
+    >>> names = ["poodle", "animal", "dog"]
+    >>> display = RelationMatrixDisplay(predicted, true, names).plot()
+    >>> display.names[display.order_]
+    array(['animal', 'dog', 'poodle'], dtype=object)
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(self, predicted, true=None, names=None, threshold=0.5):
+        if names is None and isinstance(predicted, pd.DataFrame):
+            names = predicted.index
+        self.predicted = _read_strengths(predicted, names, "predicted")
+        n = len(self.predicted)
+        self.true = None if true is None else _read_strengths(true, names, "true")
+        if self.true is not None and len(self.true) != n:
+            raise ValueError(
+                f"predicted and true must be of the same tasks; got {n} and "
+                f"{len(self.true)} of them."
+            )
+        self.names = as_names(np.arange(n) if names is None else names, "names")
+        check_length(self.names, n, "names", "task")
+        if isinstance(threshold, bool) or not 0 <= threshold <= 1:
+            raise ValueError(f"threshold must be a number in [0, 1]; got {threshold!r}.")
+        self.threshold = threshold
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X=None, y=None, *, order="auto", labels="auto", ax=None
+    ):
+        """Draw what a fitted model predicts, beside the truth.
+
+        Parameters
+        ----------
+        estimator : RelationModel, or Pipeline or search that ends in one
+            Fitted.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features), \
+                default=None
+            Tasks to draw, as the estimator takes them; the index of a DataFrame names
+            them. None draws those of training.
+        y : relations among these tasks, default=None
+            The truth, in any input format of ``fit``. None takes the relations of training
+            where X is None too, and otherwise draws the predicted ones alone.
+        order : {"auto", "true", "predicted", "given"}, default="auto"
+            Order of rows and columns. See :meth:`plot`.
+        labels : {"auto", "all", "none"} or list of task names, default="auto"
+            Which tasks to label. See :meth:`plot`.
+        ax : matplotlib Axes or array-like of two Axes, default=None
+            Where to draw; two where there is a truth. None makes a figure.
+
+        Returns
+        -------
+        display : RelationMatrixDisplay
+            Its ``threshold`` is ``threshold_`` of the model.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not usable.
+        NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn_task2box import BoxRelationEmbedder
+        >>> from sklearn_task2box.datasets import load_digits_tasks
+        >>> from sklearn_task2box.display import RelationMatrixDisplay
+        >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
+        >>> embedder = BoxRelationEmbedder(box_dim=2, max_epochs=30, random_state=0)
+        >>> display = RelationMatrixDisplay.from_estimator(embedder.fit(X, relations))
+        >>> [image.get_array().shape for image in display.images_]
+        [(120, 120), (120, 120)]
+        >>> plt.close(display.figure_)
+        """
+        import_pyplot(cls)
+        model, X, names = fitted_model(estimator, X)
+        predicted, true = model.pairwise_strengths(X), true_strengths(model, X, y, names)
+        display = cls(predicted, true, names, min(max(model.threshold_, 0.0), 1.0))
+        return display.plot(ax, order=order, labels=labels)
+
+    def plot(self, ax=None, *, order="auto", labels="auto", cmap="Blues"):
+        """Draw the heat maps.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array-like of two Axes, default=None
+            Where to draw; two where there is a truth. None makes a figure.
+        order : {"auto", "true", "predicted", "given"}, default="auto"
+            Order of rows and columns: that of the true or of the predicted hierarchy, or
+            the one given. "auto" is "true" where there is a true relation, or else
+            "predicted".
+        labels : {"auto", "all", "none"} or list of task names, default="auto"
+            Which tasks to label. "auto" labels as many as fit without covering one
+            another, those that contain most first.
+        cmap : str or matplotlib Colormap, default="Blues"
+            Colours of strengths from 0 to 1. Unknown pairs are of the colour of sand, and
+            the diagonal, which is no pair, is grey.
+
+        Returns
+        -------
+        display : RelationMatrixDisplay
+            This object.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not usable.
+        """
+        plt = import_pyplot(type(self))
+        wanted, forced = labelled_tasks(labels, self.names)
+        check_option(order, ORDERS, "order")
+        if order == "true" and self.true is None:
+            raise ValueError("order='true' needs true strengths; there are none.")
+        maps = {"predicted": self.predicted}
+        if self.true is not None:
+            maps["true"] = self.true
+        inside = {kind: self._inside(strengths) for kind, strengths in maps.items()}
+        if order == "auto":
+            order = "true" if "true" in inside and inside["true"].any() else "predicted"
+        self.ordered_by_ = order
+        n = len(self.predicted)
+        self.order_ = np.arange(n) if order == "given" else containment_order(inside[order])
+        n_members = inside.get(order, inside["predicted"]).sum(axis=0)[self.order_]
+
+        axes = self._axes(plt, ax, list(maps))
+        colours = plt.get_cmap(cmap).with_extremes(bad=UNKNOWN)
+        self.images_ = [
+            self._draw(axis, kind, strengths, colours)
+            for axis, (kind, strengths) in zip(axes, maps.items(), strict=True)
+        ]
+        axes[0].set_ylabel("member")
+        self._add_colorbar(axes, list(maps.values()))
+        self._label(axes, n_members, wanted, forced)
+        self.ax_ = axes[0] if len(axes) == 1 else axes
+        self.figure_ = axes[0].figure
+        return self
+
+    def _inside(self, strengths):
+        """Which task lies in which."""
+        with np.errstate(invalid="ignore"):
+            inside = strengths >= max(self.threshold, np.finfo(float).tiny)
+        np.fill_diagonal(inside, False)
+        return inside
+
+    def _axes(self, plt, ax, kinds):
+        if ax is not None:
+            return given_axes(ax, len(kinds), f"{' and '.join(kinds)} strengths")
+        # Cells and names get smaller as tasks get more, but not as much smaller.
+        side = np.clip(0.035 * len(self.predicted), 5.2, 10.0)
+        size = (len(kinds) * (side - 1.2) + 2.4, side)
+        # Of axes of a fixed aspect, "constrained" does not settle.
+        options = {"figsize": size, "layout": "compressed", "squeeze": False}
+        return plt.subplots(1, len(kinds), **options)[1].ravel()
+
+    def _draw(self, ax, title, strengths, colours):
+        from matplotlib.colors import ListedColormap
+
+        n = len(strengths)
+        image = ax.imshow(
+            np.ma.masked_invalid(strengths[np.ix_(self.order_, self.order_)]),
+            cmap=colours,
+            vmin=0,
+            vmax=1,
+            # Strengths are not to be mixed with what is unknown: colours are.
+            interpolation="antialiased",
+            interpolation_stage="rgba",
+        )
+        diagonal = np.ma.masked_where(~np.eye(n, dtype=bool), np.ones((n, n)))
+        ax.imshow(diagonal, cmap=ListedColormap([DIAGONAL]), interpolation_stage="rgba")
+        for side in ax.spines.values():
+            side.set_color("#B0B0B0")
+        ax.set_title(title, fontsize=10)
+        ax.set_xlabel("container")
+        return image
+
+    def _add_colorbar(self, axes, tables):
+        from matplotlib.patches import Patch
+
+        self.colorbar_ = axes[0].figure.colorbar(
+            self.images_[0],
+            ax=list(axes),
+            label="share of the row's task inside the column's",
+            fraction=0.05,
+            pad=0.02,
+            shrink=0.8,
+        )
+        self.colorbar_.outline.set_visible(False)
+        off = ~np.eye(len(self.predicted), dtype=bool)
+        if any(np.isnan(strengths[off]).any() for strengths in tables):
+            self.colorbar_.ax.legend(
+                handles=[Patch(facecolor=UNKNOWN, label="unknown")],
+                loc="lower left",
+                bbox_to_anchor=(-0.4, 1.02),
+                handlelength=1.0,
+                fontsize=8,
+                frameon=False,
+            )
+
+    def _label(self, axes, n_members, wanted, forced):
+        """Name rows, and columns, as far as there is room."""
+        names = [shorten(self.names[i], LONGEST_LABEL) for i in self.order_]
+        n = len(names)
+        places = np.flatnonzero(np.isin(self.order_, wanted))
+        longest = sorted(places, key=lambda k: -len(names[k]))[:1]
+        looks = {"fontsize": SMALLEST_FONT if n > 60 else FONT, "parse_math": False}
+        for ax in axes:  # the room that the names leave decides how many there are
+            ax.set_xticks(longest, [names[k] for k in longest], rotation=90, **looks)
+            ax.set_yticks(longest, [names[k] for k in longest], **looks)
+            ax.tick_params(length=2, pad=1.5, color="#B0B0B0")
+        lay_out(axes[0])
+        row = axes[0].get_window_extent().height * 72 / axes[0].figure.dpi / n
+        looks["fontsize"] = np.clip(row / 1.2, SMALLEST_FONT, FONT)
+        if not forced:
+            kept = []
+            for k in sorted(places, key=lambda k: (-n_members[k], k)):
+                if all(abs(k - other) * row >= 1.15 * looks["fontsize"] for other in kept):
+                    kept.append(k)
+            places = np.sort(np.array(kept, dtype=int))
+        texts = [names[k] for k in places]
+        for ax in axes:
+            ax.set_xticks(places, texts, rotation=90, **looks)
+            ax.set_yticks(places, texts if ax is axes[0] else [], **looks)
+
+
+def containment_order(inside):
+    """Positions of tasks, depth first through their hierarchy, containers before members.
+
+    A task stands below the smallest of its containers (the one of the fewest members), the
+    larger ones of the tasks below a container before the smaller ones. Where it has
+    other containers beside that one and those above it, they are pulled up before it. A
+    container counts as such if it has more members than the task or, where it has
+    as many, if it is given first: so there are no cycles.
+
+    Parameters
+    ----------
+    inside : array-like of bool of shape (n_tasks, n_tasks)
+        ``inside[i, j]`` reads "task i inside task j". The diagonal does not matter.
+
+    Returns
+    -------
+    order : ndarray of int of shape (n_tasks,)
+    """
+    inside = np.array(inside, dtype=bool)
+    np.fill_diagonal(inside, False)
+    largest = np.argsort(-inside.sum(axis=0), kind="stable")
+    rank = np.argsort(largest)
+    inside &= rank[None, :] < rank[:, None]
+    # Containers of each task, the largest first.
+    around = [sorted(np.flatnonzero(row).tolist(), key=rank.item) for row in inside]
+    forest = nx.DiGraph()
+    forest.add_nodes_from(["root", *largest.tolist()])
+    forest.add_edges_from((([*around[i]] or ["root"])[-1], i) for i in largest.tolist())
+    upwards = nx.DiGraph()  # searched in the order in which it is filled
+    upwards.add_nodes_from(i for i in nx.dfs_preorder_nodes(forest, "root") if i != "root")
+    for i in list(upwards):
+        upwards.add_edges_from((i, j) for j in around[i])
+    return np.array(list(nx.dfs_postorder_nodes(upwards)), dtype=int)
+
+
+def _read_strengths(table, names, what):
+    """A square array of strengths, in the order of names where these label the table."""
+    if names is not None and isinstance(table, pd.DataFrame):
+        at = [positions_of(names, labels) for labels in (table.index, table.columns)]
+        if len(table) == len(names) and all((found >= 0).all() for found in at):
+            table = table.iloc[at[0], at[1]]
+    strengths = np.asarray(table, dtype=float)
+    n = len(strengths) if strengths.ndim else 0
+    if not n or strengths.shape != (n, n):
+        raise ValueError(
+            f"{what} must be a square array, a row and a column for each task; got the "
+            f"shape {strengths.shape}."
+        )
+    known = strengths[~np.isnan(strengths)]
+    if known.size and not (known.min() >= 0 and known.max() <= 1 + 1e-9):
+        raise ValueError(
+            f"{what} must hold strengths in [0, 1], or NaN; got values from "
+            f"{known.min():.4g} to {known.max():.4g}."
+        )
+    return strengths

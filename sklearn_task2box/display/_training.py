@@ -1,0 +1,178 @@
+"""TrainingDisplay: the loss and the held-out score of a fit, by epoch."""
+
+import numpy as np
+
+from sklearn_task2box.display._inputs import fitted_model, given_axes, import_pyplot
+from sklearn_task2box.display._looks import COLOURS
+
+# From this ratio of the largest to the smallest loss on, its axis is logarithmic.
+WIDE = 20.0
+
+
+class TrainingDisplay:
+    """Draw the loss and the held-out score of a fit by epoch.
+
+    Parameters
+    ----------
+    history : list of dict
+        One per epoch, as ``history_`` of :class:`~sklearn_task2box.BoxRelationEmbedder`:
+        "epoch", "train_loss" and, where relations were held out, "valid_score". Any other
+        entry whose name ends in "_loss" is drawn beside "train_loss". NaN is left out.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes or ndarray of two Axes
+        Where the losses are and, where there is one, the score below them.
+    figure_ : matplotlib Figure
+        The figure around them.
+    lines_ : dict of str to Line2D
+        The curve of each entry drawn.
+    best_epoch_ : int or None
+        The epoch of the best held-out score, the first of equal ones, which is marked.
+        None where there is no score.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn_task2box.display import TrainingDisplay
+    >>> history = [
+    ...     {"epoch": 1, "train_loss": 0.9, "valid_score": 0.2},
+    ...     {"epoch": 2, "train_loss": 0.5, "valid_score": 0.7},
+    ...     {"epoch": 3, "train_loss": 0.4, "valid_score": 0.6},
+    ... ]
+    >>> display = TrainingDisplay(history).plot()
+    >>> display.best_epoch_
+    2
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(self, history):
+        history = list(history)
+        if not history:
+            raise ValueError(
+                "history has no epochs, so there is nothing to draw (a fit with "
+                "max_epochs=0 has none)."
+            )
+        for row in history:
+            if not isinstance(row, dict) or not {"epoch", "train_loss"} <= set(row):
+                raise ValueError(
+                    "history must hold a dict for each epoch, with 'epoch' and "
+                    f"'train_loss', as history_ of BoxRelationEmbedder; got {row!r}."
+                )
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw how the fit of an embedder went.
+
+        Parameters
+        ----------
+        estimator : BoxRelationEmbedder or DistilledBoxEmbedder, or Pipeline or search \
+                that ends in one
+            Fitted. Its held-out score is recorded with ``early_stopping=True``.
+        ax : matplotlib Axes or array-like of two Axes, default=None
+            Where to draw; two where there is a held-out score. None makes a figure.
+
+        Returns
+        -------
+        display : TrainingDisplay
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not usable, or the fit had no epochs.
+        NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn_task2box import BoxRelationEmbedder
+        >>> from sklearn_task2box.datasets import load_digits_tasks
+        >>> from sklearn_task2box.display import TrainingDisplay
+        >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
+        >>> embedder = BoxRelationEmbedder(max_epochs=30, random_state=0)
+        >>> display = TrainingDisplay.from_estimator(embedder.fit(X, relations))
+        >>> list(display.lines_)
+        ['train_loss']
+        >>> plt.close(display.figure_)
+        """
+        import_pyplot(cls)
+        return cls(fitted_model(estimator, attribute="history_")[0].history_).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array-like of two Axes, default=None
+            Where to draw; two where there is a held-out score. None makes a figure.
+
+        Returns
+        -------
+        display : TrainingDisplay
+            This object.
+
+        Raises
+        ------
+        ValueError
+            If the number of Axes is wrong.
+        """
+        plt = import_pyplot(type(self))
+        epochs = np.array([row["epoch"] for row in self.history])
+        keys = dict.fromkeys(key for row in self.history for key in row)
+        curves = {
+            key: np.array([row.get(key, np.nan) for row in self.history], dtype=float)
+            for key in keys
+            if key.endswith("_loss") or key == "valid_score"
+        }
+        score = curves.pop("valid_score", np.full(len(epochs), np.nan))
+        scored = np.isfinite(score).any()
+        axes = self._axes(plt, ax, scored)
+        colours = (COLOURS[0], *COLOURS[2:])  # COLOURS[1] is that of the score
+        self.lines_ = {}
+        for k, (key, curve) in enumerate(curves.items()):
+            colour = colours[k % len(colours)]
+            self.lines_[key] = _draw_curve(axes[0], epochs, curve, colour, key)
+        known = np.concatenate([curve[np.isfinite(curve)] for curve in curves.values()])
+        if known.size and known.min() > 0 and known.max() > WIDE * known.min():
+            axes[0].set_yscale("log")
+        axes[0].set_ylabel("training loss")
+        if len(curves) > 1:
+            axes[0].legend(fontsize=8, frameon=False)
+        self.best_epoch_ = self._draw_score(axes[1], epochs, score) if scored else None
+        for axis in axes:
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.grid(axis="y", color="#E6E6E6", lw=0.6)
+            axis.set_axisbelow(True)
+        axes[-1].set_xlabel("epoch")
+        axes[-1].xaxis.get_major_locator().set_params(integer=True)
+        self.ax_ = axes[0] if len(axes) == 1 else axes
+        self.figure_ = axes[0].figure
+        return self
+
+    def _axes(self, plt, ax, scored):
+        n = 2 if scored else 1
+        if ax is not None:
+            what = "the loss and the held-out score" if scored else "the loss alone"
+            return given_axes(ax, n, what)
+        options = {"sharex": True, "squeeze": False, "layout": "constrained"}
+        return plt.subplots(n, 1, figsize=(7.0, 2.2 + 1.8 * n), **options)[1].ravel()
+
+    def _draw_score(self, ax, epochs, score):
+        """Draw the held-out score, and return the epoch of the best one."""
+        colour = COLOURS[1]
+        self.lines_["valid_score"] = _draw_curve(ax, epochs, score, colour, "valid_score")
+        best = int(np.nanargmax(np.where(np.isfinite(score), score, np.nan)))
+        label = f"best: {score[best]:.3f} at epoch {epochs[best]}"
+        (dot,) = ax.plot(epochs[best], score[best], "o", ms=5, color=colour, label=label)
+        ax.legend(handles=[dot], fontsize=8, frameon=False)
+        ax.set_ylabel("held-out score")
+        return int(epochs[best])
+
+
+def _draw_curve(ax, epochs, values, colour, label):
+    # A single epoch has no line: a point then.
+    marker = "o" if np.isfinite(values).sum() == 1 else None
+    name = label.replace("_", " ")
+    return ax.plot(epochs, values, color=colour, lw=1.4, marker=marker, label=name)[0]

@@ -1,0 +1,280 @@
+"""Models that predict relations from relations alone, without any feature."""
+
+import hashlib
+from itertools import pairwise
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, lsmr
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+
+from sklearn_task2box.base import RelationModel
+from sklearn_task2box.relations._closure import components, reachable
+
+
+class RandomModel(RelationModel):
+    """Random strengths: a number between 0 and 1 for each pair, always the same.
+
+    The number of a pair is a hash of the features of its tasks, which has nothing to do
+    with their relation. So it is the same in each query, and tasks never seen before have
+    one, too.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None, default=None
+        Seed of the numbers.
+
+    Attributes
+    ----------
+    seed_ : int
+        Seed that the numbers were drawn with.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
+        As of every :class:`~sklearn_task2box.base.RelationModel`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_task2box.models import RandomModel
+    >>> model = RandomModel(random_state=0).fit(np.eye(3), [(0, 2)])
+    >>> model.predict_proba(np.eye(3)[:1]).round(2)
+    array([[0.18, 0.82, 0.58]])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {"random_state": ["random_state"]}
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def _fit_pairs(self, X, pairs):
+        rng = check_random_state(self.random_state)
+        self.seed_ = int(rng.randint(np.iinfo(np.int32).max))
+
+    def _represent(self, X, known):
+        hashes = np.empty(X.shape[0], dtype=np.uint64)
+        salt = self.seed_.to_bytes(8, "little")
+        for i in range(X.shape[0]):
+            row = X[[i]].toarray()[0] if sparse.issparse(X) else X[i]
+            row = np.asarray(row, dtype=np.float64) + 0.0  # -0.0 is 0.0
+            digest = hashlib.blake2b(row.tobytes(), digest_size=8, salt=salt).digest()
+            hashes[i] = int.from_bytes(digest, "little")
+        return hashes
+
+    def _pair_strengths(self, tasks, heads, tails):
+        # The finalizer of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), once for the
+        # head and once more with the tail, so that (i, j) and (j, i) differ.
+        mixed = _mix(_mix(tasks[heads]) + tasks[tails])
+        return (mixed >> np.uint64(11)) * 2.0**-53
+
+
+def _mix(z):
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+class _GraphModel(RelationModel):
+    """Predicts from relations alone; of a task, it reads only which known one it is.
+
+    A subclass predicts strengths in ``_of_known(heads, tails)``, from positions in
+    ``tasks_``, -1 being a new task.
+    """
+
+    _recognizes = "name"
+
+    def _represent(self, X, known):
+        return known
+
+    def _pair_strengths(self, tasks, heads, tails):
+        return self._of_known(tasks[heads], tasks[tails])
+
+
+class PopularityModel(_GraphModel):
+    """Popularity of containers: how much, on average, each contains of other tasks.
+
+    A task that is not known contains nothing. Tasks are known by name, or by their
+    features where they have no names.
+
+    Attributes
+    ----------
+    popularity_ : ndarray of shape (n_tasks,)
+        Mean strength of the observed relations to the task.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
+        As of every :class:`~sklearn_task2box.base.RelationModel`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_task2box.models import PopularityModel
+    >>> PopularityModel().fit(np.eye(3), [(0, 2), (1, 2)]).popularity_
+    array([0., 0., 1.])
+    """
+
+    def _fit_pairs(self, X, pairs):
+        n = pairs.n_tasks
+        if pairs.complete:
+            counts = n - 1 - np.bincount(pairs.unknown_tails, minlength=n)
+        else:
+            counts = np.bincount(pairs.tails, minlength=n)
+        sums = np.bincount(pairs.tails, weights=pairs.strengths, minlength=n)
+        self.popularity_ = sums / np.maximum(counts, 1)
+
+    def _of_known(self, heads, tails):
+        return np.where(tails >= 0, self.popularity_[tails], 0.0)
+
+
+class ClosureModel(PopularityModel):
+    """Transitive closure of the observed relations, and popularity for all other pairs.
+
+    A pair in the closure has a strength of one half plus half of that in the closure; all
+    the others have half the popularity of the container.
+
+    Attributes
+    ----------
+    closure_ : csr_matrix of shape (n_tasks, n_tasks)
+        Strengths in the closure: u -> v of strength w and a chain of edges of strength 1
+        from v to x give u -> x with strength w. Cycles are allowed.
+    popularity_ : ndarray of shape (n_tasks,)
+        Mean strength of the observed relations to the task.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
+        As of every :class:`~sklearn_task2box.base.RelationModel`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_task2box import TaskPairs
+    >>> from sklearn_task2box.models import ClosureModel
+    >>> model = ClosureModel().fit(np.eye(3), [(0, 1), (1, 2)])
+    >>> model.predict_proba(TaskPairs(np.eye(3), [(0, 2), (2, 0)]))[:, 1]
+    array([1., 0.])
+    """
+
+    def _fit_pairs(self, X, pairs):
+        super()._fit_pairs(X, pairs)
+        n = pairs.n_tasks
+        sure = pairs.strengths == 1
+        part, inside = _parts_inside(pairs.heads[sure], pairs.tails[sure], n)
+        member = sparse.csr_matrix((np.ones(n), (np.arange(n), part)))
+        reach = member @ inside @ member.T
+        partial = (pairs.strengths > 0) & ~sure
+        self.closure_ = reach.maximum(_spread(pairs, partial, part, inside)).tocsr()
+        self.closure_.setdiag(0)
+        self.closure_.eliminate_zeros()
+
+    def _of_known(self, heads, tails):
+        strengths = super()._of_known(heads, tails) / 2
+        both = np.flatnonzero((heads >= 0) & (tails >= 0))
+        if not len(both):  # SciPy does not look up nothing
+            return strengths
+        closed = np.asarray(self.closure_[heads[both], tails[both]]).ravel()
+        strengths[both] = np.where(closed > 0, (1 + closed) / 2, strengths[both])
+        return strengths
+
+
+def _parts_inside(heads, tails, n):
+    """The strongly connected part that each node is in, and which parts lie in which.
+
+    Each part lies in itself.
+    """
+    n_parts, part = components(heads, tails, n)
+    across = part[heads] != part[tails]
+    above = reachable(part[heads[across]], part[tails[across]], n_parts)
+    return part, (above + sparse.identity(n_parts, dtype=bool)).astype(float).tocsr()
+
+
+def _spread(pairs, chosen, part, inside):
+    """Relations to a task, passed on to all tasks that it lies wholly inside of."""
+    n = pairs.n_tasks
+    edges = sparse.csr_matrix(
+        (pairs.strengths[chosen], (pairs.heads[chosen], pairs.tails[chosen])),
+        shape=(n, n),
+    )
+    columns, values = [], []
+    for start, stop in pairwise(edges.indptr):
+        best = np.zeros(inside.shape[0])
+        np.maximum.at(best, part[edges.indices[start:stop]], edges.data[start:stop])
+        related = np.flatnonzero(best)
+        containers = inside[related]
+        passed_on = np.repeat(best[related], np.diff(containers.indptr))
+        np.maximum.at(best, containers.indices, passed_on)
+        row = best[part]
+        columns.append(np.flatnonzero(row))
+        values.append(row[columns[-1]])
+    columns, indptr = np.concatenate(columns), np.cumsum([0, *map(len, columns)])
+    return sparse.csr_matrix((np.concatenate(values), columns, indptr), shape=(n, n))
+
+
+class AdditiveModel(_GraphModel):
+    """Additive model: an effect of the task inside, plus one of the container.
+
+    Strengths are fitted by ``mean + row[i] + column[j]`` with least squares, and clipped
+    to [0, 1]. An effect is shrunk as if ``shrinkage`` further pairs of the task had been
+    observed to be the mean; that of a task that is not known is 0. Tasks are known by name,
+    or by their features where they have no names.
+
+    Parameters
+    ----------
+    shrinkage : float, default=1.0
+        Number of pairs that shrinks the effects of tasks with few observed pairs.
+
+    Attributes
+    ----------
+    mean_ : float
+        Strength of a pair of two tasks that are not known.
+    row_effects_, column_effects_ : ndarray of shape (n_tasks,)
+        Effects of the heads and of the tails of pairs.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
+        As of every :class:`~sklearn_task2box.base.RelationModel`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_task2box.models import AdditiveModel
+    >>> strengths = np.array([[1, 0.5, 0.9], [0.2, 1, 0.6], [0.1, 0.3, 1]])
+    >>> AdditiveModel().fit(np.eye(3), strengths).row_effects_.round(2)
+    array([ 0.13, -0.03, -0.1 ])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "shrinkage": [Interval(Real, 0, None, closed="neither")]
+    }
+
+    def __init__(self, shrinkage=1.0):
+        self.shrinkage = shrinkage
+
+    def _fit_pairs(self, X, pairs):
+        n, complete = pairs.n_tasks, pairs.complete
+        heads, tails = pairs.heads, pairs.tails
+        sums = [np.bincount(ends, pairs.strengths, n) for ends in (heads, tails)]
+        if complete:  # listed are the pairs that are not observed
+            heads, tails = pairs.unknown_heads, pairs.unknown_tails
+        listed = sparse.csr_matrix((np.ones(len(heads)), (heads, tails)), shape=(n, n))
+
+        def seen(table, values):
+            """Sums of values over those that each task was observed with."""
+            return values.sum() - values - table @ values if complete else table @ values
+
+        of_row, of_column = seen(listed, np.ones(n)), seen(listed.T, np.ones(n))
+
+        def normal(effects):
+            """The normal equations, without a table of all pairs."""
+            mean, row, column = effects[0], effects[1 : n + 1], effects[n + 1 :]
+            of_mean = of_row @ (mean + row) + of_column @ column
+            to_row = of_row * (mean + row) + seen(listed, column) + self.shrinkage * row
+            to_column = of_column * (mean + column) + seen(listed.T, row)
+            return np.concatenate([[of_mean], to_row, to_column + self.shrinkage * column])
+
+        shape = (2 * n + 1, 2 * n + 1)
+        equations = LinearOperator(shape, matvec=normal, rmatvec=normal, dtype=float)
+        right = np.concatenate([[pairs.strengths.sum()], *sums])
+        tolerances = {"atol": 1e-12, "btol": 1e-12, "conlim": 0, "maxiter": 10_000}
+        effects = lsmr(equations, right, **tolerances)[0]
+        self.mean_ = float(effects[0])
+        self.row_effects_, self.column_effects_ = effects[1 : n + 1], effects[n + 1 :]
+
+    def _of_known(self, heads, tails):
+        row = np.where(heads >= 0, self.row_effects_[heads], 0.0)
+        column = np.where(tails >= 0, self.column_effects_[tails], 0.0)
+        return np.clip(self.mean_ + row + column, 0, 1)

@@ -1,0 +1,117 @@
+"""Training of networks that read pairs of tasks."""
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from sklearn_task2box.models._sampling import Sampler
+from sklearn_task2box.utils._devices import few_threads, seeded
+
+
+class PairEpochs:
+    """Iterates over the pairs of an epoch, drawn anew each time, in minibatches.
+
+    Parameters
+    ----------
+    observed : ObservedPairs
+    max_pairs : int
+        Pairs per epoch.
+    batch_size : int or None
+        Pairs per step; None takes all of an epoch at once.
+    seed : int
+    """
+
+    def __init__(self, observed, max_pairs, batch_size, seed):
+        self.rng = np.random.RandomState(seed)
+        self.sampler = Sampler(observed, max_pairs, self.rng)
+        self.batch_size = batch_size or len(self.sampler)
+
+    def __len__(self):
+        return -(-len(self.sampler) // self.batch_size)
+
+    def __iter__(self):
+        """Yield heads, tails, strengths and weights, the latter of mean 1 in an epoch."""
+        *ends, strengths, weights = self.sampler.draw()
+        n_pairs = len(strengths)
+        order = np.arange(n_pairs) if len(self) == 1 else self.rng.permutation(n_pairs)
+        weights = weights * (n_pairs / weights.sum())
+        arrays = *ends, strengths.astype(np.float32), weights.astype(np.float32)
+        for chosen in np.array_split(order, len(self)):
+            yield tuple(torch.from_numpy(array[chosen]) for array in arrays)
+
+
+def fit_module(
+    make_module,
+    features,
+    observed,
+    *,
+    optimizer,
+    learning_rate,
+    weight_decay,
+    max_iter,
+    max_pairs,
+    batch_size,
+    max_gradient_norm,
+    rng,
+):
+    """Train a module from (features, heads, tails) to log-odds on the observed pairs.
+
+    Parameters
+    ----------
+    make_module : callable
+        Makes the module, with random weights.
+    features : float32 tensor of shape (n_tasks, n_features)
+    observed : ObservedPairs
+    optimizer : torch.optim.Optimizer class
+    learning_rate : float
+        Peak of a one-cycle schedule.
+    weight_decay : float
+    max_iter : int
+        Number of steps, rounded up to whole epochs.
+    max_pairs, batch_size
+        See :class:`PairEpochs`.
+    max_gradient_norm : float or None
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    module : nn.Module
+        Trained module, in evaluation mode.
+    losses : list of float
+        Mean loss of each epoch.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not finite.
+    """
+    seed, batch_seed = rng.randint(np.iinfo(np.int32).max, size=2)
+    epochs = PairEpochs(observed, max_pairs, batch_size, batch_seed)
+    n_epochs = -(-int(max_iter) // len(epochs))
+    losses = []
+    with seeded(seed, "cpu"), few_threads(min(max_pairs, observed.n_observed)):
+        module = make_module().train()
+        steps = optimizer(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            steps, learning_rate, total_steps=n_epochs * len(epochs)
+        )
+        for _ in range(n_epochs):
+            total = 0.0
+            for heads, tails, strengths, weights in epochs:
+                steps.zero_grad()
+                loss = F.binary_cross_entropy_with_logits(
+                    module(features, heads, tails), strengths, weights
+                )
+                loss.backward()
+                if max_gradient_norm is not None:
+                    torch.nn.utils.clip_grad_norm_(module.parameters(), max_gradient_norm)
+                steps.step()
+                scheduler.step()
+                total += float(loss.detach()) * len(heads)
+            losses.append(total / len(epochs.sampler))
+    if not np.isfinite(losses).all():
+        raise ValueError(
+            f"The fit did not converge: the loss is not finite after {len(losses)} epochs. "
+            "Lower learning_rate, or rescale X."
+        )
+    return module.eval(), losses

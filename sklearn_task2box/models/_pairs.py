@@ -1,0 +1,266 @@
+"""Classifiers of pairs of tasks from the features of both."""
+
+from functools import partial
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from scipy.special import expit
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+from torch.nn import functional as F
+
+from sklearn_task2box.base import RelationModel
+from sklearn_task2box.models._pair_nets import fit_module
+from sklearn_task2box.models._sampling import Sampler
+from sklearn_task2box.nets._encoders import hidden_sizes
+from sklearn_task2box.utils._features import dense
+
+# Found on pairs of WordNet mammals held out for validation.
+_USUAL = {
+    "mlp": {"max_iter": 800, "max_pairs": 32_768, "learning_rate": 1e-3},
+    "linear": {"max_iter": 1000, "max_pairs": 32_768, "learning_rate": 1e-2},
+    "boosted_trees": {"max_iter": 200, "max_pairs": 250_000, "learning_rate": 0.1},
+}
+# Without this L2 penalty, trees are worse the more pairs they see: leaves of few related
+# pairs explode.
+_LEAF_PENALTY = 3.0
+
+
+class PairMLP(nn.Module):
+    """Multilayer perceptron over the concatenated features of head and tail.
+
+    The first layer is linear in both, W [x_i; x_j] = W_1 x_i + W_2 x_j: it is computed once
+    for each task, and added up for each pair.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features of a task.
+    hidden_layer_sizes : sequence of int
+    n_similarities : int, default=0
+        Number of weighted sums of the absolute differences of the features, and of as many
+        of their products, which are inputs of the first layer, too.
+    """
+
+    def __init__(self, n_features, hidden_layer_sizes, n_similarities=0):
+        super().__init__()
+        sizes = [*hidden_layer_sizes, 1]
+        self.first = nn.Linear(2 * n_features, sizes[0])
+        layers = []
+        for size, following in pairwise(sizes):
+            layers += [nn.ReLU(inplace=True), nn.Linear(size, following)]
+        self.rest = nn.Sequential(*layers)
+        self.differences = self.products = None
+        if n_similarities:
+            self.differences = nn.Linear(n_features, n_similarities, bias=False)
+            self.products = nn.Linear(n_features, n_similarities, bias=False)
+            self.similar = nn.Linear(2 * n_similarities, sizes[0], bias=False)
+
+    def parts(self, heads, tails):
+        """Contributions of heads and of tails to the first layer, from their features."""
+        weight_head, weight_tail = self.first.weight.chunk(2, dim=1)
+        return F.linear(heads, weight_head, self.first.bias), F.linear(tails, weight_tail)
+
+    def forward(self, features, heads, tails):
+        """Log-odds of pairs of rows of features."""
+        head_rows, heads = heads.unique(return_inverse=True)
+        tail_rows, tails = tails.unique(return_inverse=True)
+        features = features[head_rows], features[tail_rows]
+        head, tail = self.parts(*features)
+        return self.join(head, tail, heads, tails, *features)
+
+    def join(self, head, tail, heads, tails, head_features, tail_features):
+        """Log-odds of pairs, from the contributions of their tasks, and their features."""
+        hidden = F.embedding(heads, head) + F.embedding(tails, tail)
+        if self.differences is not None:
+            one, other = head_features[heads], tail_features[tails]
+            compared = [self.differences((one - other).abs()), self.products(one * other)]
+            hidden = hidden + self.similar(torch.cat(compared, dim=1))
+        return self.rest(hidden).squeeze(1)
+
+
+class PairClassifier(RelationModel):
+    """Classifier of pairs of tasks from the features of both.
+
+    The features of head and tail are standardized and concatenated. A pair of strength s
+    counts as s of a related pair and 1 - s of an unrelated one.
+
+    Parameters
+    ----------
+    model : {"mlp", "linear", "boosted_trees"}, default="mlp"
+        Classifier: a pair MLP; logistic regression, which can only add up contributions of
+        head and tail; or gradient boosted trees over the principal components of head
+        and tail (scikit-learn's HistGradientBoostingClassifier, or its Regressor, clipped
+        to [0, 1], where strengths are graded).
+    hidden_layer_sizes : tuple of int or int, default=(1024, 256, 128)
+        Widths of the hidden layers of model="mlp".
+    n_similarities : int, default=0
+        Number of weighted sums of the absolute differences of the features, and of as many
+        of their products, that model="mlp" reads besides, with learned weights. With few
+        observed pairs, 32 help.
+    n_components : int, default=32
+        Number of principal components of each task that model="boosted_trees" reads; all
+        where there are fewer.
+    max_iter : int, default=None
+        Number of steps, rounded up to whole epochs, or number of trees. None is 800 for the
+        MLP, 1000 for the linear model and 200 trees.
+    max_pairs : int, default=None
+        Pairs per epoch: all that are related, and unrelated ones drawn anew for each epoch,
+        weighted so that the mean loss is that of all observed pairs. None is 32,768, and
+        250,000 for the trees, which see one draw only.
+    batch_size : int, default=1024
+        Pairs per step.
+    learning_rate : float, default=None
+        Peak of a one-cycle schedule of Adam; None is 0.001 for the MLP and 0.01 for the
+        linear model. For the trees, their shrinkage; None is 0.1.
+    weight_decay : float, default=0.0005
+        L2 penalty of Adam.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, components and draws of pairs.
+
+    Attributes
+    ----------
+    loss_curve_ : list of float
+        Mean loss of each epoch; not with trees.
+    model_ : PairMLP or scikit-learn estimator
+        The fitted classifier.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
+        As of every :class:`~sklearn_task2box.base.RelationModel`.
+
+    Examples
+    --------
+    >>> from sklearn_task2box import TaskPairs
+    >>> from sklearn_task2box.models import PairClassifier
+    >>> from sklearn_task2box.datasets import load_digits_tasks
+    >>> X, strengths = load_digits_tasks(return_X_y=True)
+    >>> model = PairClassifier("linear", max_iter=100, random_state=0)
+    >>> model.fit(X, strengths).predict_proba(TaskPairs(X, [(0, 1)])).shape
+    (1, 2)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "model": [StrOptions({"mlp", "linear", "boosted_trees"})],
+        "hidden_layer_sizes": [Integral, tuple, list, np.ndarray],
+        "n_similarities": [Interval(Integral, 0, None, closed="left")],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "max_pairs": [Interval(Integral, 2, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        model="mlp",
+        *,
+        hidden_layer_sizes=(1024, 256, 128),
+        n_similarities=0,
+        n_components=32,
+        max_iter=None,
+        max_pairs=None,
+        batch_size=1024,
+        learning_rate=None,
+        weight_decay=5e-4,
+        random_state=None,
+    ):
+        self.model = model
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.n_similarities = n_similarities
+        self.n_components = n_components
+        self.max_iter = max_iter
+        self.max_pairs = max_pairs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.random_state = random_state
+
+    def _fit_pairs(self, X, pairs):
+        rng = check_random_state(self.random_state)
+        # The squares of larger numbers overflow in the scaler; a power of 2 is exact.
+        largest = np.abs(dense(X)).max()
+        self._unit = 2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0
+        self._scaler = StandardScaler().set_output(transform="default")
+        self._scaler.fit(dense(X) / self._unit)
+        learn = self._learn_trees if self.model == "boosted_trees" else self._learn_net
+        learn(X, pairs, rng)
+
+    def _standardized(self, X):
+        return self._scaler.transform(dense(X) / self._unit)
+
+    def _settings(self):
+        usual = _USUAL[self.model]
+        given = {name: getattr(self, name) for name in usual}
+        return {n: usual[n] if v is None else v for n, v in given.items()}
+
+    def _learn_net(self, X, pairs, rng):
+        sizes, n_similarities = [], 0
+        if self.model == "mlp":
+            sizes = hidden_sizes(self.hidden_layer_sizes)
+            n_similarities = self.n_similarities
+        features = self._standardized(X).astype(np.float32)
+        compared = features.shape[1] if n_similarities else 1
+        self._width = 4 * max([*sizes, compared])
+        self.model_, self.loss_curve_ = fit_module(
+            partial(PairMLP, features.shape[1], sizes, n_similarities),
+            torch.from_numpy(features),
+            pairs,
+            optimizer=torch.optim.Adam,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            max_gradient_norm=None,
+            rng=rng,
+            **self._settings(),
+        )
+        self.model_.double()  # predictions of a task do not depend on the others of a batch
+
+    def _learn_trees(self, X, pairs, rng):
+        settings = self._settings()
+        features = self._standardized(X)
+        n_components = min(self.n_components, *features.shape)
+        self._components = PCA(n_components, random_state=rng)
+        self._components.set_output(transform="default").fit(features)
+        tasks = self._represent(X, None)
+        sampler = Sampler(pairs, settings.pop("max_pairs"), rng)
+        heads, tails, strengths, weights = sampler.draw()
+        kind = HistGradientBoostingClassifier
+        if pairs.is_graded:
+            kind = HistGradientBoostingRegressor
+        settings |= {"l2_regularization": _LEAF_PENALTY, "early_stopping": False}
+        self.model_ = kind(random_state=rng, **settings)
+        self._width = 16 * tasks.shape[1]
+        ends = np.hstack([tasks[heads], tasks[tails]])
+        self.model_.fit(ends, strengths, sample_weight=weights / weights.mean())
+
+    def _represent(self, X, known):
+        X = self._standardized(X)
+        if self.model == "boosted_trees":
+            return self._components.transform(X)
+        with torch.no_grad():
+            X = torch.from_numpy(X).to(self.model_.first.weight.dtype)
+            kept = list(self.model_.parts(X, X))
+            if self.model_.differences is not None:
+                kept.append(X)
+            return torch.cat(kept, dim=1).numpy()
+
+    def _pair_strengths(self, tasks, heads, tails):
+        if self.model != "boosted_trees":
+            width = self.model_.first.out_features
+            tasks = torch.from_numpy(tasks)
+            head, tail, X = tasks.split([width, width, tasks.shape[1] - 2 * width], dim=1)
+            ends = torch.from_numpy(heads), torch.from_numpy(tails)
+            with torch.no_grad():
+                logits = self.model_.join(head, tail, *ends, X, X)
+            return expit(logits.double().numpy())
+        pairs = np.hstack([tasks[heads], tasks[tails]])
+        if hasattr(self.model_, "predict_proba"):
+            return self.model_.predict_proba(pairs)[:, -1]
+        return np.clip(self.model_.predict(pairs), 0, 1)

@@ -1,0 +1,261 @@
+"""Similarities of features, which are not learned, as predictions of relations."""
+
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_task2box.base import RelationModel
+from sklearn_task2box.metrics import explained_deviance
+from sklearn_task2box.models._sampling import Sampler
+from sklearn_task2box.utils._features import dense, has_variance_names, means_and_variances
+
+# Pairs that the probabilities are fitted to; of more, some are drawn.
+_MAX_PAIRS = 250_000
+# Numbers made at a time.
+_BLOCK = 1 << 22
+# Smallest change of the log-odds per standard deviation of the similarity.
+_MIN_SLOPE = 1e-3
+# Penalty of the logistic regression: slopes stay finite where a similarity separates pairs.
+_PENALTY = 1e-2
+# Share of the median divergence below which logarithms differ no more.
+_SMALL = 1e-3
+
+
+class SimilarityModel(RelationModel):
+    r"""A similarity of features, made a probability by logistic regression.
+
+    Nothing but the two numbers of the logistic regression is learned, so the ranking is
+    that of the similarity. In all of them, i is the member and j the container.
+
+    * "gaussian_kl": :math:`-\log(c + KL(N_i || N_j))` of normal distributions with diagonal
+      covariances; large where i is a narrow distribution within a broad one, j
+      (Vilnis & McCallum, ICLR 2015). Divergences range over orders of magnitude, and their
+      logarithm is what log-odds are linear in. c, a thousandth of their median in training,
+      keeps it finite.
+    * "asymmetric_cosine": :math:`\langle x_i, x_j \rangle / (|x_i|^{2 \alpha}
+      |x_j|^{2 (1 - \alpha)})` (Aiolli, RecSys 2013, "Efficient top-n recommendation for
+      very large scale binary rated datasets"). For 0/1 features and :math:`\alpha = 1`, it
+      is the share of the features of i that j has too; for :math:`\alpha = 1/2`, the
+      cosine.
+    * "euclidean": :math:`-|x_i - x_j|`, which has no direction.
+    * "task2vec": :math:`-d(j \to i)`, with the asymmetric distance :math:`d(a \to b) =
+      d_{sym}(a, b) - \alpha d_{sym}(a, t_0)` from a source a to a target b, and
+      :math:`d_{sym}(a, b) = d_{cos}(a / (a + b), b / (a + b))`, divided elementwise
+      (Achille et al., ICCV 2019, "Task2Vec"). Features are diagonals of Fisher
+      information, and :math:`t_0` is a trivial task. The source, being the complex task,
+      stands for the container.
+
+    Parameters
+    ----------
+    similarity : str, default="gaussian_kl"
+        "gaussian_kl", "asymmetric_cosine", "euclidean" or "task2vec".
+    variances : bool or "auto", default=False
+        For "gaussian_kl": whether the second half of the features are the variances of the
+        first half, the means, as
+        :class:`~sklearn_task2box.representations.GaussianRepresentation` makes them.
+        Otherwise all features are means, and variances are 1. "auto" reads it off the names
+        of the features, "mean_a", "mean_b", ..., "variance_a", "variance_b", ..., unless a
+        variance is negative, as in a centered column; in new tasks, a negative one then
+        counts as 0.
+    variance_floor : float, default=0.001
+        For "gaussian_kl": smallest variance, as a share of the mean variance of that
+        feature among the tasks of training.
+    alpha : float, default=None
+        For "asymmetric_cosine", from 0 to 1; None is 1. For "task2vec", at least 0; None is
+        0.15, as in the paper.
+    trivial : array-like of shape (n_features,), default=None
+        For "task2vec": features of the trivial task; None is 1 for each.
+
+    Attributes
+    ----------
+    slope_, intercept_ : float
+        Log-odds are ``intercept_ + slope_ * similarity``. The slope is positive: where a
+        negative one fits the pairs of training better, it is tiny (0.001 per standard
+        deviation), so that all probabilities are about the mean strength but rank as the
+        similarity does.
+    explained_ : float
+        Share of the deviance (twice the Kullback-Leibler divergence from the strengths) of
+        the relations of training that the similarity explains: 0 if it predicts no better
+        than their mean, 1 if it predicts them exactly.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
+        As of every :class:`~sklearn_task2box.base.RelationModel`.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.models import SimilarityModel
+    >>> from sklearn_task2box.datasets import load_digits_tasks
+    >>> X, strengths = load_digits_tasks(return_X_y=True)
+    >>> model = SimilarityModel("gaussian_kl", variances=True).fit(X, strengths)
+    >>> round(model.score(X, strengths), 2)
+    0.71
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "similarity": [
+            StrOptions({"gaussian_kl", "asymmetric_cosine", "euclidean", "task2vec"})
+        ],
+        "variances": ["boolean", StrOptions({"auto"})],
+        "variance_floor": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, None, closed="left"), None],
+        "trivial": ["array-like", None],
+    }
+
+    def __init__(
+        self,
+        similarity="gaussian_kl",
+        *,
+        variances=False,
+        variance_floor=1e-3,
+        alpha=None,
+        trivial=None,
+    ):
+        self.similarity = similarity
+        self.variances = variances
+        self.variance_floor = variance_floor
+        self.alpha = alpha
+        self.trivial = trivial
+
+    def _fit_pairs(self, X, pairs):
+        X = self._dense(X)
+        self._has_variances = self._find_variances(X)
+        if self.similarity == "gaussian_kl" and self._has_variances:
+            scale = means_and_variances(X)[1].mean(axis=0)
+            self._floor = self.variance_floor * np.where(scale > 0, scale, 1.0)
+        elif self.similarity == "asymmetric_cosine":
+            self._alpha = 1.0 if self.alpha is None else self.alpha
+            if self._alpha > 1:
+                raise ValueError(
+                    f"alpha must be from 0 to 1 for an asymmetric cosine; got {self.alpha}."
+                )
+        elif self.similarity == "task2vec":
+            self._alpha = 0.15 if self.alpha is None else self.alpha
+            n = X.shape[1]
+            trivial = np.ones(n) if self.trivial is None else self.trivial
+            self._trivial = np.asarray(trivial, dtype=float)
+            if self._trivial.shape != (n,) or not (self._trivial >= 0).all():
+                raise ValueError(
+                    f"trivial must be {n} nonnegative numbers, one for each feature; got "
+                    f"an array of shape {self._trivial.shape}."
+                )
+        self._width = 4 * X.shape[1]
+        tasks = self._represent(X, None)
+        sampler = Sampler(pairs, _MAX_PAIRS, np.random.RandomState(0))
+        heads, tails, strengths, weights = sampler.draw()
+        if self.similarity == "gaussian_kl":
+            with np.errstate(over="ignore", invalid="ignore"):
+                divergences = self._of_pairs(self._divergences, tasks, heads, tails)
+            if not np.isfinite(divergences).all():
+                raise ValueError(
+                    "The features are too large for a divergence of normal distributions: "
+                    f"the largest is {np.abs(X).max():.3g}, and its square is beyond "
+                    "float64. Scale them down, variances by the square of the factor, or "
+                    "set variances=False."
+                )
+            self._offset = _SMALL * float(np.median(divergences)) or 1.0
+            scores = self._closeness(divergences)
+        else:
+            scores = self._of_pairs(self._similarity, tasks, heads, tails)
+        self._fit_logistic(scores, strengths, weights)
+
+    def _find_variances(self, X):
+        if self.variances != "auto":
+            return self.variances
+        names = getattr(self, "feature_names_in_", None)
+        named = names is not None and has_variance_names(names)
+        return bool(named and X[:, X.shape[1] // 2 :].min() >= 0)
+
+    def _fit_logistic(self, scores, strengths, pair_weights):
+        center, scale = scores.mean(), scores.std() or 1.0
+        z = (scores - center) / scale
+        # A pair of strength s is s of a related pair and 1 - s of an unrelated one.
+        labels = np.repeat([1, 0], len(z))
+        weights = np.concatenate([strengths, 1 - strengths]) * np.tile(pair_weights, 2)
+        kept = weights > 0
+        mean = weights[labels == 1].sum() / weights.sum()
+        slope, intercept = _MIN_SLOPE, logit(np.clip(mean, 1e-9, 1 - 1e-9))
+        if mean < 1:
+            model = LogisticRegression(C=1 / _PENALTY).fit(
+                np.concatenate([z, z])[kept, None], labels[kept], weights[kept]
+            )
+            if model.coef_[0, 0] > _MIN_SLOPE:
+                slope, intercept = model.coef_[0, 0], model.intercept_[0]
+        self.slope_ = float(slope / scale)
+        self.intercept_ = float(intercept - slope * center / scale)
+        predicted = expit(intercept + slope * z)
+        self.explained_ = max(0.0, explained_deviance(strengths, predicted, pair_weights))
+
+    # -- similarities ------------------------------------------------------------------
+    def _dense(self, data):
+        data = dense(data)
+        if self.similarity == "task2vec" and (data < 0).any():
+            raise ValueError(
+                "Task2Vec's distance reads Fisher information, which is not negative; got "
+                f"{data.min():.3g}. Do not center the features before "
+                "similarity='task2vec', or choose another similarity."
+            )
+        return data
+
+    def _represent(self, X, known):
+        X = self._dense(X)
+        if self.similarity == "gaussian_kl" and self._has_variances:
+            if self.variances == "auto":
+                half = X.shape[1] // 2
+                X = np.hstack([X[:, :half], X[:, half:].clip(min=0)])
+            means, variances = means_and_variances(X)
+            return np.hstack([means, np.maximum(variances, self._floor)])
+        if self.similarity == "task2vec":  # far from the trivial task: complex
+            return np.column_stack([X, _task2vec(X, self._trivial[None])])
+        return X
+
+    def _pair_strengths(self, tasks, heads, tails):
+        similarities = self._similarity(tasks[heads], tasks[tails])
+        return expit(self.intercept_ + self.slope_ * similarities)
+
+    def _similarity(self, heads, tails):
+        if self.similarity == "gaussian_kl":
+            return self._closeness(self._divergences(heads, tails))
+        if self.similarity == "asymmetric_cosine":
+            products = np.einsum("ij,ij->i", heads, tails)
+            squares, squares_j = (np.einsum("ij,ij->i", e, e) for e in (heads, tails))
+            norms = squares**self._alpha * squares_j ** (1 - self._alpha)
+            return np.divide(products, norms, out=np.zeros(len(heads)), where=norms > 0)
+        if self.similarity == "euclidean":
+            return -np.sqrt(((heads - tails) ** 2).sum(axis=1))
+        distances = _task2vec(heads[:, :-1], tails[:, :-1])
+        return self._alpha * tails[:, -1] - distances
+
+    def _divergences(self, heads, tails):
+        if not self._has_variances:
+            return ((heads - tails) ** 2).sum(axis=1) / 2
+        (mean, variance), (mean_j, variance_j) = (
+            np.split(end, 2, axis=1) for end in (heads, tails)
+        )
+        ratio = variance / variance_j
+        gaps = (mean - mean_j) ** 2 / variance_j
+        divergences = (ratio + gaps - 1 - np.log(ratio)).sum(axis=1) / 2
+        return np.maximum(divergences, 0)  # rounding
+
+    def _closeness(self, divergences):
+        return -np.log(self._offset + divergences)
+
+    def _of_pairs(self, of_rows, tasks, heads, tails):
+        values = np.empty(len(heads))
+        step = max(1, _BLOCK // self._width)
+        for start in range(0, len(heads), step):
+            part = slice(start, start + step)
+            values[part] = of_rows(tasks[heads[part]], tasks[tails[part]])
+        return values
+
+
+def _task2vec(a, b):
+    """Symmetric Task2Vec distance of rows: 0 where both are 0 in a feature."""
+    total = a + b
+    total = np.where(total > 0, total, 1.0)
+    a, b = a / total, b / total
+    norms = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    products = (a * b).sum(axis=1)
+    return 1 - np.divide(products, norms, out=np.zeros(len(products)), where=norms > 0)

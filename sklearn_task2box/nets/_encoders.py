@@ -1,0 +1,327 @@
+"""Networks that map the features of tasks to boxes."""
+
+import math
+from numbers import Integral
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import nn
+from torch.nn import functional as F
+
+from sklearn_task2box.boxes._layout import place
+from sklearn_task2box.utils._features import hot_columns, preparation, writable
+
+# Exponential sides stay between exp(-10) and exp(10): without a bound, a container and a
+# member that must not contain it drive one another out of any scale that can be drawn.
+_MAX_LOG_SIDE = 10.0
+# Longest side that :meth:`BoxEncoder.outputs_of` makes, well within the bound of the head.
+_LONGEST = {"exp": math.exp(0.9 * _MAX_LOG_SIDE), "softplus": math.inf, "sigmoid": 0.95}
+
+
+def hidden_sizes(sizes):
+    """Checked widths of layers; one number is that of a single layer."""
+    sizes = [sizes] if isinstance(sizes, Integral) else sizes
+    if not all(isinstance(s, Integral) and s > 0 for s in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must hold positive whole numbers; got {sizes!r}."
+        )
+    return [int(s) for s in sizes]
+
+
+class MLP(nn.Sequential):
+    """Multilayer perceptron with ReLU activations.
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+    hidden_layer_sizes : sequence of int, default=(512, 256)
+    dropout : float in [0, 1), default=0.0
+        Dropout rate after each hidden layer.
+    normalization : {None, "batch", "layer"}, default=None
+        Normalization after the activation of each hidden layer, as in Task2Box's network.
+
+    Attributes
+    ----------
+    mixed_precision : bool
+        Whether hidden layers compute in bfloat16 while training. The last layer never does:
+        with 8 bits, the sides of a box and the corners of its containers would be rounded
+        past one another.
+    """
+
+    mixed_precision = False
+
+    def __init__(
+        self,
+        n_features,
+        n_outputs,
+        hidden_layer_sizes=(512, 256),
+        dropout=0.0,
+        normalization=None,
+    ):
+        norms = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+        layers, width = [], n_features
+        for size in hidden_layer_sizes:
+            layers += [nn.Linear(width, size), nn.ReLU()]
+            if normalization is not None:
+                layers.append(norms[normalization](size))
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+            width = size
+        layers.append(nn.Linear(width, n_outputs))
+        super().__init__(*layers)
+
+    def forward(self, X):
+        """Outputs of prepared features."""
+        *hidden, last = self
+        mixed = self.mixed_precision and self.training
+        with torch.autocast(X.device.type, torch.bfloat16, enabled=mixed):
+            for layer in hidden:
+                X = layer(X)
+        return last(X.float() if mixed else X)
+
+
+class Table(nn.Module):
+    """One free row of outputs per known task; the features are one-hot rows."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.rows = nn.Embedding(n_features, n_outputs)
+
+    def forward(self, X):
+        """Rows of outputs that one-hot features, or positions, point to."""
+        if X.ndim == 2:
+            X = X.argmax(1)
+        return self.rows(X)
+
+    def grow(self, outputs):
+        """Append rows for new tasks, given their outputs, (n_new, n_outputs)."""
+        rows = torch.cat([self.rows.weight.detach(), outputs.to(self.rows.weight)])
+        self.rows = nn.Embedding.from_pretrained(rows, freeze=False)
+
+
+class BoxEncoder(nn.Module):
+    """Network from features of tasks to boxes: a body, and a head that makes the boxes.
+
+    Parameters
+    ----------
+    body : nn.Module
+        Maps prepared features to outputs, (n_tasks, n_outputs): positions, then raw sides.
+    n_features : int
+        Number of features before they are prepared.
+    n_outputs : int
+        Number of outputs of the body, 2 * box_dim.
+    side : {"softplus", "exp", "sigmoid"}, default="softplus"
+        Activation that turns a raw side z into a side: softplus(z);
+        exp(10 * tanh(z / 10)), which is about exp(z); or sigmoid(z), at most 1. Positions
+        are centers, and with "sigmoid", as in Task2Box, lower corners.
+    offset : tensor of shape (n_features,), default=None
+        Offset that is subtracted from the features.
+    rotation : tensor of shape (n_features, n_rotated) or (), default=None
+        Matrix or factor that they are multiplied by after that.
+    """
+
+    def __init__(
+        self, body, n_features, n_outputs, side="softplus", offset=None, rotation=None
+    ):
+        super().__init__()
+        self.body = body
+        self.n_features = n_features
+        self.n_outputs = n_outputs
+        self.side = side
+        self.places_center = side != "sigmoid"
+        self.register_buffer("offset", offset)
+        self.register_buffer("rotation", rotation)
+
+    def prepare(self, X):
+        """Features moved into the space that the body reads; linear, nothing learned."""
+        if self.offset is not None:
+            X = X - self.offset
+        if self.rotation is not None:
+            X = X * self.rotation if self.rotation.ndim == 0 else X @ self.rotation
+        return X
+
+    def read(self, X):
+        """Prepared features of a whole fit: a float32 tensor or CSR matrix.
+
+        Of one-hot rows for a table, they are the positions of the ones.
+        """
+        if isinstance(self.body, Table):
+            return torch.from_numpy(hot_columns(X))
+        if sparse.issparse(X):
+            return (X * float(self.rotation)).astype(np.float32)
+        # A network that was fitted before may be on another device.
+        X = torch.from_numpy(writable(X)).to(self.rotation.device)
+        with torch.no_grad():
+            return self.prepare(X).float().cpu()
+
+    def restore(self, prepared, n_features):
+        """Features from prepared ones, up to rounding: the inverse of :meth:`read`."""
+        if isinstance(self.body, Table):
+            ones, rows = np.ones(len(prepared)), np.arange(len(prepared))
+            shape = (len(prepared), n_features)
+            return sparse.csr_matrix((ones, (rows, prepared)), shape=shape)
+        rotation = self.rotation.cpu().numpy()
+        if sparse.issparse(prepared):
+            return prepared.astype(np.float64) / float(rotation)
+        X = prepared.astype(np.float64)
+        if rotation.ndim == 2:
+            X = X @ _inverse(torch.from_numpy(rotation)).numpy()
+        else:
+            X = X / rotation
+        return X + self.offset.cpu().numpy()
+
+    def forward(self, X, prepared=False):
+        """Boxes of tasks.
+
+        Parameters
+        ----------
+        X : tensor of shape (n_tasks, n_features)
+        prepared : bool, default=False
+            Whether X is prepared already.
+
+        Returns
+        -------
+        lower, upper : tensor of shape (n_tasks, box_dim)
+        """
+        outputs = self.body(X if prepared else self.prepare(X))
+        if outputs.ndim != 2 or outputs.shape[1] != self.n_outputs:
+            raise ValueError(
+                f"The encoder must map a batch of tasks to {self.n_outputs} outputs each, "
+                "2 * box_dim: positions, then raw sides; it returned the shape "
+                f"{tuple(outputs.shape)}."
+            )
+        return self.boxes_of(outputs)
+
+    def boxes_of(self, outputs):
+        """Lower and upper corners, (n_tasks, box_dim), from outputs of a body."""
+        position, raw = outputs.chunk(2, dim=1)
+        if self.side == "exp":
+            side = (_MAX_LOG_SIDE * torch.tanh(raw / _MAX_LOG_SIDE)).exp()
+        elif self.side == "softplus":
+            side = F.softplus(raw)
+        else:
+            side = torch.sigmoid(raw)
+        if self.places_center:
+            return position - side / 2, position + side / 2
+        return position, position + side
+
+    def rebase(self, offset, rotation):
+        """Change the offset and rotation, but not the boxes of tasks.
+
+        With more tasks than before, their features span more directions. The first layer
+        of a body of this module is rotated, too; for another body, nothing changes.
+        """
+        if not isinstance(self.body, MLP | nn.Linear):
+            return
+        rotation = rotation.to(self.rotation.device)
+        offset = offset.to(self.offset.device)
+        if isinstance(self.body, MLP):
+            self.body[0] = self._turned(self.body[0], offset, rotation)
+        else:
+            self.body = self._turned(self.body, offset, rotation)
+        self.offset, self.rotation = offset, rotation
+
+    def _turned(self, layer, offset, rotation):
+        """A layer with the same outputs for features that are prepared in another way."""
+        with torch.no_grad():
+            old = layer.weight.double() @ self.rotation.T.double()
+            shift = old @ (offset - self.offset)
+            weight = old @ _inverse(rotation).T if rotation.ndim == 2 else old / rotation
+            turned = nn.Linear(weight.shape[1], weight.shape[0]).to(weight.device)
+            turned.weight.copy_(weight)
+            turned.bias.copy_(layer.bias.double() + shift)
+        return turned.requires_grad_(layer.weight.requires_grad)
+
+    def grow(self, X, heads, tails):
+        """Append rows to a table, one for each column of X that it does not have.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_tasks, n_features)
+            One-hot rows, those of the new tasks among them.
+        heads, tails : ndarray of int
+            Rows of X that lie inside others, which new boxes start from.
+
+        Raises
+        ------
+        ValueError
+            If a new column is that of none of the rows.
+        """
+        n_known = len(self.body.rows.weight)
+        n_new = X.shape[1] - n_known
+        if n_new == 0:
+            return
+        columns = hot_columns(X)
+        if not np.isin(np.arange(n_known, X.shape[1]), columns).all():
+            raise ValueError(
+                f"X has {n_new} columns more than the {n_known} known tasks, so each of "
+                "them must be that of one of its rows: one-hot rows, one new column for "
+                "each new task."
+            )
+        rows = torch.arange(n_known, device=self.body.rows.weight.device)
+        with torch.no_grad():
+            known = torch.cat(self(rows), dim=1).double().cpu().numpy()
+        corners, inside = np.split(known, 2, axis=1), (columns[heads], columns[tails])
+        new = place(*corners, *inside, n_new, np.random.RandomState(0))
+        self.body.grow(self.outputs_of(*(torch.from_numpy(corner) for corner in new)))
+        self.n_features = X.shape[1]
+
+    def outputs_of(self, lower, upper):
+        """Outputs of the body that give boxes, which must have positive sides.
+
+        All boxes are scaled down where the head bounds their sides.
+        """
+        scale = min(1.0, _LONGEST[self.side] / float((upper - lower).max()))
+        lower, upper = scale * lower, scale * upper
+        side = upper - lower
+        position = (lower + upper) / 2 if self.places_center else lower
+        if self.side == "exp":
+            raw = _MAX_LOG_SIDE * torch.atanh(side.log() / _MAX_LOG_SIDE)
+        elif self.side == "softplus":
+            raw = side + torch.log(-torch.expm1(-side))
+        else:
+            raw = torch.logit(side)
+        return torch.cat([position, raw], dim=1)
+
+
+def make_encoder(X, kind, box_dim, *, hidden_layer_sizes, dropout, normalization, side):
+    """A network for features like X, with random weights.
+
+    Parameters
+    ----------
+    X : array or CSR matrix of shape (n_tasks, n_features)
+    kind : {"mlp", "linear", "table"} or nn.Module class
+    box_dim, hidden_layer_sizes, dropout, normalization, side
+        See :class:`~sklearn_task2box.BoxRelationEmbedder`.
+
+    Returns
+    -------
+    encoder : BoxEncoder
+    """
+    n_inputs, n_outputs = X.shape[1], 2 * box_dim
+    offset, rotation = (None, None) if kind == "table" else preparation(X)
+    if rotation is not None and rotation.ndim == 2:
+        n_inputs = rotation.shape[1]
+    if kind == "mlp":
+        sizes = hidden_sizes(hidden_layer_sizes)
+        body = MLP(n_inputs, n_outputs, sizes, dropout, normalization)
+    elif kind == "linear":
+        body = nn.Linear(n_inputs, n_outputs)
+    elif kind == "table":
+        body = Table(n_inputs, n_outputs)
+    elif issubclass(kind, nn.Module):
+        body = kind(n_inputs, n_outputs)
+    else:
+        raise ValueError(
+            "encoder must be 'mlp', 'linear', 'table' or a class derived from "
+            f"torch.nn.Module; got the class {kind.__name__}."
+        )
+    return BoxEncoder(body, X.shape[1], n_outputs, side, offset, rotation)
+
+
+def _inverse(rotation):
+    """Inverse of a rotation, whose columns are orthogonal and of equal length."""
+    unit = rotation.abs().max()  # else squares of very small numbers underflow
+    turned = rotation / unit
+    return turned.T / (turned**2).sum(0)[:, None] / unit

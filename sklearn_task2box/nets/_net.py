@@ -1,0 +1,281 @@
+"""The skorch net that fits boxes to relations, and its callbacks."""
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
+from skorch.utils import noop
+from tqdm.auto import tqdm
+
+from sklearn_task2box.boxes._geometry import overlap
+from sklearn_task2box.metrics import relation_score
+from sklearn_task2box.nets._batches import PairBatches
+
+
+class NoEpochFinished(Exception):
+    """A fit was interrupted before its first epoch ended."""
+
+
+class StoppedByCallback(Exception):
+    """A callback ended a fit, as skorch's callbacks do by raising KeyboardInterrupt."""
+
+
+class BoxNet(NeuralNet):
+    """skorch's NeuralNet over batches of pairs.
+
+    After a fit, ``interrupted_`` is whether it was interrupted by the user (Ctrl-C) rather
+    than ended by a callback between epochs; the weights are then those of the last epoch.
+    """
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        finished = dict(self.callbacks_)["finished"]
+        self.interrupted_ = False
+        try:
+            return super().fit_loop(X, y, epochs=epochs, **fit_params)
+        except (KeyboardInterrupt, StoppedByCallback) as stop:
+            if not finished.n_epochs_:
+                raise NoEpochFinished from None
+            by_user = not isinstance(stop, StoppedByCallback)
+            self.interrupted_ = finished.running_ or by_user
+            raise KeyboardInterrupt from None  # skorch ends the fit
+
+    def notify(self, method_name, **cb_kwargs):
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as stop:
+            raise StoppedByCallback from stop
+
+    def infer(self, x, **fit_params):
+        return self.module_(x, prepared=True)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return self.criterion_(y_pred, y_true)
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        # As in skorch, but losses are read at the end: reading one waits for a GPU.
+        if iterator is None:
+            return
+        losses = []
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            losses.append(step["loss"].detach())
+            self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        for row, loss in zip(
+            self.history[-1]["batches"], torch.stack(losses).tolist(), strict=True
+        ):
+            row[f"{prefix}_loss"] = loss
+        self.history.record(f"{prefix}_batch_count", len(losses))
+
+
+class FinishedEpochs(Callback):
+    """Restores the weights of the last finished epoch after an interrupted fit."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.n_epochs_ = 0
+        self.running_ = False
+        self.weights_ = None
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.running_ = True
+
+    def on_epoch_end(self, net, **kwargs):
+        # state_dict() has the buffers too: a batch norm's statistics move mid-epoch.
+        state = net.module_.state_dict()
+        if self.weights_ is None:
+            self.weights_ = {name: value.clone() for name, value in state.items()}
+        else:
+            for name, value in state.items():
+                self.weights_[name].copy_(value)
+        self.n_epochs_ += 1
+        self.running_ = False
+
+    def on_train_end(self, net, **kwargs):
+        if self.running_:
+            net.module_.load_state_dict(self.weights_)
+        self.weights_ = None
+
+
+class HeldOutScore(Callback):
+    """Records the score of held-out relations as ``valid_score``.
+
+    Parameters
+    ----------
+    heads, tails, strengths : ndarray of shape (n_pairs,)
+        Held-out relations.
+    dataset : PairDataset
+        Features of their tasks.
+    temperature : float
+        Temperature of the soft volume.
+    every : int
+        Number of epochs between two evaluations; those between repeat the last score.
+    """
+
+    def __init__(self, heads, tails, strengths, dataset, temperature, every):
+        self.heads = heads
+        self.tails = tails
+        self.strengths = strengths
+        self.dataset = dataset
+        self.temperature = temperature
+        self.every = every
+
+    def on_train_begin(self, net, **kwargs):
+        both, device = np.concatenate([self.heads, self.tails]), torch.device(net.device)
+        tasks, ends = np.unique(both, return_inverse=True)
+        self.features_ = self.dataset.rows(tasks, device)
+        self.ends_ = torch.from_numpy(ends).to(device).split(len(self.heads))
+        self.score_ = -np.inf
+
+    def predict(self, net):
+        """Overlaps of the held-out pairs."""
+        net.module_.eval()
+        with torch.no_grad():
+            boxes = net.infer(self.features_)
+            corners = [corner[end] for end in self.ends_ for corner in boxes]
+            return overlap(*corners, self.temperature).cpu().numpy()
+
+    def on_epoch_end(self, net, **kwargs):
+        epoch = len(net.history)
+        if epoch % self.every == 0 or epoch in (1, net.max_epochs):
+            self.score_ = relation_score(self.strengths, self.predict(net))
+        net.history.record("valid_score", float(self.score_))
+
+    def on_train_end(self, net, **kwargs):
+        # A fitted net keeps no training data.
+        self.features_ = self.ends_ = self.dataset = None
+
+
+class Progress(Callback):
+    """Progress bar of epochs, with the loss and the held-out score."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(total=net.max_epochs, desc="fitting boxes", unit="epoch")
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        shown = {"loss": f"{row['train_loss']:.4g}"}
+        if np.isfinite(row.get("valid_score", np.nan)):
+            shown["held-out"] = f"{row['valid_score']:.3f}"
+        self.bar_.set_postfix(shown, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+        self.bar_ = None
+
+
+def schedule(name, learning_rate, n_steps):
+    """Callback that sets the learning rate at every step; None leaves it constant.
+
+    Parameters
+    ----------
+    name : {"one_cycle", "cosine", "constant"}
+    learning_rate : float
+        Peak learning rate.
+    n_steps : int
+        Number of steps of the whole fit.
+    """
+    if n_steps == 0 or name == "constant":
+        return None
+    if name == "one_cycle":
+        policy = torch.optim.lr_scheduler.OneCycleLR
+        options = {"max_lr": learning_rate, "total_steps": n_steps}
+    else:
+        policy, options = torch.optim.lr_scheduler.CosineAnnealingLR, {"T_max": n_steps}
+    return LRScheduler(policy, **options, step_every="batch", event_name=None)
+
+
+def make_net(
+    encoder,
+    criterion,
+    dataset,
+    *,
+    temperature,
+    max_epochs,
+    learning_rate,
+    learning_rate_schedule,
+    weight_decay,
+    max_gradient_norm,
+    batches,
+    device,
+    held_out=None,
+    patience=None,
+    callbacks=None,
+    verbose=0,
+):
+    """The net of one fit, not initialized.
+
+    Parameters
+    ----------
+    encoder : BoxEncoder
+    criterion : ObjectiveLoss
+    dataset : PairDataset
+    temperature, max_epochs, learning_rate, learning_rate_schedule, weight_decay, \
+            max_gradient_norm
+        See :class:`~sklearn_task2box.BoxRelationEmbedder`.
+    batches : dict
+        Arguments of :class:`PairBatches`.
+    device : str
+    held_out : tuple (heads, tails, strengths), default=None
+        Held-out relations for early stopping.
+    patience : int, default=None
+        Number of epochs without a better score on them before the fit stops.
+    callbacks : list, default=None
+        Further skorch callbacks.
+    verbose : int
+    """
+    max_epochs = int(max_epochs)  # torch refuses NumPy's integers
+    n_steps = max_epochs * len(PairBatches(dataset, **batches))
+    ours = [("finished", FinishedEpochs())]
+    if max_gradient_norm is not None:
+        ours.append(("clipping", GradientNormClipping(max_gradient_norm)))
+    if held_out is not None:
+        every = max(1, min(max_epochs // 50, patience))
+        stopping = EarlyStopping(
+            monitor="valid_score",
+            lower_is_better=False,
+            patience=patience,
+            threshold=0,
+            load_best=True,
+            sink=noop,
+        )
+        ours += [
+            ("held_out", HeldOutScore(*held_out, dataset, temperature, every)),
+            ("early_stopping", stopping),
+        ]
+    scheduler = schedule(learning_rate_schedule, learning_rate, n_steps)
+    if scheduler is not None:
+        ours.append(("learning_rate", scheduler))
+    if verbose:
+        ours.append(("progress", Progress()))
+    # Early stopping comes last: it raises, and later callbacks are not called.
+    ours.sort(key=lambda item: item[0] == "early_stopping")
+    return BoxNet(
+        encoder,
+        criterion=criterion,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=weight_decay,
+        lr=learning_rate,
+        max_epochs=max_epochs,
+        batch_size=None,
+        iterator_train=PairBatches,
+        **{f"iterator_train__{name}": value for name, value in batches.items()},
+        train_split=None,
+        callbacks=ours + list(callbacks or []),
+        callbacks__print_log=None,
+        verbose=0,
+        device=device,
+    )
+
+
+def check_callbacks(callbacks):
+    """Raise if one is no skorch callback, nor the class of one, with or without a name."""
+    for callback in callbacks:
+        one = callback[-1] if isinstance(callback, tuple) else callback
+        is_class = isinstance(one, type) and issubclass(one, Callback)
+        if not (is_class or isinstance(one, Callback)):
+            raise ValueError(
+                f"callbacks must hold skorch callbacks; got {one!r} of type "
+                f"{type(one).__name__}."
+            )

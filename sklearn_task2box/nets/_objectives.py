@@ -1,0 +1,207 @@
+"""Objectives of a fit: a loss of every observed pair, and regularizers of the boxes."""
+
+import math
+from numbers import Real
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from sklearn_task2box.boxes._geometry import log_volume
+from sklearn_task2box.boxes._pair_loss import pairs_loss
+
+
+class CrossEntropy(nn.Module):
+    """Cross-entropy between strengths and overlaps, from the logarithm of the overlap.
+
+    ``-(s log p + (1 - s) log(1 - p))`` with ``p = (1 - slack) * overlap``, for strengths s
+    of 0, 1 or anything between.
+
+    Parameters
+    ----------
+    slack : float, default=1e-3
+        Distance from 1 that keeps the loss and the gradient of a pair that is wrongly
+        contained finite.
+    """
+
+    def __init__(self, slack=1e-3):
+        super().__init__()
+        self.log_keep = math.log1p(-slack)
+
+    def forward(self, log_overlap, strengths):
+        log_p = log_overlap + self.log_keep
+        return -(strengths * log_p + (1 - strengths) * torch.log(-torch.expm1(log_p)))
+
+    def unrelated(self, log_overlap):
+        """Sum of the losses at strength 0, and their gradient in place of the overlaps."""
+        p = log_overlap.add_(self.log_keep).exp_()
+        rest = torch.rsub(p, 1)
+        gradient = p.div_(rest)
+        return -rest.log_().sum(), gradient
+
+
+class SquaredError(nn.Module):
+    """Squared difference between strength and overlap (the overlap loss of Task2Box)."""
+
+    def forward(self, log_overlap, strengths):
+        return (log_overlap.exp() - strengths) ** 2
+
+    def unrelated(self, log_overlap):
+        """Sum of the losses at strength 0, and their gradient in place of the overlaps."""
+        squares = log_overlap.mul_(2).exp_()
+        return squares.sum(), squares.mul_(2)
+
+
+PAIR_LOSSES = {"cross_entropy": CrossEntropy, "squared_error": SquaredError}
+
+
+class Objective(BaseEstimator):
+    """Objective of a fit of boxes: a mean loss over observed pairs, and regularizers.
+
+    Every term is a mean, over pairs or over tasks, so that weights found on a hundred tasks
+    suit ten thousand.
+
+    Parameters
+    ----------
+    pair_loss : {"cross_entropy", "squared_error"} or nn.Module class, \
+            default="cross_entropy"
+        Loss of a pair of tasks. A class of your own maps (log_overlap, strengths) to
+        losses, elementwise; the logarithm is of the overlap to the power of the exponent.
+    positive_weight : float, default=3.0
+        Weight of a pair of strength 1 relative to that of a pair of strength 0.
+    exponent : float or "auto", default="auto"
+        Power of the overlaps that gives strengths. "auto" is 1 for 0/1 relations and in
+        two dimensions, where strengths can be seen as areas, and otherwise
+        ``1 / box_dim``, the geometric mean, over the dimensions, of the share of a side: a
+        share of a volume falls too fast with the dimensions to fit the middle strengths
+        of many pairs. A fit that continues an earlier one keeps its exponent.
+    volume_weight : float, default=0.0
+        Weight of the mean over tasks of ``volume ** (-1 / box_dim)``: no box vanishes.
+    distance_weight : float, default=0.0
+        Weight of the mean over related pairs of the squared distance of their centers.
+    squareness_weight : float, default=0.0
+        Weight of the mean over tasks of ``sum_{k<l} |side_k - side_l| / box_dim ** 2``.
+
+    References
+    ----------
+    R. Daroya, A. Sun, S. Maji, "Task2Box: Box Embeddings for Modeling Asymmetric Task
+    Relationships", CVPR 2024, arXiv:2403.17173, for the three terms on boxes.
+    """
+
+    def __init__(
+        self,
+        pair_loss="cross_entropy",
+        *,
+        positive_weight=3.0,
+        exponent="auto",
+        volume_weight=0.0,
+        distance_weight=0.0,
+        squareness_weight=0.0,
+    ):
+        self.pair_loss = pair_loss
+        self.positive_weight = positive_weight
+        self.exponent = exponent
+        self.volume_weight = volume_weight
+        self.distance_weight = distance_weight
+        self.squareness_weight = squareness_weight
+
+    _parameter_constraints = {  # noqa: RUF012
+        "pair_loss": [StrOptions(set(PAIR_LOSSES)), type],
+        "positive_weight": [Interval(Real, 0, None, closed="neither")],
+        "exponent": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "volume_weight": [Interval(Real, 0, None, closed="left")],
+        "distance_weight": [Interval(Real, 0, None, closed="left")],
+        "squareness_weight": [Interval(Real, 0, None, closed="left")],
+    }
+
+    @classmethod
+    def of(cls, objective):
+        """The objective itself, or that of a pair loss given by its name or class."""
+        objective = objective if isinstance(objective, cls) else cls(objective)
+        objective._validate_params()
+        return objective
+
+    def exponent_for(self, box_dim, graded):
+        """Power of the overlaps, given whether relations are graded."""
+        if self.exponent != "auto":
+            return float(self.exponent)
+        return 1 / box_dim if graded and box_dim > 2 else 1.0
+
+    def make_loss(self, temperature, exponent):
+        """The torch module to be minimized.
+
+        Raises
+        ------
+        ValueError
+            If the class of the pair loss is no elementwise torch module.
+        """
+        if isinstance(self.pair_loss, str):
+            pair_loss = PAIR_LOSSES[self.pair_loss]()
+        elif issubclass(self.pair_loss, nn.Module):
+            pair_loss = self.pair_loss()
+            _check_elementwise(pair_loss)
+        else:
+            raise ValueError(
+                f"objective must be one of {sorted(PAIR_LOSSES)}, a class derived from "
+                "torch.nn.Module or an Objective; got the class "
+                f"{self.pair_loss.__name__}."
+            )
+        return ObjectiveLoss(self, pair_loss, temperature, exponent)
+
+
+def _check_elementwise(pair_loss):
+    strengths = torch.tensor([[0.0, 0.5, 1.0]])
+    losses = pair_loss(-0.5 - strengths, strengths)
+    shape = getattr(losses, "shape", None)
+    if shape != strengths.shape:
+        raise ValueError(
+            f"objective={type(pair_loss).__name__} must map (log_overlap, strengths) to a "
+            f"loss for each pair: of tensors of shape {tuple(strengths.shape)} it made "
+            + (type(losses).__name__ if shape is None else f"the shape {tuple(shape)}")
+            + ". Leave out the mean or sum, such as by reduction='none'."
+        )
+
+
+class ObjectiveLoss(nn.Module):
+    """Loss of boxes and pairs by an :class:`Objective`, a torch module.
+
+    Parameters
+    ----------
+    objective : Objective
+    pair_loss : nn.Module
+        Loss of a pair of tasks: maps (log_overlap, strengths) to losses, elementwise.
+    temperature : float
+        Temperature of the soft volume, see :func:`~sklearn_task2box.boxes.log_volume`.
+    exponent : float
+        Strengths are overlaps to this power.
+    """
+
+    def __init__(self, objective, pair_loss, temperature, exponent):
+        super().__init__()
+        self.objective = objective
+        self.pair_loss = pair_loss
+        self.temperature = temperature
+        self.exponent = exponent
+
+    def forward(self, boxes, pairs):
+        """Loss of boxes, given by two tensors of shape (n_tasks, box_dim), and pairs."""
+        lower, upper = boxes
+        settings = self.temperature, pairs, self.pair_loss, self.exponent
+        total = pairs_loss(lower, upper, *settings)
+        box_dim, weights = lower.shape[1], self.objective
+        if weights.volume_weight:
+            log_volumes = log_volume(lower, upper, self.temperature)
+            total = total + weights.volume_weight * (-log_volumes / box_dim).exp().mean()
+        if weights.distance_weight:
+            heads, tails = pairs.related()
+            centers = (lower + upper) / 2
+            squares = ((centers[heads] - centers[tails]) ** 2).sum()
+            total = total + weights.distance_weight * squares / max(len(heads), 1)
+        if weights.squareness_weight and box_dim > 1:
+            sides = (upper - lower).sort(dim=1).values
+            # |a - b| summed over pairs: the k-th smallest stands above k, below the rest.
+            rank = torch.arange(box_dim, dtype=sides.dtype, device=sides.device)
+            spread = (sides * (2 * rank - box_dim + 1)).sum(1) / box_dim**2
+            total = total + weights.squareness_weight * spread.mean()
+        return total

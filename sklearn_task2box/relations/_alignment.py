@@ -1,0 +1,113 @@
+"""Relations between the rows of a feature matrix, from any input format."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from sklearn_task2box.relations._names import (
+    check_no_other_order,
+    in_order,
+    positions_of,
+    some,
+)
+from sklearn_task2box.relations._parsing import endpoints, is_labelled, is_labels
+from sklearn_task2box.relations._slicing import RowSliceable
+from sklearn_task2box.relations._task_relations import TaskRelations
+
+
+def as_relations(y, n_tasks, names=None, *, stacklevel=None):
+    """Read relations between the rows of a feature matrix.
+
+    Parameters
+    ----------
+    y : TaskRelations, any input format that it reads, or 1-D array of labels
+    n_tasks : int
+        Rows of the feature matrix.
+    names : ndarray of shape (n_tasks,), default=None
+        Their names, see :func:`task_names`.
+    stacklevel : int, default=None
+        Where to warn of contradictions, counted as by :func:`warnings.warn`: relations
+        that are learned from should not state pairs as unrelated that their own entries
+        imply. None does not warn.
+
+    Returns
+    -------
+    relations : TaskRelations
+        Its rows are the rows of the feature matrix, in their order.
+    """
+    if isinstance(y, RowSliceable) and not isinstance(y, TaskRelations):
+        raise TypeError(
+            "y is a TaskPairs. Pairs are the X of a TaskLinkClassifier, with 0/1 labels as "
+            "its y."
+        )
+    if isinstance(y, TaskRelations):
+        relations = y
+    elif is_labels(y):
+        relations = TaskRelations.from_labels(labels_in_order(y, names))
+    elif is_labelled(y):
+        relations = TaskRelations(y)
+    else:
+        relations = TaskRelations(y, np.arange(n_tasks) if names is None else names)
+    if stacklevel is not None and relations.n_contradicted:
+        warnings.warn(
+            f"y states {relations.n_contradicted} pairs as unrelated that its other "
+            "entries imply by transitivity, and they are learned as unrelated. If they "
+            "were just not mentioned, pass the graph, TaskRelations(graph, tasks=names), "
+            "which adds them; if they are meant, pass TaskRelations(y, transitive=False).",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+    return _align(relations, n_tasks, names)
+
+
+def labels_in_order(labels, names):
+    """Class labels in the order of X, where a Series names its rows as X does."""
+    if names is None:
+        return labels
+    if isinstance(labels, pd.Series) and len(labels) == len(names):
+        labels = in_order(labels, names, "y")
+    given = [label for label in labels if isinstance(label, str)]
+    if given and (positions_of(given, names) >= 0).all():
+        raise ValueError(
+            "y names a task of X for each row, and would be read as class labels. Give "
+            "parents as a mapping: dict(zip(X.index, y))."
+        )
+    return labels
+
+
+def _align(relations, n_tasks, names):
+    """Put the rows of the relations into the order of the rows of X."""
+    if relations.from_nodes and not relations.is_slice:
+        return _align_nodes(relations, n_tasks, names)
+    if names is None and relations.named:
+        check_no_other_order(relations.all_tasks)
+    if names is None or not relations.named:
+        if len(relations) != n_tasks:
+            raise ValueError(f"y has {len(relations)} tasks, but X has {n_tasks} rows.")
+        if names is not None and not relations.is_slice:
+            relations = relations.renamed(names)
+        return relations.with_rows(relations.positions(relations.tasks))
+    at = relations.positions(names)
+    if (at < 0).any():
+        raise ValueError(
+            f"X has rows that the relations do not know: {some(names[at < 0])}. They "
+            f"know {len(relations.all_tasks)} tasks, such as {some(relations.all_tasks)}."
+        )
+    extra = np.setdiff1d(relations.positions(relations.tasks), at)
+    if len(extra):
+        raise ValueError(
+            "The relations have rows for tasks that X does not have: "
+            f"{some(relations.all_tasks[extra])}. Add their rows to X, or drop them "
+            "from the relations; for cross-validation, state the order of the rows of X: "
+            "TaskRelations(relations, tasks=X.index)."
+        )
+    return relations.with_rows(at)
+
+
+def _align_nodes(relations, n_tasks, names):
+    """Find the nodes among the rows of X; further rows have no mentioned pair."""
+    among = np.arange(n_tasks) if names is None else names
+    nodes = relations.all_tasks
+    at, _ = endpoints(nodes, nodes, among, "The relations, as an edge list or graph,")
+    return relations.renamed(among[at]).extended_to(among)

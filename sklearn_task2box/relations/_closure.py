@@ -1,0 +1,110 @@
+"""Which nodes of a directed graph can be reached from which."""
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.sparse import csgraph
+
+
+def adjacency(heads, tails, n):
+    """Sparse boolean matrix of edges, each once."""
+    matrix = sparse.csr_matrix((np.ones(len(heads), dtype=bool), (heads, tails)), (n, n))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def components(heads, tails, n):
+    """Number of strongly connected components, and the one that each node is in."""
+    return csgraph.connected_components(adjacency(heads, tails, n), connection="strong")
+
+
+def reachable(heads, tails, n):
+    """Transitive closure of a directed acyclic graph.
+
+    Parameters
+    ----------
+    heads, tails : int ndarray of shape (n_edges,)
+        Edges among the nodes 0..n-1. A cycle would never end: see :func:`components`.
+    n : int
+
+    Returns
+    -------
+    closure : CSR matrix of bool, of shape (n, n)
+        Whether a path of at least one edge leads from the row to the column.
+    """
+    step = adjacency(heads, tails, n)
+    found, front = [], step
+    while front.nnz:
+        pairs = front.tocoo()
+        found.append(pairs.row.astype(np.int64) * n + pairs.col)
+        front = front @ step
+    keys = np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+    return adjacency(keys // n, keys % n, n)
+
+
+def find_cycle(heads, tails, n):
+    """Nodes of a cycle, the first one again at the end; empty where there is none."""
+    if components(heads, tails, n)[0] == n:
+        return []
+    edges = zip(heads.tolist(), tails.tolist(), strict=True)
+    cycle = [u for u, _ in nx.find_cycle(nx.DiGraph(edges))]
+    return [*cycle, cycle[0]]
+
+
+def complete(heads, tails, strengths, n, n_stated=0):
+    """Add to relations without a cycle the pairs that follow by transitivity.
+
+    u -> v of strength w, and a chain of pairs of strength 1 from v to x, imply that at
+    least the share w of u lies inside x. A stated strength is kept; NaN is not stated.
+
+    Parameters
+    ----------
+    heads, tails : int ndarray of shape (n_pairs,)
+        Each pair at most once.
+    strengths : ndarray of shape (n_pairs,)
+    n : int
+        Number of tasks.
+    n_stated : int, default=0
+        All pairs among so many first tasks are stated; those not listed are unrelated.
+
+    Returns
+    -------
+    heads, tails, strengths : ndarray of shape (n_all_pairs,)
+    """
+    given, known = (heads, tails, strengths), ~np.isnan(strengths)
+    certain, partial = strengths == 1, (strengths > 0) & (strengths < 1)
+    chains = reachable(heads[certain], tails[certain], n)
+    whole, beyond = chains.tocoo(), chains[tails[partial]].tocoo()
+    shares = strengths[partial][beyond.row]
+    shared = (heads[partial][beyond.row], beyond.col, shares)
+    implied = last_of(
+        [values[np.argsort(shares)] for values in shared],
+        (whole.row, whole.col, np.ones(whole.nnz)),
+    )
+    free = (implied[0] >= n_stated) | (implied[1] >= n_stated)
+    return last_of(
+        [values[~known] for values in given],
+        [values[free] for values in implied],
+        [values[known] for values in given],
+    )
+
+
+def last_of(*parts):
+    """Heads, tails and strengths of several lists; of a repeated pair, the last one."""
+    heads, tails, strengths = map(np.concatenate, zip(*parts, strict=True))
+    kept = ~pd.DataFrame({"head": heads, "tail": tails}).duplicated(keep="last").to_numpy()
+    return heads[kept], tails[kept], strengths[kept]
+
+
+def contradicted(heads, tails, strengths, n):
+    """Number of pairs stated as unrelated that other stated pairs imply.
+
+    0 for graded relations and for those with a cycle, which need not be transitive.
+    """
+    related = strengths > 0
+    if not (strengths[related] == 1).all() or find_cycle(heads[related], tails[related], n):
+        return 0
+    implied = reachable(heads[related], tails[related], n)
+    unrelated = adjacency(heads[strengths == 0], tails[strengths == 0], n)
+    return int(implied.multiply(unrelated).nnz)

@@ -1,0 +1,110 @@
+"""Names of tasks: the index of a feature frame, and positions where there is none."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+
+def task_names(X):
+    """Names of the rows of a feature matrix, or None where it has none.
+
+    A DataFrame names its rows, unless its index is the default one.
+    """
+    index = getattr(X, "index", None)
+    if not isinstance(index, pd.Index) or (
+        isinstance(index, pd.RangeIndex) and index.equals(pd.RangeIndex(len(index)))
+    ):
+        return None
+    return as_names(index, "the index of X")
+
+
+def as_names(names, what):
+    """Task names as a 1-D array; ValueError where one is missing or repeated."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ValueError(f"{what} must be a sequence of task names; got {names!r}.")
+    names = list(names)
+    array = np.empty(len(names), dtype=object)
+    for i, name in enumerate(names):  # a name may be a tuple
+        array[i] = name
+    index = pd.Index(array, tupleize_cols=False)
+    if index.hasnans:
+        raise ValueError(f"{what} has missing names (NaN or None).")
+    if index.has_duplicates:
+        twice = index[index.duplicated()].unique()
+        raise ValueError(
+            f"Task names must be unique, but {what} repeats {some(twice)}. Rename or "
+            "merge these tasks."
+        )
+    return array
+
+
+def positions_of(names, among):
+    """First positions of names in an array of names; -1 for a name that is not there."""
+    among, names = (pd.Index(a, tupleize_cols=False) for a in (among, names))
+    if among.is_unique:
+        return among.get_indexer(names)
+    first = np.flatnonzero(~among.duplicated())  # rows drawn with replacement
+    at = among[first].get_indexer(names)
+    return np.where(at < 0, at, first[at])
+
+
+def in_order(series, names, what):
+    """A Series in the order of names, where its index holds them.
+
+    Without any of them, or with an index that only counts, it is in their order already.
+    """
+    at = positions_of(names, series.index)
+    found = at >= 0
+    if found.all() and series.index.is_unique:
+        return series.iloc[at]
+    if found.any() and not is_positions(np.asarray(series.index)):
+        wrong = f"lacks {some(np.asarray(names, dtype=object)[~found])}"
+        if found.all():
+            wrong = f"repeats {some(series.index[series.index.duplicated()].unique())}"
+        raise ValueError(
+            f"The index of {what} names tasks, but {wrong}. Name each task once, or pass "
+            "values in the order of the tasks, series.to_numpy()."
+        )
+    return series
+
+
+def is_positions(names):
+    """Whether the names only count the rows."""
+    return (
+        isinstance(names, np.ndarray)
+        and names.dtype.kind == "i"
+        and np.array_equal(names, np.arange(len(names)))
+    )
+
+
+def check_no_other_order(labels):
+    """ValueError if labels are row positions, but not in their order."""
+    positions = as_integers(labels)
+    n = len(labels)
+    if positions is None or np.array_equal(positions, np.arange(n)):
+        return
+    if np.array_equal(np.sort(positions), np.arange(n)):
+        raise ValueError(
+            "The rows of X have no names, and the labels of the relations are 0 to "
+            f"{n - 1} in another order, {some(labels)}: do they count rows, or stand in "
+            "the order of the rows? Sort them, relations.loc[range(n), range(n)], or name "
+            "the rows: pass X as a DataFrame whose index holds the same labels."
+        )
+
+
+def as_integers(ends):
+    """Whole numbers as an integer array; None where something else is among them."""
+    ends = np.asarray(ends)
+    if ends.dtype == object:
+        ends = pd.Index(ends).infer_objects().to_numpy()
+    if ends.dtype.kind == "f" and np.isfinite(ends).all() and (ends == ends.round()).all():
+        ends = ends.astype(np.intp)
+    return ends.astype(np.intp) if ends.dtype.kind in "iu" else None
+
+
+def some(names, most=3):
+    """A few names for an error message."""
+    names = list(names)
+    text = ", ".join(repr(getattr(n, "item", lambda n=n: n)()) for n in names[:most])
+    return text + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,247 @@
+"""ObservedPairs: the pairs of tasks that a fit may learn from."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+# Strength from which a layout puts a task inside another.
+_CONTAINED = 0.5
+
+
+@dataclass(frozen=True)
+class ObservedPairs:
+    """The pairs of tasks that a fit may learn from, in positions 0..n_tasks-1.
+
+    Where ``complete``, a pair that is neither listed nor unknown is observed, with
+    strength 0. The diagonal is never observed.
+    """
+
+    n_tasks: int
+    heads: np.ndarray
+    tails: np.ndarray
+    strengths: np.ndarray
+    unknown_heads: np.ndarray
+    unknown_tails: np.ndarray
+    complete: bool
+
+    @property
+    def n_observed(self):
+        if not self.complete:
+            return len(self.strengths)
+        return self.n_tasks * (self.n_tasks - 1) - len(self.unknown_heads)
+
+    @property
+    def n_related(self):
+        return int(np.count_nonzero(self.strengths))
+
+    def contained(self):
+        """Heads and tails of the pairs of at least half the full strength."""
+        inside = self.strengths >= _CONTAINED
+        return self.heads[inside], self.tails[inside]
+
+    def check_related(self):
+        """Refuse pairs none of which is related."""
+        if self.n_related == 0:
+            raise ValueError(
+                f"y relates none of the {self.n_tasks} tasks to another, so there is "
+                "nothing to learn. Give at least one relation of positive strength; in "
+                "cross-validation, use fewer folds."
+            )
+        if not self.complete and (self.strengths == 1).all():
+            warnings.warn(
+                "No pair is observed to be unrelated, so nothing keeps every task from "
+                "containing every other. Mention some pairs of strength 0, or let "
+                "unobserved='negative'.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    @property
+    def is_graded(self):
+        return not np.isin(self.strengths, (0, 1)).all()
+
+    def dense(self):
+        """Strengths, and whether they are observed: arrays of shape (n_tasks, n_tasks)."""
+        strengths = np.zeros((self.n_tasks, self.n_tasks), dtype=np.float32)
+        mask = np.full(strengths.shape, self.complete)
+        strengths[self.heads, self.tails] = self.strengths
+        mask[self.heads, self.tails] = True
+        mask[self.unknown_heads, self.unknown_tails] = False
+        np.fill_diagonal(mask, False)
+        return strengths, mask
+
+    def listed(self):
+        """Heads, tails and strengths of the pairs that are not observed zeros.
+
+        The fourth array says which of them are unknown.
+        """
+        if not self.complete:
+            strengths, mask = self.dense()
+            np.fill_diagonal(mask, True)
+            heads, tails = np.nonzero(~mask | (strengths != 0))
+            return heads, tails, strengths[heads, tails], ~mask[heads, tails]
+        kept = self.strengths != 0
+        n_kept, n_unknown = np.count_nonzero(kept), len(self.unknown_heads)
+        return (
+            np.concatenate([self.heads[kept], self.unknown_heads]),
+            np.concatenate([self.tails[kept], self.unknown_tails]),
+            np.concatenate([self.strengths[kept], np.zeros(n_unknown)]).astype(np.float32),
+            np.repeat([False, True], [n_kept, n_unknown]),
+        )
+
+    def expand(self):
+        """All observed pairs, those of strength 0 among them, as three arrays."""
+        if not self.complete:
+            return self.heads, self.tails, self.strengths
+        strengths, mask = self.dense()
+        heads, tails = np.nonzero(mask)
+        exact = np.zeros(strengths.shape)  # float64: strengths exactly as given
+        exact[self.heads, self.tails] = self.strengths
+        return heads, tails, exact[heads, tails]
+
+    @property
+    def n_unknown(self):
+        return self.n_tasks * (self.n_tasks - 1) - self.n_observed
+
+    def with_targets(self, targets, least=1e-3):
+        """These pairs, and soft targets of all the others, also of further tasks.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n, n), n >= n_tasks
+            Strengths of all pairs; observed ones are kept as they are, and NaN leaves a
+            pair unknown. The diagonal does not matter.
+        least : float, default=1e-3
+            Weaker targets, which are almost all of them, are 0 and are not listed.
+
+        Returns
+        -------
+        pairs : ObservedPairs
+        """
+        strengths = np.where(targets < least, 0.0, targets)
+        heads, tails, observed = self.expand()
+        strengths[heads, tails] = observed
+        np.fill_diagonal(strengths, 0)
+        unknown = np.nonzero(np.isnan(strengths))
+        strengths[unknown] = 0
+        heads, tails = np.nonzero(strengths)
+        return ObservedPairs(
+            n_tasks=len(strengths),
+            heads=heads,
+            tails=tails,
+            strengths=strengths[heads, tails],
+            unknown_heads=unknown[0],
+            unknown_tails=unknown[1],
+            complete=True,
+        )
+
+    def hold_out(self, fraction, rng):
+        """Split off a random share of the observed pairs, stratified by related or not.
+
+        Parameters
+        ----------
+        fraction : float in (0, 1)
+        rng : numpy.random.RandomState
+
+        Returns
+        -------
+        rest : ObservedPairs
+            Without the pairs held out, which are unknown there.
+        held : tuple of ndarray
+            Heads, tails and strengths of the pairs held out.
+        """
+        related = np.flatnonzero(self.strengths > 0)
+        n_held = min(max(1, round(fraction * len(related))), len(related) - 1)
+        out = rng.permutation(related)[:n_held]
+        n_zeros = self.n_observed - len(related)
+        # More zeros than this do not make the score any more certain.
+        n_out = min(round(fraction * n_zeros), max(10 * len(out), 100_000))
+        zeros = np.setdiff1d(np.arange(len(self.strengths)), related)
+        if not self.complete:
+            drop = np.concatenate([out, rng.permutation(zeros)[:n_out]])
+            held = self.heads[drop], self.tails[drop], self.strengths[drop]
+        else:
+            drop, (heads, tails) = out, self.draw_zeros(n_out, rng)
+            held = (
+                np.concatenate([self.heads[out], heads]),
+                np.concatenate([self.tails[out], tails]),
+                np.concatenate([self.strengths[out], np.zeros(len(heads))]),
+            )
+        keep = np.ones(len(self.strengths), dtype=bool)
+        keep[drop] = False
+        rest = ObservedPairs(
+            n_tasks=self.n_tasks,
+            heads=self.heads[keep],
+            tails=self.tails[keep],
+            strengths=self.strengths[keep],
+            unknown_heads=np.concatenate([self.unknown_heads, held[0]]),
+            unknown_tails=np.concatenate([self.unknown_tails, held[1]]),
+            complete=self.complete,
+        )
+        return rest, held
+
+    def thinned(self, most):
+        """Observed pairs, with a random sample of the unrelated ones where they are many.
+
+        Parameters
+        ----------
+        most : int
+            Number of unrelated pairs that are drawn, where there are more pairs.
+
+        Returns
+        -------
+        heads, tails, strengths : ndarray of shape (n_pairs,)
+        weights : ndarray of shape (n_pairs,), or None
+            How many pairs each of them represents; None if each represents itself.
+        """
+        if self.n_observed <= most or not self.complete:
+            return *self.expand(), None
+        heads, tails, strengths = self.with_zeros(most, np.random.RandomState(0))
+        n_drawn, n_zeros = len(heads) - self.n_related, self.n_observed - self.n_related
+        weights = np.repeat([1.0, n_zeros / max(n_drawn, 1)], [self.n_related, n_drawn])
+        return heads, tails, strengths, weights
+
+    def keys(self, heads, tails):
+        """One integer per ordered pair."""
+        return np.asarray(heads, dtype=np.int64) * self.n_tasks + tails
+
+    def not_zero_keys(self):
+        """Sorted keys of the pairs that are not observed zeros."""
+        related = self.keys(self.heads, self.tails)[self.strengths > 0]
+        unknown = self.keys(self.unknown_heads, self.unknown_tails)
+        return np.union1d(related, unknown)
+
+    def draw_zeros(self, n_drawn, rng):
+        """Distinct pairs observed to be unrelated, at most as many as there are."""
+        n, n_zeros = self.n_tasks, self.n_observed - self.n_related
+        n_drawn = min(n_drawn, n_zeros)
+        if not self.complete:
+            zeros = np.flatnonzero(self.strengths == 0)
+            drawn = rng.choice(zeros, size=n_drawn, replace=False)
+            return self.heads[drawn], self.tails[drawn]
+        if n <= 3000 or n_drawn > n_zeros / 2:
+            strengths, mask = self.dense()
+            zeros = np.flatnonzero(mask & (strengths == 0))
+            drawn = rng.choice(zeros, size=n_drawn, replace=False)
+            return drawn // n, drawn % n
+        others = self.not_zero_keys()
+        keys = np.zeros(0, dtype=np.int64)
+        while len(keys) < n_drawn:
+            more = rng.randint(0, n * n, size=2 * n_drawn, dtype=np.int64)
+            keys = np.union1d(keys, more)
+            keys = keys[(keys // n != keys % n)]
+            keys = np.setdiff1d(keys, others, assume_unique=True)
+        keys = rng.permutation(keys)[:n_drawn]
+        return keys // n, keys % n
+
+    def with_zeros(self, n_drawn, rng):
+        """Heads, tails and strengths of the related pairs and of some unrelated ones."""
+        related = np.flatnonzero(self.strengths > 0)
+        related = related[np.argsort(self.keys(self.heads, self.tails)[related])]
+        heads, tails = self.draw_zeros(n_drawn, rng)
+        return (
+            np.concatenate([self.heads[related], heads]),
+            np.concatenate([self.tails[related], tails]),
+            np.concatenate([self.strengths[related], np.zeros(len(heads))]),
+        )

@@ -1,0 +1,463 @@
+"""Reading of relations from any input format: entries between named tasks.
+
+Entries are three arrays: positions of the heads, positions of the tails, strengths. A
+pair whose strength is NaN is unknown.
+"""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from sklearn_task2box.relations._names import (
+    as_integers,
+    as_names,
+    is_positions,
+    positions_of,
+    some,
+)
+
+# Strengths that differ from 0 or 1 by no more units of rounding are 0 or 1.
+_ROUNDING = 4
+_FORMATS = (
+    "a labelled square DataFrame, a networkx.DiGraph, a mapping of parents, an edge list "
+    "of shape (m, 2) or (m, 3), a square matrix, TaskRelations, or one label per task"
+)
+NAME_THE_ROWS = (
+    "Name the rows: pass X as a DataFrame whose index holds the task names, or the "
+    "relations as TaskRelations(relations, tasks=names), names in the order of the rows "
+    "of X. A step of a Pipeline that turns a DataFrame into an array drops its names; "
+    "pipeline.set_output(transform='pandas') keeps them."
+)
+_CUT = (
+    "If a cross-validation splitter cut it, it has lost which tasks its rows and columns "
+    "are. Pass relations that survive slicing: TaskRelations(relations, tasks=names), "
+    "names in the order of the rows of X, or a labelled square DataFrame."
+)
+
+
+class Entries(NamedTuple):
+    """Relations as positions and strengths, with the names the positions stand for."""
+
+    heads: np.ndarray
+    tails: np.ndarray
+    strengths: np.ndarray
+    names: np.ndarray
+    rows: np.ndarray  # positions of the tasks whose outgoing pairs are given
+    named: bool
+    leaves_unmentioned: bool  # whether pairs that are not listed are unmentioned
+    from_nodes: bool = False  # whether the tasks are the nodes, since none were given
+
+
+def read_entries(relations, tasks=None):
+    """Read a DataFrame, graph, mapping of parents, edge list or matrix.
+
+    Parameters
+    ----------
+    relations : see TaskRelations
+    tasks : ndarray of names or None
+
+    Returns
+    -------
+    entries : Entries
+        Without self-loops, and with each ordered pair at most once.
+    """
+    if is_labelled(relations):
+        return _read_labelled(relations, tasks)
+    if isinstance(relations, nx.Graph):
+        return _read_graph(relations, tasks)
+    if isinstance(relations, Mapping):
+        return _read_parents(relations, tasks)
+    if sparse.issparse(relations):
+        return _read_matrix(relations, tasks)
+    if isinstance(relations, pd.DataFrame):
+        unlabelled = all(isinstance(axis, pd.RangeIndex) for axis in relations.axes)
+        if unlabelled and tasks is not None and relations.shape == (len(tasks),) * 2:
+            return _read_matrix(_frame_values(relations), tasks)
+        if relations.shape[1] not in (2, 3):
+            for where in ("index", "columns"):
+                as_names(getattr(relations, where), f"the {where} of the relations")
+            raise ValueError(
+                "A DataFrame of relations is square with task names as its index and "
+                f"columns, or an edge list of 2 or 3 columns; got the shape "
+                f"{relations.shape}, whose index has names that its columns do not have: "
+                f"{some(relations.index.difference(relations.columns, sort=False))}."
+            )
+        return _read_edges(relations, tasks)
+    if isinstance(relations, Iterable) and not isinstance(relations, str):
+        if not isinstance(relations, Sequence) and not hasattr(relations, "__array__"):
+            relations = list(relations)  # a set, or a view of the edges of a graph
+        if all(isinstance(edge, tuple) for edge in relations):
+            return _read_edges(relations, tasks)
+    array = _as_array(relations)
+    n = array.shape[0] if tasks is None else len(tasks)
+    if array.ndim == 2 and array.shape[1] in (2, 3) and array.shape != (n, n):
+        return _read_edges(array, tasks)
+    return _read_matrix(array, tasks)
+
+
+def is_labelled(relations):
+    """Whether it is a DataFrame with index = columns, or such a one cut by rows."""
+    if not isinstance(relations, pd.DataFrame) or len(relations) == 0:
+        return False
+    unlabelled = all(isinstance(a, pd.RangeIndex) for a in relations.axes)
+    if unlabelled and relations.shape[1] in (2, 3):
+        return False  # an edge list of a few rows
+    return relations.shape[1] >= relations.shape[0] and bool(
+        relations.index.isin(relations.columns).all()
+    )
+
+
+def is_labels(y):
+    """Whether it is a 1-D sequence of class labels."""
+    if isinstance(y, (pd.Series, pd.Index)):
+        return True
+    if isinstance(y, (list, tuple)):
+        return len(y) > 0 and all(_is_scalar(item) and np.ndim(item) == 0 for item in y)
+    if hasattr(y, "__array__") and not isinstance(y, pd.DataFrame):
+        y = np.asarray(y)
+        return y.ndim == 1 and all(map(_is_scalar, y[:1]))
+    return False
+
+
+def _is_scalar(item):
+    return item is None or np.isscalar(item) or isinstance(item, (np.generic, pd.Timestamp))
+
+
+def as_labels(labels):
+    """Class labels as an array; a list may mix types, and have missing ones."""
+    if isinstance(labels, (list, tuple)):
+        return pd.Series(list(labels), dtype=object).infer_objects().to_numpy()
+    return np.asarray(labels)
+
+
+# --------------------------------------------------------------------------------------
+# One reader per input format
+# --------------------------------------------------------------------------------------
+def _read_labelled(frame, tasks):
+    columns = as_names(frame.columns, "the columns of the relations")
+    index = as_names(frame.index, "the index of the relations")
+    names = columns if tasks is None else as_names(tasks, "The argument tasks")
+    at = positions_of(columns, names)
+    if (at < 0).any():
+        raise ValueError(
+            "The relations name tasks that are not among the tasks given: "
+            f"{some(columns[at < 0])}."
+        )
+    rows = positions_of(index, names)
+    given = rows
+    if len(index) == len(columns) and tasks is not None:
+        given = np.arange(len(names))  # not cut: of further tasks nothing is mentioned
+    heads, tails, strengths = _dense_entries(_frame_values(frame))
+    cleaned = _clean(rows[heads], at[tails], strengths, names, n_rows=len(index))
+    return Entries(*cleaned, names, given, True, leaves_unmentioned=False)
+
+
+def _frame_values(frame):
+    """Values of a frame, with NaN for the missing values of nullable types."""
+    if any(isinstance(dtype, pd.api.extensions.ExtensionDtype) for dtype in frame.dtypes):
+        frame = frame.astype(object).where(frame.notna(), np.nan)
+    return frame.to_numpy()
+
+
+def _read_graph(graph, tasks, what="The graph"):
+    if not graph.is_directed():
+        raise ValueError(
+            f"Relations have a direction, but got an undirected {type(graph).__name__}. "
+            "Pass a networkx.DiGraph; graph.to_directed() relates both ways."
+        )
+    nodes = as_names(graph.nodes, what)
+    if tasks is None and not len(nodes):
+        raise ValueError(f"{what} names no task.")
+    names = _names_of_nodes(nodes) if tasks is None else tasks
+    if is_positions(names) and not np.array_equal(_names_of_nodes(nodes), names):
+        raise ValueError(
+            f"The rows of X have no names, so {what.lower()} must name exactly the tasks 0 "
+            f"to {len(names) - 1}; got {some(nodes) or 'none'}. {NAME_THE_ROWS}"
+        )
+    unknown = positions_of(nodes, names) < 0
+    if unknown.any():
+        raise ValueError(
+            f"{what} names tasks that are not among the {len(names)} rows of X: "
+            f"{some(nodes[unknown])}. Add their rows to X, or leave these tasks out."
+        )
+    ends = np.empty((2, graph.number_of_edges()), dtype=object)
+    strengths = np.empty(ends.shape[1], dtype=object)
+    for i, (u, v, weight) in enumerate(graph.edges(data="weight", default=1.0)):
+        ends[0, i], ends[1, i] = u, v  # a name may be a tuple
+        strengths[i] = 1.0 if weight is None else weight
+    heads, tails = (positions_of(end, names) for end in ends)
+    strengths = _as_strengths(strengths, "The weights of the edges")
+    return _of_edges(heads, tails, strengths, names, tasks is None)
+
+
+def _of_edges(heads, tails, strengths, names, from_nodes):
+    cleaned = _clean(heads, tails, strengths, names, warn_diagonal=True)
+    everything, named = np.arange(len(names)), not is_positions(names)
+    return Entries(
+        *cleaned, names, everything, named, leaves_unmentioned=True, from_nodes=from_nodes
+    )
+
+
+def _names_of_nodes(nodes):
+    """Names of the nodes in their order, or positions where they are 0 to n - 1."""
+    integers = as_integers(nodes) if len(nodes) else None
+    if integers is not None and np.array_equal(np.sort(integers), np.arange(len(nodes))):
+        return np.arange(len(nodes))
+    return nodes
+
+
+def _read_edges(edges, tasks):
+    heads, tails, strengths = edge_columns(edges, "The edge list")
+    names = tasks
+    if tasks is None:
+        ends = np.concatenate([np.asarray(heads, object), np.asarray(tails, object)])
+        if not len(ends):
+            raise ValueError(
+                "An empty edge list names no task. Pass TaskRelations(edges, tasks=names)."
+            )
+        names = _names_of_nodes(as_names(pd.unique(ends), "The edge list"))
+    heads, tails = endpoints(heads, tails, names, "The edge list")
+    return _of_edges(heads, tails, strengths, names, tasks is None)
+
+
+def _read_parents(parents, tasks):
+    """A mapping of each task to its parent, to several of them, or to None."""
+    names = {*parents, *([] if tasks is None else tasks)}
+    graph = nx.DiGraph()
+    for child, value in parents.items():
+        if isinstance(value, Mapping):
+            raise ValueError(
+                "A mapping takes each task to its parent, or to a list of its parents; "
+                f"{child!r} is taken to a {type(value).__name__}. Pass a networkx.DiGraph "
+                "for edges with attributes."
+            )
+        several = isinstance(value, list | set | frozenset | np.ndarray | pd.Index)
+        if isinstance(value, tuple):  # the name of one parent, or several parents
+            several = value not in names
+        graph.add_node(child)
+        for parent in value if several else [value]:
+            if not (parent is None or (isinstance(parent, float) and np.isnan(parent))):
+                graph.add_edge(child, parent)
+    return _read_graph(graph, tasks, "The mapping of parents")
+
+
+def _read_matrix(matrix, tasks):
+    n = matrix.shape[0] if tasks is None else len(tasks)
+    if matrix.ndim != 2 or matrix.shape != (n, n):
+        hint = "There must be a row and a column for each row of X."
+        if matrix.shape == (n, 1):
+            hint = "Class labels are 1-D: y.ravel()."
+        elif matrix.ndim == 2 and matrix.shape[0] == n:
+            hint = _CUT
+        raise ValueError(
+            f"The relations among {n} tasks must be a square matrix of shape ({n}, {n}) "
+            f"or an edge list of shape (m, 2) or (m, 3); got the shape "
+            f"{tuple(matrix.shape)}. {hint}"
+        )
+    names = np.arange(n) if tasks is None else tasks
+    if sparse.issparse(matrix):
+        coo = matrix.tocoo(copy=True)
+        coo.sum_duplicates()
+        heads, tails = coo.row.astype(np.intp), coo.col.astype(np.intp)
+        strengths = _as_strengths(coo.data, "The strengths")
+    else:
+        heads, tails, strengths = _dense_entries(matrix)
+    return Entries(
+        *_clean(heads, tails, strengths, names),
+        names,
+        np.arange(n),
+        not is_positions(names),
+        leaves_unmentioned=sparse.issparse(matrix),
+    )
+
+
+def _dense_entries(matrix):
+    """Every entry of a dense matrix is mentioned, zeros included."""
+    strengths = _as_strengths(matrix, "The strengths")
+    heads, tails = np.indices(strengths.shape, dtype=np.int32).reshape(2, -1)
+    return heads, tails, strengths.ravel()
+
+
+def edge_columns(edges, what, allow_strengths=True):
+    """Heads, tails and strengths (1 where there are none) of an edge list."""
+    widths = (2, 3) if allow_strengths else (2,)
+    got = f"the shape {getattr(edges, 'shape', None)}"
+    if isinstance(edges, pd.DataFrame):
+        columns = [edges.iloc[:, j].to_numpy() for j in range(edges.shape[1])]
+    elif isinstance(edges, np.ndarray):
+        columns = list(edges.T) if edges.ndim == 2 else []
+    else:
+        edges = list(edges)
+        lengths = sorted({len(e) if hasattr(e, "__len__") else 0 for e in edges} or {2})
+        got = f"rows of {' and '.join(map(str, lengths))} entries"
+        width = lengths[0] if len(lengths) == 1 else 0
+        columns = [np.empty(len(edges), dtype=object) for _ in range(width)]
+        for i, edge in enumerate(edges if width else []):
+            for column, entry in zip(columns, edge, strict=True):
+                column[i] = entry  # names may be tuples, or of mixed types
+    if len(columns) not in widths:
+        expected = " or ".join(f"(m, {w})" for w in widths)
+        raise ValueError(f"{what} must have the shape {expected}; got {got}.")
+    if len(columns) == 2:
+        return *columns, np.ones(len(columns[0]))
+    if columns[2].dtype == object and any(isinstance(d, dict) for d in columns[2]):
+        raise ValueError(
+            "The third column of an edge list must be strengths; got dicts. Take "
+            "graph.edges(data='weight', default=1.0), or pass the graph itself."
+        )
+    what = f"The strengths of {what[0].lower()}{what[1:]}"
+    return *columns[:2], _as_strengths(columns[2], what)
+
+
+def endpoints(heads, tails, names, what):
+    """Row positions of the ends of edges, which are names or positions."""
+    at = [positions_of(ends, names) for ends in (heads, tails)]
+    if all((p >= 0).all() for p in at):
+        return at
+    n = len(names)
+    positional = pd.api.types.is_integer_dtype(pd.Index(names).infer_objects().dtype)
+    as_int = [as_integers(ends) for ends in (heads, tails)]
+    some_named = positional or any((p >= 0).any() for p in at)
+    if any(p is None for p in as_int) or (some_named and not is_positions(names)):
+        ends = [np.asarray(ends, dtype=object) for ends in (heads, tails)]
+        unknown = pd.unique(np.concatenate(ends)[np.concatenate(at) < 0])
+        hint = "Add their rows to X, or leave these pairs out."
+        if is_positions(names):
+            of_edges = "edge" in what
+            hint = NAME_THE_ROWS if of_edges else "Pass X as a DataFrame that names them."
+        raise ValueError(
+            f"{what} names tasks that are not among the {n} rows of X: "
+            f"{some(unknown)}. {hint}"
+        )
+    as_text = pd.unique(np.concatenate(as_int)).astype(str)
+    if len(as_text) and (positions_of(as_text, names) >= 0).all():
+        raise ValueError(
+            f"{what} has whole numbers, and rows of X are named {some(as_text)}, as text: "
+            "are they names or row positions? Give names as text, str(name), and row "
+            "positions as the names there, X.index[positions]."
+        )
+    ends = np.concatenate(as_int)
+    bad = np.unique(ends[(ends < 0) | (ends >= n)])
+    if len(bad):
+        raise ValueError(
+            f"{what} has the row positions {some(bad)}, but there are {n} tasks (0 to "
+            f"{n - 1})." + (f" {_CUT}" if "edge" in what else "")
+        )
+    return as_int
+
+
+# --------------------------------------------------------------------------------------
+# Checks that all input formats share
+# --------------------------------------------------------------------------------------
+def _as_array(relations):
+    if relations is None or isinstance(relations, str):
+        raise ValueError(
+            f"Relations can't be read from a {type(relations).__name__}: pass {_FORMATS}."
+        )
+    if isinstance(relations, list) and any(
+        isinstance(r, (nx.classes.coreviews.AtlasView, dict)) for r in relations
+    ):
+        raise ValueError(
+            "Got a list of views of neighbors, which is a networkx graph cut into pieces. "
+            + _CUT
+        )
+    if isinstance(relations, np.ma.MaskedArray):  # what is masked is unknown
+        relations = relations.astype(float).filled(np.nan)
+    try:
+        array = np.asarray(relations)
+    except ValueError as error:
+        raise ValueError(
+            f"Relations are ragged: they can't be made an array ({error}). Pass edges of "
+            "2 or 3 entries each, or a square matrix."
+        ) from None
+    if array.ndim != 2:
+        raise ValueError(
+            f"Relations must be {_FORMATS}; got an array of {array.ndim} dimensions and "
+            f"shape {array.shape}."
+        )
+    return array
+
+
+def _as_strengths(values, what):
+    """Strengths as float64, those within rounding of 0 or 1 being exactly that."""
+    values = np.asarray(values)
+    kinds = {values.dtype.type if values.dtype.kind == "f" else np.float64}
+    if values.dtype == object:
+        kinds.update(type(v) for v in values.flat if isinstance(v, np.floating))
+    rounding = _ROUNDING * max(float(np.finfo(kind).eps) for kind in kinds)
+    try:
+        strengths = values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{what} must be numbers in [0, 1] (NaN for unknown); got values such as "
+            f"{some([v for v in values.ravel() if not _is_number(v)])}."
+        ) from None
+    for exact in (0.0, 1.0):
+        strengths[np.abs(strengths - exact) <= rounding] = exact
+    return strengths
+
+
+def _is_number(value):
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _clean(heads, tails, strengths, names, warn_diagonal=False, n_rows=None):
+    """Check the strengths, drop the diagonal, make every ordered pair single.
+
+    A diagonal of ones of all tasks (of ``n_rows``, in a frame cut by rows) is dropped
+    without a warning, unless ``warn_diagonal``.
+    """
+    with np.errstate(invalid="ignore"):
+        bad = np.flatnonzero((strengths < 0) | (strengths > 1))
+    if len(bad):
+        u, v = names[heads[bad[0]]], names[tails[bad[0]]]
+        raise ValueError(
+            f"Strengths must be in [0, 1], the share of one task inside the other; got "
+            f"{strengths[bad[0]]:g} for {some([u])} -> {some([v])}"
+            + (f" and {len(bad) - 1} more such pairs" if len(bad) > 1 else "")
+            + ". Rescale them first."
+        )
+    loops = heads == tails
+    if loops.any():
+        # A whole diagonal of ones, or of some of them unknown, only states that every task
+        # contains itself.
+        values = strengths[loops]
+        meant = values[(values != 0) & ~np.isnan(values)]
+        n_rows = len(names) if n_rows is None else n_rows
+        whole = len(np.unique(heads[loops])) == n_rows and not (values == 0).any()
+        if len(meant) and (warn_diagonal or not (whole and (meant == 1).all())):
+            at = names[heads[loops & (strengths > 0)]]
+            warnings.warn(
+                f"Ignored self-loops of {some(at)}: every task contains itself.",
+                UserWarning,
+                stacklevel=2,
+            )
+        heads, tails, strengths = heads[~loops], tails[~loops], strengths[~loops]
+    keys = heads.astype(np.int64) * len(names) + tails
+    if len(keys) > 1 and not (np.diff(keys) > 0).all():
+        order = np.argsort(keys, kind="stable")
+        keys, heads, tails, strengths = (a[order] for a in (keys, heads, tails, strengths))
+        same = keys[1:] == keys[:-1]
+        agree = (strengths[1:] == strengths[:-1]) | (
+            np.isnan(strengths[1:]) & np.isnan(strengths[:-1])
+        )
+        clash = np.flatnonzero(same & ~agree)
+        if len(clash):
+            c = clash[0]
+            raise ValueError(
+                f"The edge {some([names[heads[c]]])} -> {some([names[tails[c]]])} stands "
+                f"twice with different weights, {strengths[c]:g} and "
+                f"{strengths[c + 1]:g}. Keep one."
+            )
+        first = np.concatenate([[True], ~same])
+        heads, tails, strengths = heads[first], tails[first], strengths[first]
+    return heads, tails, strengths

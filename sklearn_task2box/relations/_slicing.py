@@ -1,0 +1,51 @@
+"""Containers that scikit-learn cuts by rows."""
+
+import numbers
+
+import numpy as np
+from sklearn.utils._array_api import get_namespace
+
+
+class RowSliceable:
+    """Base class of containers that all versions of scikit-learn can cut by rows.
+
+    With ``iloc``, ``loc`` and ``take``, scikit-learn takes its branch for pandas, which
+    works with and without array API dispatch; ``__getitem__`` also accepts
+    ``(indices, Ellipsis)``. Subclasses take rows in ``_select(indices)``.
+    """
+
+    # What to do instead of taking columns, for error messages.
+    _without_columns = ""
+
+    def __getitem__(self, key):
+        if isinstance(key, tuple):
+            if len(key) != 2 or not (key[1] is Ellipsis or key[1] == slice(None)):
+                raise IndexError(
+                    f"{type(self).__name__} is sliced by rows only; got the key {key!r}."
+                    + self._without_columns
+                )
+            key = key[0]
+        if isinstance(key, numbers.Integral):
+            key = [key]
+        return self._select(np.arange(len(self))[key])
+
+    @property
+    def iloc(self):
+        return self
+
+    loc = iloc  # masks, which scikit-learn takes to ``loc``
+
+    # Some of scikit-learn's tools need these two under array API dispatch.
+    device = "cpu"
+
+    def __array_namespace__(self, api_version=None):
+        # The one that they see of NumPy's arrays, so that both mix.
+        return get_namespace(np.empty(0))[0]
+
+    def take(self, indices, axis=0):
+        """Return the rows at ``indices``, as a container of the same kind."""
+        if axis not in (0, "index"):
+            raise ValueError(
+                f"{type(self).__name__} is sliced by rows only; got axis={axis!r}."
+            )
+        return self._select(np.arange(len(self))[np.asarray(indices)])

@@ -1,0 +1,238 @@
+"""TaskPairs: ordered pairs of tasks over one feature matrix."""
+
+import numbers
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.utils import check_random_state
+
+from sklearn_task2box.relations._alignment import as_relations
+from sklearn_task2box.relations._names import task_names
+from sklearn_task2box.relations._parsing import edge_columns, endpoints
+from sklearn_task2box.relations._slicing import RowSliceable
+
+
+class TaskPairs(RowSliceable):
+    """Ordered pairs of tasks over one feature matrix, as an array-like of pairs.
+
+    A slice picks pairs and shares the features, so scikit-learn's splitters cut it as
+    they cut a feature matrix whose rows are pairs.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        Features of the tasks. The index of a DataFrame holds their names.
+    pairs : array-like of shape (n_pairs, 2)
+        Names of tasks, where ``X`` names them, or row positions. The strength of the pair
+        (i, j) is how much of task i lies inside task j.
+
+    Attributes
+    ----------
+    X : as given
+    pairs : ndarray of shape (n_pairs, 2)
+        Row positions.
+    shape : tuple
+        (n_pairs, 2).
+
+    Raises
+    ------
+    ValueError
+        If ``pairs`` has a wrong shape or a position or name that ``X`` does not have.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_task2box import TaskPairs
+    >>> pairs = TaskPairs(np.eye(3), [(0, 1), (2, 0)])
+    >>> len(pairs), pairs[1:].pairs
+    (2, array([[2, 0]]))
+    """
+
+    _without_columns = (
+        " Its rows are pairs of tasks and have no columns of features, so tools that take "
+        "columns cannot work on it. For the importance of features, take "
+        "permutation_importance(embedder, X, y, "
+        "scoring=make_relation_scorer('average_precision'))."
+    )
+
+    def __init__(self, X, pairs):
+        X = _features_with_rows(X)
+        heads, tails, _ = edge_columns(pairs, "The list of pairs", allow_strengths=False)
+        heads, tails = endpoints(heads, tails, _names_or_positions(X), "The list of pairs")
+        self.X = X
+        self.pairs = np.column_stack([heads, tails])
+
+    @classmethod
+    def from_graph(cls, graph, X, *, negatives="all", random_state=None):
+        """Turn known relations into labelled pairs, in random order.
+
+        Parameters
+        ----------
+        graph : networkx.DiGraph, TaskRelations, or any other input format of relations
+            Read by the rules of :class:`TaskRelations`: labels of a plain taxonomy
+            include its transitive closure. Pass a TaskRelations to state the direction of
+            edges or ``transitive=False``.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+            Features of the tasks, the index of a DataFrame being their names. Where X has
+            none, give the graph as ``TaskRelations(graph, tasks=names)``.
+        negatives : "all" or float, default="all"
+            Pairs with strength 0: all of them, or that many for each related pair,
+            drawn without replacement.
+        random_state : int, RandomState instance or None, default=None
+            Draws the negatives and the order.
+
+        Returns
+        -------
+        pairs : TaskPairs of length n_pairs
+        y : ndarray of shape (n_pairs,)
+            Integer labels, 1 for related and 0 for unrelated, or float strengths where
+            the relations are graded.
+
+        Raises
+        ------
+        ValueError
+            If the graph is not usable, or negatives is neither "all" nor a number.
+
+        Warns
+        -----
+        UserWarning
+            If the graph is a dense matrix or frame whose entries contradict its closure.
+        """
+        rng = check_random_state(random_state)
+        if not hasattr(X, "shape"):
+            X = np.asarray(X)
+        relations = as_relations(graph, X.shape[0], task_names(X), stacklevel=3)
+        observed = relations.observed()
+        if isinstance(negatives, str) and negatives == "all":
+            pairs = observed.expand()
+            first = np.argsort(pairs[2] == 0, kind="stable")  # the related ones first
+            heads, tails, strengths = (values[first] for values in pairs)
+        elif isinstance(negatives, bool) or not (
+            isinstance(negatives, numbers.Real) and 0 <= negatives < np.inf
+        ):
+            raise ValueError(
+                f"negatives must be 'all' or a number >= 0; got {negatives!r}."
+            )
+        else:
+            n_drawn = round(negatives * observed.n_related)
+            heads, tails, strengths = observed.with_zeros(n_drawn, rng)
+        order = rng.permutation(len(strengths))
+        y = strengths[order]
+        if np.isin(y, (0, 1)).all():
+            y = y.astype(int)
+        return cls.from_positions(X, heads[order], tails[order]), y
+
+    @classmethod
+    def from_positions(cls, X, heads, tails):
+        """Pairs of rows, whatever the rows are named.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        heads, tails : array-like of int, of shape (n_pairs,)
+            Rows of X.
+
+        Returns
+        -------
+        pairs : TaskPairs of length n_pairs
+        """
+        pairs = object.__new__(cls)
+        pairs.X = _features_with_rows(X)
+        pairs.pairs = np.column_stack([heads, tails]).astype(np.intp).reshape(-1, 2)
+        n = pairs.X.shape[0]
+        outside = pairs.pairs[(pairs.pairs < 0) | (pairs.pairs >= n)]
+        if len(outside):
+            raise ValueError(f"X has rows 0 to {n - 1}, but a pair has row {outside[0]}.")
+        return pairs
+
+    def copy(self):
+        """A copy of the pairs, which shares their features."""
+        other = self[:]
+        other.pairs = self.pairs.copy()
+        return other
+
+    def to_frame(self):
+        """The pairs as a tidy frame.
+
+        Returns
+        -------
+        frame : DataFrame of shape (n_pairs, 2)
+            Names of the tasks, or their positions, in the columns "task" and "container".
+        """
+        names = self.tasks
+        return pd.DataFrame(
+            {"task": names[self.pairs[:, 0]], "container": names[self.pairs[:, 1]]}
+        )
+
+    def with_features(self, X):
+        """The same pairs, in the same rows of other features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+            Features of the same tasks, in the same order.
+
+        Returns
+        -------
+        pairs : TaskPairs of length n_pairs
+
+        Raises
+        ------
+        ValueError
+            If X has another number of rows.
+        """
+        other = self[:]
+        other.X = _features_with_rows(X)
+        if other.X.shape[0] != self.X.shape[0]:
+            raise ValueError(
+                f"X has {other.X.shape[0]} rows, but the pairs are of {self.X.shape[0]} "
+                "tasks."
+            )
+        return other
+
+    def _select(self, indices):
+        other = object.__new__(type(self))
+        other.X = self.X
+        other.pairs = self.pairs[indices]
+        return other
+
+    @property
+    def shape(self):
+        return self.pairs.shape
+
+    @property
+    def tasks(self):
+        """Names of the rows of ``X``: its index, or their positions."""
+        return _names_or_positions(self.X)
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def __repr__(self):
+        return f"<TaskPairs: {len(self)} ordered pairs of {self.X.shape[0]} tasks>"
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            "TaskPairs is no feature matrix, and tools that make an array of X (bagging, "
+            f"scalers) cannot work on it.{self._without_columns} Only TaskLinkClassifier "
+            "and predict_proba of relation models read it; put a Pipeline inside, as in "
+            "TaskLinkClassifier(make_pipeline(StandardScaler(), BoxRelationEmbedder()))."
+        )
+
+
+def _features_with_rows(X):
+    """Features as something that has rows to take."""
+    if not hasattr(X, "shape"):
+        X = np.asarray(X)
+    if len(X.shape) != 2:
+        raise ValueError(
+            "X must be the features of the tasks, of shape (n_tasks, n_features); "
+            f"got the shape {tuple(X.shape)}."
+        )
+    return X.tocsr() if sparse.issparse(X) else X
+
+
+def _names_or_positions(X):
+    names = task_names(X)
+    return np.arange(X.shape[0]) if names is None else names

@@ -1,0 +1,374 @@
+"""Representation of tasks by the CLIP embeddings of their images or texts."""
+
+import hashlib
+import os
+import sqlite3
+from contextlib import closing
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from sklearn_task2box.representations._gaussian import GaussianRepresentation
+from sklearn_task2box.representations._samples import read_samples
+from sklearn_task2box.utils._devices import resolve_device
+
+_INSTALL = "pip install 'sklearn-task2box[clip]'"
+
+
+class CLIPRepresentation(TransformerMixin, BaseEstimator):
+    """Describe each task by the CLIP embeddings of its images or texts.
+
+    Every sample is embedded by a model of ``transformers`` (``pip install
+    'sklearn-task2box[clip]'``), and a task is the mean, or the mean and the variance, of
+    the embeddings of its samples: see :class:`GaussianRepresentation`.
+
+    Parameters
+    ----------
+    model : str or path-like, default="openai/clip-vit-base-patch32"
+        Folder that a CLIP model was saved to, or the name of one on the Hugging Face Hub.
+        Models with ``get_image_features`` and ``get_text_features`` are usable.
+    kind : {"image", "text"}, default="image"
+        Kind of the samples. An image is a path, an image of Pillow, or an array of uint8
+        of shape (height, width) or (height, width, channels); a text is a str, cut where
+        it is longer than the model can read.
+    aggregate : {"mean", "mean+variance"}, default="mean+variance"
+        Moments of the embeddings that describe a task.
+    shrinkage : float >= 0, default=1.0
+        Shrinkage of the variances, see :class:`GaussianRepresentation`.
+    normalize : bool, default=True
+        Scale each embedding to unit length, as CLIP does to compare images with texts.
+    batch_size : int, default=32
+        Number of samples that go through the model at a time.
+    cache : str or path-like, default=None
+        Folder where embeddings are kept, by the contents of the sample and of the model:
+        neither a sample nor a model that was moved is embedded anew. None keeps none.
+    device : str, default="auto"
+        Device of the model: "cpu", "cuda", "cuda:1", ... "auto" is "cuda" where there is
+        one.
+    verbose : int, default=0
+        1 shows a progress bar of the batches.
+
+    Attributes
+    ----------
+    tasks_ : ndarray of shape (n_tasks,)
+        Names of the tasks of fit, or their positions where they have none.
+    gaussian_ : GaussianRepresentation
+        Representation that was fitted to the embeddings.
+
+    Raises
+    ------
+    ImportError
+        If ``transformers`` or Pillow is not installed.
+    OSError
+        If the model is neither a folder nor available from the Hub; the message shows how
+        to get it.
+
+    References
+    ----------
+    A. Radford et al., "Learning Transferable Visual Models From Natural Language
+    Supervision", ICML 2021, arXiv:2103.00020.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.representations import CLIPRepresentation
+    >>> clip = CLIPRepresentation(kind="text", aggregate="mean")
+    >>> tasks = {"cats": ["a lynx", "a puma"], "dogs": ["a beagle", "a poodle"]}
+    >>> clip.fit_transform(tasks).shape  # doctest: +SKIP
+    (2, 512)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's way of stating constraints
+        "model": [str, os.PathLike],
+        "kind": [StrOptions({"image", "text"})],
+        "aggregate": [StrOptions({"mean", "mean+variance"})],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "normalize": ["boolean"],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "cache": [str, os.PathLike, None],
+        "device": [str, torch.device],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        model="openai/clip-vit-base-patch32",
+        *,
+        kind="image",
+        aggregate="mean+variance",
+        shrinkage=1.0,
+        normalize=True,
+        batch_size=32,
+        cache=None,
+        device="auto",
+        verbose=0,
+    ):
+        self.model = model
+        self.kind = kind
+        self.aggregate = aggregate
+        self.shrinkage = shrinkage
+        self.normalize = normalize
+        self.batch_size = batch_size
+        self.cache = cache
+        self.device = device
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Learn the moments of the tasks of these samples.
+
+        Parameters
+        ----------
+        X : list or dict of lists, or sequence of length n_samples
+            The images or texts of each task or, in a list with y, all of them. With a
+            dict, y is not read, so that relations can be given to a Pipeline.
+        y : array-like, sparse matrix or DataFrame, default=None
+            Tasks that the samples belong to: a label for each, or a matrix of memberships
+            of shape (n_samples, n_tasks).
+
+        Returns
+        -------
+        self : CLIPRepresentation
+        """
+        self._validate_params()
+        gaussian = GaussianRepresentation(
+            variance=self.aggregate == "mean+variance", shrinkage=self.shrinkage
+        )
+        self.gaussian_ = gaussian.fit(self._embedded(X, y))
+        self.tasks_ = self.gaussian_.tasks_
+        return self
+
+    def transform(self, X, y=None):
+        """Describe the tasks of these samples.
+
+        Parameters
+        ----------
+        X : list or dict of lists, or sequence of length n_samples
+            As in :meth:`fit`.
+        y : array-like, sparse matrix or DataFrame, default=None
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_features_out)
+            One row for each task; the index holds the names.
+        """
+        check_is_fitted(self)
+        tasks = self.gaussian_.transform(self._embedded(X, y))
+        return tasks.set_axis(self.get_feature_names_out(), axis=1)
+
+    def fit_transform(self, X, y=None):
+        """Learn the tasks of these samples, and describe them as :meth:`transform` does."""
+        tasks = self.fit(X, y).gaussian_.to_frame()
+        return tasks.set_axis(self.get_feature_names_out(), axis=1)
+
+    def embed(self, samples):
+        """Embed images or texts one by one, without tasks.
+
+        Parameters
+        ----------
+        samples : sequence of length n_samples
+            Images or texts.
+
+        Returns
+        -------
+        embeddings : ndarray of float32 of shape (n_samples, n_dimensions)
+        """
+        self._validate_params()
+        samples = list(samples)
+        _check_samples(samples, self.kind)
+        model = self._loaded_model()
+        if self.cache is None:
+            return np.concatenate([part for _, part in self._batches(model, samples)])
+        keys = [_content_key(sample, self.kind) for sample in samples]
+        with closing(_Store(self.cache, f"{model.key()} {self.normalize}")) as store:
+            by_key = dict(zip(keys, samples, strict=True))
+            new = [key for key in by_key if store.get(key) is None]
+            for rows, part in self._batches(model, [by_key[key] for key in new]):
+                store.add(new[rows], part)
+            return np.stack([store.get(key) for key in keys])
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the features of a task: "mean_clip0", ...; no input names are used."""
+        check_is_fitted(self)
+        dimensions = [f"clip{i}" for i in range(self.gaussian_.n_features_in_)]
+        return self.gaussian_.get_feature_names_out(dimensions)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "gaussian_")
+
+    def __getstate__(self):
+        # A model is large, and is loaded again where it is needed.
+        state = dict(super().__getstate__())
+        state.pop("_model", None)
+        return state
+
+    def _loaded_model(self):
+        source = (str(self.model), self.kind)
+        if getattr(self, "_model", None) is None or self._model.source != source:
+            self._model = _Model(*source)
+        return self._model
+
+    def _embedded(self, X, y):
+        samples = read_samples(X, y, _joined)
+        return samples._replace(values=self.embed(samples.values))
+
+    def _batches(self, model, samples):
+        """Slices of the samples, and the embeddings of each."""
+        device = resolve_device(self.device)
+        starts = range(0, len(samples), self.batch_size)
+        bar = {"desc": f"embedding {self.kind}s", "unit": "batch"}
+        for start in tqdm(starts, **bar, disable=not self.verbose):
+            rows = slice(start, start + self.batch_size)
+            part = model.embed(samples[rows], device)
+            if self.normalize:
+                part /= np.linalg.norm(part, axis=1, keepdims=True)
+            yield rows, part
+
+
+def _joined(groups):
+    return [sample for group in groups for sample in group]
+
+
+def _check_samples(samples, kind):
+    if not samples:
+        raise ValueError(f"There is no {kind}.")
+    for at, sample in enumerate(samples):
+        if kind == "text":
+            if not isinstance(sample, str):
+                raise ValueError(f"Text {at} is a {type(sample).__name__}, not a str.")
+        elif isinstance(sample, (str, os.PathLike)):
+            if not Path(sample).is_file():
+                raise ValueError(f"Image {at}, {str(sample)!r}, is not a file.")
+        elif not hasattr(sample, "convert"):
+            array = np.asarray(sample)
+            is_shape = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+            if array.dtype != np.uint8 or not is_shape:
+                raise ValueError(
+                    f"Image {at} must be a path, an image of Pillow, or an array of uint8 "
+                    "of shape (height, width) or (height, width, channels); got dtype "
+                    f"{array.dtype} and shape {array.shape}."
+                )
+
+
+def _content_key(sample, kind):
+    if kind == "text":
+        content = sample.encode()
+    elif isinstance(sample, (str, os.PathLike)):
+        content = Path(sample).read_bytes()
+    else:
+        image = _open(sample)
+        content = f"{image.mode} {image.size} ".encode() + image.tobytes()
+    return hashlib.sha256(content).digest()
+
+
+def _open(sample):
+    """Open an image of any kind as one of Pillow, in RGB."""
+    from PIL import Image
+
+    if isinstance(sample, (str, os.PathLike)):
+        with Image.open(sample) as image:
+            return image.convert("RGB")
+    image = sample if hasattr(sample, "convert") else Image.fromarray(np.asarray(sample))
+    return image.convert("RGB")
+
+
+class _Model:
+    """A model with the part of its processor that one kind of sample needs."""
+
+    def __init__(self, name, kind):
+        self.source, self.kind = (name, kind), kind
+        try:
+            import PIL  # noqa: F401
+            import transformers
+        except ImportError as error:
+            raise ImportError(
+                f"CLIPRepresentation needs transformers and Pillow: {_INSTALL}"
+            ) from error
+        reader = "AutoImageProcessor" if kind == "image" else "AutoTokenizer"
+        try:
+            self.network = transformers.AutoModel.from_pretrained(name).float().eval()
+            self.processor = getattr(transformers, reader).from_pretrained(name)
+        except (OSError, ValueError) as error:
+            problem = (
+                f"The CLIP model {name!r} is not a folder here, not among the models "
+                "downloaded before, and could not be downloaded"
+            )
+            if Path(name).is_dir():
+                problem = f"The folder {name} does not hold a whole CLIP model"
+            raise OSError(
+                f"{problem} ({error}). Where there is a network, `hf download MODEL "
+                "--local-dir FOLDER` (MODEL such as openai/clip-vit-base-patch32) gets a "
+                "model; then set model=FOLDER."
+            ) from error
+        self.features = getattr(self.network, f"get_{kind}_features", None)
+        if self.features is None:
+            raise ValueError(
+                f"{name!r} is a {type(self.network).__name__}, which has no "
+                f"get_{kind}_features; give a CLIP model."
+            )
+
+    @torch.inference_mode()
+    def embed(self, samples, device):
+        self.network.to(device)
+        if self.kind == "image":
+            inputs = self.processor(list(map(_open, samples)), return_tensors="pt")
+        else:
+            # A fixed length: else the padding of a batch changes the last digits.
+            inputs = self.processor(
+                samples,
+                padding="max_length",
+                truncation=True,
+                max_length=self.network.config.text_config.max_position_embeddings,
+                return_tensors="pt",
+            )
+        outputs = self.features(**inputs.to(device))
+        # A tensor, or from transformers 5 on an output that has it.
+        outputs = getattr(outputs, "pooler_output", outputs)
+        return outputs.float().cpu().numpy().copy()
+
+    def key(self):
+        """Hash of the weights, and of what is done to a sample before them."""
+        digest = hashlib.sha256(self.kind.encode())
+        for name, value in sorted(self.network.state_dict().items()):
+            array = value.detach().cpu().contiguous()
+            digest.update(f"{name} {array.dtype} {tuple(array.shape)}".encode())
+            digest.update(array.flatten().view(torch.uint8).numpy().tobytes())
+        if self.kind == "image":
+            digest.update(self.processor.to_json_string().encode())
+        else:
+            digest.update(repr(sorted(self.processor.get_vocab().items())).encode())
+        return digest.hexdigest()
+
+
+class _Store:
+    """Embeddings in a file of SQLite, by model and content."""
+
+    def __init__(self, folder, model):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self.model = model
+        self.database = sqlite3.connect(Path(folder, "clip_embeddings.sqlite"))
+        self.close = self.database.close
+        self.database.execute(
+            "CREATE TABLE IF NOT EXISTS embeddings "
+            "(model TEXT, content BLOB, embedding BLOB, PRIMARY KEY (model, content))"
+        )
+
+    def get(self, content):
+        row = self.database.execute(
+            "SELECT embedding FROM embeddings WHERE model = ? AND content = ?",
+            (self.model, content),
+        ).fetchone()
+        return None if row is None else np.frombuffer(row[0], "<f4").astype(np.float32)
+
+    def add(self, contents, embeddings):
+        rows = zip(contents, embeddings.astype("<f4"), strict=True)
+        with self.database:
+            self.database.executemany(
+                "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)",
+                [(self.model, content, row.tobytes()) for content, row in rows],
+            )

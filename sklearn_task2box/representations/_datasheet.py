@@ -1,0 +1,388 @@
+"""Representation of tasks by the columns of a table about them, such as data sheets."""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_array,
+    check_is_fitted,
+    validate_data,
+)
+
+from sklearn_task2box.relations._names import as_names, some, task_names
+from sklearn_task2box.representations._samples import task_frame
+
+ROLES = ("number", "size", "category", "tags", "text")
+
+# A column of strings holds texts where more than so many of them differ.
+_MAX_CATEGORIES = 20
+
+# A number whose largest value is so many times its smallest positive one is a size.
+_SIZE_RANGE = 1000
+
+_COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
+
+
+class DatasheetRepresentation(TransformerMixin, BaseEstimator):
+    """Describe each task by the columns of a table about tasks.
+
+    Numbers are standardised, sizes after taking their logarithm; categories become one-hot
+    columns, and tags, of which a task may have many, a column for each. Indicator features
+    keep missing numbers apart from zeros.
+
+    Parameters
+    ----------
+    roles : dict of str to str, default=None
+        Role of each column: "number", "size" (a number on a logarithmic scale),
+        "category", "tags" (a list of strings, or one string with separators) or "text"
+        (left out). The roles of other columns are inferred from the values seen in fit,
+        by the first of these rules that applies:
+
+        * lists, tuples and sets: "tags";
+        * numbers and booleans: "size" if none is negative and the largest is more than
+          1,000 times the smallest positive one, "number" otherwise;
+        * strings (or parts of them) of which more than half, and more than 20, differ:
+          "text";
+        * strings some of which have the separator: "tags";
+        * other strings: "category".
+
+        A column without any value is "text".
+    separator : str, default="|"
+        Separator of the tags in a string.
+    min_frequency : int >= 1, default=1
+        Number of tasks that must have a category or a tag for it to become a column.
+
+    Attributes
+    ----------
+    roles_ : dict of str to str
+        The role of each column.
+    encoder_ : sklearn.compose.ColumnTransformer
+        The fitted encoders of the columns.
+    tasks_ : ndarray of shape (n_tasks,)
+        Names of the tasks of fit, or their positions where they have none.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where they have any.
+
+    Notes
+    -----
+    A missing number is replaced by the median, and a column "missing(...)" is added where
+    fit saw missing ones. A missing category or tag, or one that fit did not see, has 0 in
+    all the columns.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.representations import DatasheetRepresentation
+    >>> cards = {
+    ...     "mnist": {"examples": 70_000, "license": "mit", "tags": ["image", "digits"]},
+    ...     "svhn": {"examples": 630_420, "license": "other", "tags": ["image", "digits"]},
+    ...     "tiny": {"examples": 500, "license": "mit", "tags": ["text"]},
+    ... }
+    >>> representation = DatasheetRepresentation(roles={"examples": "size"})
+    >>> tasks = representation.fit_transform(cards)
+    >>> tasks[["license=mit", "tags:digits"]]
+           license=mit  tags:digits
+    mnist          1.0          1.0
+    svhn           0.0          1.0
+    tiny           1.0          0.0
+    """
+
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's way of stating constraints
+        "roles": [dict, None],
+        "separator": [str],
+        "min_frequency": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, *, roles=None, separator="|", min_frequency=1):
+        self.roles = roles
+        self.separator = separator
+        self.min_frequency = min_frequency
+
+    def fit(self, X, y=None):
+        """Learn the columns, their values and their scales.
+
+        Parameters
+        ----------
+        X : DataFrame, dict of dicts, list of dicts or array-like, of n_tasks rows
+            One row for each task. The index of a DataFrame, or the keys of a dict, name
+            the tasks. The columns of an array are called "x0", "x1", ...
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : DatasheetRepresentation
+
+        Raises
+        ------
+        ValueError
+            If a parameter or a column is not usable; the estimator is left unchanged.
+        """
+        self._validate_params()
+        frame, tasks, given = _read(X)
+        roles = self._roles(frame)
+        prepared = self._prepared(frame, roles)
+        encoder = self._encoder(prepared, roles)
+        with config_context(transform_output="default"):
+            encoder.fit(prepared)
+        # Last, so that a fit that fails changes nothing.
+        validate_data(self, X=given, skip_check_array=True)
+        self.roles_, self.encoder_ = roles, encoder
+        self.tasks_ = as_names(tasks, "The index of X")
+        return self
+
+    def transform(self, X):
+        """Describe tasks.
+
+        Parameters
+        ----------
+        X : DataFrame, dict of dicts, list of dicts or array-like, of n_tasks rows
+            A table with the columns of fit. Dicts may lack fields, and new fields are
+            ignored.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_features_out)
+            One row for each task; the index holds the names.
+        """
+        check_is_fitted(self)
+        frame, tasks, given = _read(X)
+        if _is_records(X):
+            frame = frame.reindex(columns=list(self.roles_))
+        else:
+            validate_data(self, X=given, reset=False, skip_check_array=True)
+            frame = frame.set_axis(list(self.roles_), axis=1)
+        with config_context(transform_output="default"):
+            features = self.encoder_.transform(self._prepared(frame, self.roles_))
+        return task_frame(features, tasks, self.encoder_.get_feature_names_out())
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the features, which show how each was made.
+
+        "n" is a standardised number, "log10(n)" a size, "license=mit" a category,
+        "tags:digits" a tag, and "missing(n)" indicates that a number is missing.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (n_features_in_,), default=None
+            The columns of fit, or None.
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features)
+        return self.encoder_.get_feature_names_out()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.input_tags.dict = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def _roles(self, frame):
+        if not self.separator:
+            raise ValueError("separator must not be empty.")
+        given = self.roles or {}
+        unknown = [name for name in given if name not in frame.columns]
+        if unknown:
+            raise ValueError(
+                f"roles names {some(unknown)}, but the columns of X are "
+                f"{some(frame.columns, most=10)}."
+            )
+        wrong = [role for role in given.values() if role not in ROLES]
+        if wrong:
+            raise ValueError(f"A role is one of {ROLES}; got {wrong[0]!r}.")
+        return {
+            name: given.get(name) or _inferred(frame[name], self.separator)
+            for name in frame.columns
+        }
+
+    def _prepared(self, frame, roles):
+        """The columns that are used, with values as their encoders read them."""
+        columns = {}
+        for at, (name, role) in enumerate(roles.items()):
+            label = name if isinstance(name, str) else f"x{at}"
+            values = frame[name].astype(object)  # else pandas maps categories, not rows
+            if role in ("number", "size"):
+                columns[label] = _numbers(values, role)
+            elif role != "text":
+                separator = self.separator if role == "tags" else None
+                columns[label] = values.map(partial(_tags, separator=separator))
+        return pd.DataFrame(columns, index=frame.index)
+
+    def _encoder(self, prepared, roles):
+        encoders, prefixes = [], {}
+        used = [role for role in roles.values() if role != "text"]
+        for role, (name, values) in zip(used, prepared.items(), strict=True):
+            label = str(len(encoders))
+            if role in ("number", "size"):
+                steps = [
+                    SimpleImputer(
+                        strategy="median", add_indicator=True, keep_empty_features=True
+                    ),
+                    StandardScaler(),
+                ]
+                if role == "size":
+                    logarithm = FunctionTransformer(_log10, feature_names_out=_log_names)
+                    steps.insert(0, logarithm)
+                encoders.append((label, make_pipeline(*steps), [name]))
+                continue
+            counts = Counter(tag for of_task in values for tag in set(of_task))
+            known = sorted(tag for tag, n in counts.items() if n >= self.min_frequency)
+            if known:
+                options = {"analyzer": _unchanged, "lowercase": False, "binary": True}
+                encoder = CountVectorizer(**options, vocabulary=known, dtype=np.float64)
+                encoders.append((label, encoder, name))
+                prefixes[label] = f"{name}:" if role == "tags" else f"{name}="
+        if not encoders:
+            raise ValueError(f"No column is left as a feature; the roles are {roles}.")
+        return ColumnTransformer(
+            encoders,
+            sparse_threshold=0,
+            verbose_feature_names_out=partial(_feature_name, prefixes=prefixes),
+        )
+
+
+def _is_records(X):
+    if sparse.issparse(X):  # one kind of sparse matrix is a dict
+        return False
+    return isinstance(X, Mapping) or (
+        isinstance(X, (list, tuple)) and bool(X) and all(isinstance(x, Mapping) for x in X)
+    )
+
+
+def _read(X):
+    """The table as a DataFrame, names or positions of its rows, and what has its names.
+
+    The last, for scikit-learn's checks, is the array where X has no names of columns.
+    """
+    array = None
+    if _is_records(X):
+        rows = list(X.values()) if isinstance(X, Mapping) else list(X)
+        if not all(isinstance(row, Mapping) for row in rows):
+            raise ValueError("X, a dict of tasks, must hold a dict of fields for each.")
+        if not rows:
+            raise ValueError("X has no task.")
+        frame = pd.DataFrame(rows, index=list(X) if isinstance(X, Mapping) else None)
+    elif isinstance(X, pd.DataFrame):
+        frame = X
+        if 0 in frame.shape:
+            raise ValueError(f"X has no task or no column: its shape is {frame.shape}.")
+    else:
+        # As objects, numbers in lists stay numbers where there are strings beside them.
+        X = X if hasattr(X, "dtype") or sparse.issparse(X) else np.asarray(X, dtype=object)
+        array = check_array(X, dtype=None, ensure_all_finite="allow-nan")
+        frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+    if not frame.columns.is_unique:
+        raise ValueError("The columns of X must have different names.")
+    names = task_names(frame)
+    tasks = range(len(frame)) if names is None else names
+    return frame, tasks, frame if array is None else array
+
+
+def _is_missing(value):
+    if isinstance(value, _COLLECTIONS):
+        return len(value) == 0
+    return value == "" if isinstance(value, str) else bool(pd.isna(value))
+
+
+def _inferred(column, separator):
+    present = [value for value in column if not _is_missing(value)]
+    if not present:
+        return "text"
+    if any(isinstance(v, _COLLECTIONS) for v in present):
+        return "tags"
+    if all(isinstance(v, (Real, np.bool_)) for v in present):
+        numbers = np.array(present, dtype=float)
+        positive = numbers[numbers > 0]
+        wide = len(positive) and positive.max() > _SIZE_RANGE * positive.min()
+        return "size" if wide and (numbers >= 0).all() else "number"
+    if not all(isinstance(v, (str, Real)) for v in present):
+        kinds = some({type(v).__name__ for v in present})
+        raise ValueError(
+            f"Column {column.name!r} holds values of the type {kinds}. Convert them to "
+            "numbers, strings or lists of strings, or leave it out: "
+            f"roles={{{column.name!r}: 'text'}}."
+        )
+    parts = [part for value in present for part in str(value).split(separator)]
+    if len(set(parts)) > max(_MAX_CATEGORIES, len(parts) / 2):
+        return "text"
+    return "tags" if len(parts) > len(present) else "category"
+
+
+def _numbers(column, role):
+    try:
+        values = column.map(lambda v: np.nan if _is_missing(v) else float(v))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Column {column.name!r} is read as a {role}, but has a value that is none: "
+            f"{error}."
+        ) from error
+    values = values.astype(float)
+    if np.isinf(values).any():
+        raise ValueError(f"Column {column.name!r} contains infinity.")
+    if role == "size" and (values < 0).any():
+        raise ValueError(
+            f"Column {column.name!r} is read as a size, but has the negative value "
+            f"{values.min():g}. Give roles={{{column.name!r}: 'number'}}."
+        )
+    return values
+
+
+def _tags(value, separator):
+    """Tags in a value; without a separator the value is a category, as its only tag."""
+    if separator is None:
+        return [] if _is_missing(value) else [_label(value)]
+    if isinstance(value, str):
+        value = value.split(separator)
+    parts = value if isinstance(value, _COLLECTIONS) else [value]
+    return [_label(part).strip() for part in parts if not _is_missing(part)]
+
+
+def _label(value):
+    # A column of whole numbers with a missing one comes as floats.
+    if isinstance(value, Real) and not isinstance(value, (bool, np.bool_)):
+        value = int(value) if float(value).is_integer() else value
+    return str(value)
+
+
+# Functions that the encoders call; a lambda could not be pickled.
+def _log10(values):
+    return np.log10(1 + values)
+
+
+def _log_names(transformer, names):
+    return [f"log10({name})" for name in names]
+
+
+def _unchanged(tags):
+    return tags
+
+
+def _feature_name(label, name, prefixes):
+    if label in prefixes:
+        return prefixes[label] + name
+    if name.startswith("missingindicator_"):
+        column = name.removeprefix("missingindicator_")
+        return f"missing({column.removeprefix('log10(').removesuffix(')')})"
+    return name

@@ -1,0 +1,166 @@
+"""DuplicateIndicator: features that tell tasks of equal features apart."""
+
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+
+from sklearn_task2box.relations import task_names
+from sklearn_task2box.relations._names import positions_of
+from sklearn_task2box.utils._matching import match_rows
+
+
+class DuplicateIndicator(TransformerMixin, BaseEstimator):
+    """Add indicator features that tell tasks of equal features apart.
+
+    A network gives tasks of equal features one box, whatever their relations are. With this
+    transformer before it, in a Pipeline, each of n copies gets the number of the copy, from
+    0 to n - 1, as a binary code: a few more features, by which their boxes can differ (a
+    random effect, in the terms of mixed models). A new task has the code of the first copy.
+
+    Parameters
+    ----------
+    scale : float, default=0.1
+        Value of an indicator beside the typical distance of a task from the mean of all
+        (from 0, for sparse X): small enough to matter only where the other features do not
+        explain the relations.
+
+    Attributes
+    ----------
+    copies_ : ndarray of int, of shape (n_tasks,)
+        Number of the copy that each task of training is, among the tasks of its features.
+    n_indicators_ : int
+        Number of features added: 0 where no two tasks have equal features.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X was a DataFrame with string columns.
+
+    Notes
+    -----
+    In ``transform``, a row is one of the tasks of training if it has its features and its
+    name or, without names, its position in an X of as many rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_task2box.representations import DuplicateIndicator
+    >>> X = np.array([[0.0, 1.0], [2.0, 0.0], [0.0, 1.0]])
+    >>> DuplicateIndicator(scale=1.0).fit_transform(X).round(1)
+    array([[0. , 1. , 0. ],
+           [2. , 0. , 0. ],
+           [0. , 1. , 1.1]])
+    """
+
+    _parameter_constraints = {"scale": [Interval(Real, 0, None, closed="neither")]}  # noqa: RUF012
+
+    def __init__(self, scale=0.1):
+        self.scale = scale
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(self, X, y=None):
+        """Number the copies among tasks of equal features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        y : ignored
+
+        Returns
+        -------
+        self : DuplicateIndicator
+        """
+        self._validate_params()
+        names = task_names(X)
+        data = self._check(X)
+        groups = pd.Series(_group_of_rows(data))
+        self.copies_ = groups.groupby(groups).cumcount().to_numpy()
+        self.n_indicators_ = int(self.copies_.max(initial=0)).bit_length()
+        self._names = names
+        self._features = data.copy() if self.n_indicators_ else data[:0]
+        self._value = self.scale * _spread(data)
+        return self
+
+    def _check(self, X, **options):
+        return validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], **options
+        )
+
+    def transform(self, X):
+        """Features with the indicators after them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n, n_features)
+
+        Returns
+        -------
+        X : ndarray or CSR matrix of shape (n, n_features + n_indicators_)
+        """
+        check_is_fitted(self)
+        names = task_names(X)
+        data = self._check(X, reset=False)
+        if not self.n_indicators_:
+            return data
+        at = np.full(data.shape[0], -1)
+        if names is not None and self._names is not None:
+            at = positions_of(names, self._names)
+        elif data.shape[0] == len(self.copies_):
+            at = np.arange(data.shape[0])
+        matches = match_rows(data, self._features, at)
+        copies = np.where((at >= 0) & (matches == at), self.copies_[at], 0)
+        bits = (copies[:, None] >> np.arange(self.n_indicators_)) & 1
+        bits = (bits * self._value).astype(data.dtype)
+        if sparse.issparse(data):
+            return sparse.hstack([data, sparse.csr_matrix(bits)], format="csr")
+        return np.hstack([data, bits])
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the features, then duplicate0, duplicate1, ...
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+
+        Returns
+        -------
+        names : ndarray of str
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        added = [f"duplicate{k}" for k in range(self.n_indicators_)]
+        return np.asarray([*names, *added], dtype=object)
+
+
+def _group_of_rows(X):
+    """A number for each row: the same for equal rows, and for no others."""
+    if sparse.issparse(X):
+        X = X.copy()
+        X.sum_duplicates()
+        X.eliminate_zeros()
+        rows = [
+            (X.indices[start:stop].tobytes(), X.data[start:stop].tobytes())
+            for start, stop in zip(X.indptr[:-1], X.indptr[1:], strict=True)
+        ]
+        return pd.factorize(pd.Index(rows, tupleize_cols=False))[0]
+    X = np.ascontiguousarray(X + 0)  # -0.0 is 0.0
+    whole = X.view(np.dtype((np.void, X.dtype.itemsize * X.shape[1]))).ravel()
+    return np.unique(whole, return_inverse=True)[1]
+
+
+def _spread(X):
+    """Typical distance of a row from the mean, or from 0 for sparse X; 1 if it is 0."""
+    values = X.data if sparse.issparse(X) else X
+    unit = float(np.abs(values).max(initial=0)) or 1.0  # else large squares overflow
+    values = values / unit
+    if not sparse.issparse(X):
+        values = values - values.mean(axis=0)
+    return unit * (float(np.sqrt((values**2).sum() / X.shape[0])) or 1.0)

@@ -1,0 +1,93 @@
+"""Preparation of the features of tasks for networks."""
+
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.linalg import svd
+from sklearn.utils.extmath import svd_flip
+
+# Rotating into the span of the rows costs about n_tasks ** 2 * n_features.
+_MAX_ROTATED = 2000
+
+
+def preparation(X):
+    """Offset and rotation that center the features, and scale them to unit mean square.
+
+    With fewer tasks than features, the rotation leads into the span of the tasks: for
+    them nothing is lost, and the first layer of the network stays small.
+    """
+    n, n_features = X.shape
+    if sparse.issparse(X):  # stays sparse: no centering
+        unit = float(abs(X).max()) or 1.0  # else squares of large features overflow
+        mean_square = ((X.data / unit) ** 2).sum() / n / n_features
+        return None, torch.tensor(_inverse(np.sqrt(mean_square)) / unit)
+    X = X.astype(np.float64)
+    unit = np.abs(X).max() or 1.0  # likewise
+    X = X / unit
+    offset = X.mean(axis=0)
+    X = X - offset
+    if n < n_features and n <= _MAX_ROTATED:
+        U, sizes, V = svd(X, full_matrices=False)
+        U, V = svd_flip(U, V)
+        rank = max(1, int((sizes > sizes[0] * n_features * np.finfo(float).eps).sum()))
+        rotation = V[:rank].T * _inverse(np.sqrt((sizes**2).sum() / n / rank))
+    else:
+        rotation = np.float64(_inverse(np.sqrt((X**2).mean())))
+    return torch.from_numpy(offset * unit), torch.as_tensor(rotation / unit)
+
+
+def _inverse(size):
+    return float(1 / size) if size > 0 else 1.0
+
+
+def means_and_variances(X):
+    """Both halves of the features; a ValueError where the second can't be variances."""
+    if X.shape[1] % 2:
+        raise ValueError(
+            "variances=True reads the second half of the features as the variances "
+            f"of the first half; got an odd number, {X.shape[1]}. Set "
+            "variances=False if all of them are means."
+        )
+    half = X.shape[1] // 2
+    means, variances = X[:, :half], X[:, half:]
+    if variances.min() < 0:
+        raise ValueError(
+            "variances=True reads the second half of the features as variances, which are "
+            f"not negative; got {variances.min():.3g}. Do not center the features before, "
+            "or set variances=False."
+        )
+    return means, variances
+
+
+def has_variance_names(names):
+    """Whether features are named like "mean_a", "mean_b", "variance_a", "variance_b"."""
+    half = len(names) // 2
+    means = [name.removeprefix("mean_") for name in names[:half]]
+    expected = [f"mean_{name}" for name in means] + [f"variance_{name}" for name in means]
+    return list(names) == expected
+
+
+def dense(X):
+    """Features as a float64 array."""
+    return (X.toarray() if sparse.issparse(X) else X).astype(np.float64)
+
+
+def hot_columns(X):
+    """Position of the 1 in each one-hot row."""
+    rows = sparse.csr_matrix(X, copy=True)
+    rows.eliminate_zeros()
+    counts = np.diff(rows.indptr)
+    if not ((counts == 1).all() and (rows.data == 1).all()):
+        bad = np.flatnonzero(counts != 1) if (counts != 1).any() else rows.data != 1
+        raise ValueError(
+            "encoder='table' learns one box per task and needs one-hot rows, such as "
+            f"X = scipy.sparse.identity(n_tasks); row {np.arange(len(counts))[bad][0]} is "
+            "not one. Use encoder='mlp' for features."
+        )
+    return rows.indices.astype(np.int64)
+
+
+def writable(array):
+    """An array, or a copy if torch warns of it (read-only) or refuses it (reversed)."""
+    usable = array.flags.writeable and all(stride >= 0 for stride in array.strides)
+    return array if usable else array.copy()

@@ -1,0 +1,54 @@
+"""Recognition of known tasks by their features."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.metrics import pairwise_distances_argmin_min
+
+# Distance that counts as rounding, relative to that of a typical known task from their mean.
+_ROUNDING = 1e-5
+
+
+def match_rows(X, known, candidates=None):
+    """Find the known row that each row equals, up to rounding.
+
+    Parameters
+    ----------
+    X, known : array or CSR matrix of shape (n, n_features), (n_known, n_features)
+    candidates : ndarray of int, of shape (n,), default=None
+        Position of the known row that is preferred among equal ones, -1 for none.
+
+    Returns
+    -------
+    matches : ndarray of int, of shape (n,)
+        Positions in ``known``; -1 for a row that equals none.
+    """
+    if X.shape[0] == 0 or known.shape[0] == 0 or X.shape[1] != known.shape[1]:
+        return np.full(X.shape[0], -1)
+    if sparse.issparse(X) != sparse.issparse(known):
+        X, known = sparse.csr_matrix(X), sparse.csr_matrix(known)
+    X, known, tolerance = _scaled(X, known)
+    matches = np.full(X.shape[0], -1)
+    if candidates is not None:
+        rows = np.flatnonzero((candidates >= 0) & (candidates < known.shape[0]))
+        gaps = X[rows] - known[candidates[rows]]
+        square = gaps.multiply(gaps) if sparse.issparse(gaps) else gaps**2
+        equal = np.sqrt(np.asarray(square.sum(axis=1)).ravel()) <= tolerance
+        matches[rows[equal]] = candidates[rows[equal]]
+    left = np.flatnonzero(matches < 0)
+    if len(left):
+        nearest, gaps = pairwise_distances_argmin_min(X[left], known)
+        matches[left] = np.where(gaps <= tolerance, nearest, -1)
+    return matches
+
+
+def _scaled(X, known):
+    """Rows in units in which squares neither overflow nor cancel, and the tolerance."""
+    unit = float(abs(known).max()) or 1.0
+    X, known = X.astype(np.float64) / unit, known.astype(np.float64) / unit
+    if not sparse.issparse(known):
+        center = known.mean(axis=0)
+        X, known = X - center, known - center
+        spread = np.sqrt((known**2).sum(axis=1).mean())
+    else:
+        spread = np.sqrt(known.multiply(known).sum() / known.shape[0])
+    return X, known, _ROUNDING * (spread or 1.0)

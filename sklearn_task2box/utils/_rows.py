@@ -1,0 +1,35 @@
+"""Rows of arrays and sparse matrices."""
+
+import numpy as np
+from scipy import sparse
+
+
+def stack_rows(one, other):
+    """The rows of both, one below the other."""
+    if sparse.issparse(one) or sparse.issparse(other):
+        return sparse.vstack([one, other], format="csr")
+    return np.concatenate([one, other])
+
+
+def replace_rows(known, new, rows):
+    """Rows of known tasks, some of them replaced by new ones, and others added.
+
+    Parameters
+    ----------
+    known, new : array or CSR matrix
+        Features; new ones may have further columns.
+    rows : ndarray of int, of shape (n_new,)
+        Position of each new row: that of a known one, which is replaced, or one after them.
+
+    Returns
+    -------
+    X : array or CSR matrix
+        Sparse if either is, or if there are further columns.
+    """
+    n = known.shape[0]
+    if known.shape[1] < new.shape[1]:
+        known = sparse.csr_matrix(known, copy=True)
+        known.resize(n, new.shape[1])
+    source = np.arange(max(n, rows.max() + 1))
+    source[rows] = n + np.arange(len(rows))
+    return stack_rows(known, new)[source]

@@ -1,0 +1,88 @@
+"""Queries of strengths, answered from blocks of the table of all pairs."""
+
+import numpy as np
+
+# Strengths in a block of a table.
+_TABLE = 1 << 20
+
+
+class TableIndex:
+    """Tasks that can be queried for their strongest relations, from tables of strengths.
+
+    Parameters
+    ----------
+    table : callable
+        ``table(tasks, others)`` gives strengths of shape (n_tasks, n_others).
+    pairs : callable
+        ``pairs(tasks, heads, tails)`` gives strengths of shape (n_pairs,).
+    tasks : ndarray of shape (n_tasks, ...) or CSR matrix
+        Representations of the tasks.
+    """
+
+    def __init__(self, table, pairs, tasks):
+        self.table = table
+        self.pair_strengths = pairs
+        self.tasks = tasks
+
+    def __len__(self):
+        return self.tasks.shape[0]
+
+    def __getitem__(self, key):
+        """Some of the tasks."""
+        return TableIndex(self.table, self.pair_strengths, self.tasks[np.asarray(key)])
+
+    def pairs(self, heads, tails):
+        """How much of the tasks at ``heads`` lies in those at ``tails``: (n_pairs,)."""
+        return self.pair_strengths(self.tasks, heads, tails)
+
+    def sizes(self):
+        """How much of the others lies in each task, less how much of it lies in them."""
+        inside, around = np.zeros((2, len(self)))
+        for part, table in self._blocks(self, inside=True):
+            around += table.sum(axis=0)
+            inside[part] = table.sum(axis=1)
+        return around - inside
+
+    def best(self, queries, k, inside, without=None):
+        """The k tasks that best contain each query, or are best contained in it.
+
+        Parameters
+        ----------
+        queries : TableIndex
+        k : int
+        inside : bool
+            Whether the queries are the tasks inside, or those outside.
+        without : ndarray of shape (n_queries,), default=None
+            A task that is left out of the answer, for each query; -1 for none.
+
+        Returns
+        -------
+        indices, strengths : ndarray of shape (n_queries, k)
+            The strongest first; of equally strong ones, the first.
+        """
+        indices = np.empty((len(queries), k), dtype=np.intp)
+        strengths = np.empty((len(queries), k))
+        for part, table in self._blocks(queries, inside):
+            if without is not None:
+                rows = np.flatnonzero(without[part] >= 0)
+                table[rows, without[part][rows]] = -1
+            indices[part] = np.argsort(-table, axis=1, kind="stable")[:, :k]
+            strengths[part] = np.take_along_axis(table, indices[part], axis=1)
+        return indices, strengths
+
+    def at_least(self, queries, thresholds, inside):
+        """Yield, for each query, the tasks related by at least a threshold, and strengths."""
+        for part, table in self._blocks(queries, inside):
+            for values, threshold in zip(table, thresholds[part], strict=True):
+                found = np.flatnonzero(values >= threshold)
+                yield found, values[found]
+
+    def _blocks(self, queries, inside):
+        step = max(1, _TABLE // max(len(self), 1))
+        for start in range(0, len(queries), step):
+            part = slice(start, min(start + step, len(queries)))
+            some = queries.tasks[part]
+            if inside:
+                yield part, self.table(some, self.tasks)
+            else:
+                yield part, np.ascontiguousarray(self.table(self.tasks, some).T)

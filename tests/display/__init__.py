@@ -1,0 +1,1 @@
+"""Tests of the displays: a package, as other tests are of modules of the same names."""
