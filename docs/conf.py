@@ -28,6 +28,8 @@ extensions = [
 ]
 templates_path = ["templates"]
 exclude_patterns = ["_build", "templates"]
+# Links to headings, as GitHub makes them.
+myst_heading_anchors = 3
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 
 html_theme = "pydata_sphinx_theme"

@@ -23,7 +23,7 @@ X, contained = tasks.data, (tasks.relations == 1).astype(float)
 # The names of the tasks are the index of X: set_output keeps it on its way through the
 # scaler, so that the embedder can tell which relation is whose.
 pipeline = make_pipeline(
-    StandardScaler(), BoxRelationEmbedder(max_epochs=200, random_state=0)
+    StandardScaler(), BoxRelationEmbedder(max_epochs=100, random_state=0)
 ).set_output(transform="pandas")
 
 
@@ -43,7 +43,7 @@ search = GridSearchCV(
     pipeline,
     {"boxrelationembedder__box_dim": [2, 5, 10]},
     scoring=make_relation_scorer("average_precision"),
-    cv=4,
+    cv=3,
     n_jobs=2,
 )
 search.fit(X, contained)

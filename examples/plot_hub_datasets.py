@@ -82,9 +82,9 @@ columns = [
     "feature_types",
 ]
 about = cards[[column for column in columns if column in cards]]
-roles = {"task_categories": "tags", "task_ids": "tags"}
+kinds = {"task_categories": "tags", "task_ids": "tags"}
 X = DatasheetRepresentation(
-    roles={key: role for key, role in roles.items() if key in about}, min_frequency=2
+    kinds={key: kind for key, kind in kinds.items() if key in about}, min_frequency=2
 ).fit_transform(about)
 print(f"{len(X)} data sets, {X.shape[1]} features")
 

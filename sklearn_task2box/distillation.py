@@ -30,8 +30,8 @@ _MAX_AUGMENTED = 1000
 # observed.
 _ROOMY_DIM = 5
 _ENOUGH_OBSERVED = 0.5
-# Weight of an augmented task, beside a known one, where a new one is embedded: they keep new
-# tasks apart, which else end up in the same gaps between known ones.
+# Weight of an augmented task, beside a known one, where a new one is embedded: they keep
+# new tasks apart, which else end up in the same gaps between known ones.
 _AUGMENTED_WEIGHT = 0.1
 # Tasks of whose pairs a table of soft targets can be held.
 _MAX_TASKS = 10_000
@@ -67,7 +67,7 @@ class DistilledBoxEmbedder(BoxModel):
         :meth:`partial_fit`, the teacher still has only the tasks of :meth:`fit`. Sparse
         features and encoder="table" have neither these steps nor augmented tasks.
     memory : str or joblib.Memory, default=None
-        Cache of fitted teachers: a search over the student's parameters fits the teacher
+        Cache of the fitted teacher: a search over the student's parameters fits the teacher
         once per fold. It is bypassed where ``random_state`` is None.
     verbose : int, default=0
         1 shows how relations were read, and the progress of the default teacher and

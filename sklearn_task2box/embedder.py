@@ -189,7 +189,7 @@ class BoxRelationEmbedder(BoxModel):
     --------
     DistilledBoxEmbedder : Boxes that learn from an ensemble, too.
     TaskLinkClassifier : Classifier whose samples are ordered pairs of tasks.
-    sklearn_task2box.representations.DuplicateIndicator : Tells tasks of equal features apart.
+    sklearn_task2box.representations.DuplicateIndicator : For tasks of equal features.
 
     Notes
     -----
@@ -664,8 +664,8 @@ def _check_targets(soft_targets, X, augmented):
         outside = (targets < 0) | (targets > 1)
     if targets.shape != (n, n) or outside.any():
         raise ValueError(
-            f"soft_targets must be strengths in [0, 1] of shape ({n}, {n}), for the rows of "
-            f"X and of X_augmented; got the shape {targets.shape}"
+            f"soft_targets must be strengths in [0, 1] of shape ({n}, {n}), for the rows "
+            f"of X and of X_augmented; got the shape {targets.shape}"
             + (f" and {targets[outside][0]:g}." if outside.any() else ".")
         )
     return targets

@@ -90,8 +90,8 @@ class StrengthBlend(RegressorMixin, BaseEstimator):
     ----------
     penalty : float, default=100.0
         Weight of the penalty beside the sum of cross-entropies. With small ones, few
-        related pairs decide; of 1 to 1,000, 100 was best on novel tasks of the digits and of
-        a small taxonomy together.
+        related pairs decide; of 1 to 1,000, 100 was best on novel tasks of the digits and
+        of a small taxonomy together.
 
     Attributes
     ----------
@@ -149,8 +149,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     Each member is fitted twice: once without some of the tasks and pairs, to predict these,
     and once to everything. A final estimator learns from the held-out predictions how to
-    blend the members, once for pairs of known tasks (transductive) and once for pairs with a
-    new task (inductive).
+    blend the members, once for pairs of known tasks (transductive) and once for pairs with
+    a new task (inductive).
 
     Parameters
     ----------
@@ -160,8 +160,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         explicit list.
     final_estimator : estimator, default=None
         Maps strengths predicted by the members, of shape (n_pairs, n_members), to one: a
-        regressor, or a classifier whose second class is "related" (0/1 relations only). None
-        is a StrengthBlend: non-negative weights of log-odds, calibrated.
+        regressor, or a classifier whose second class is "related" (0/1 relations only).
+        None is a StrengthBlend: non-negative weights of log-odds, calibrated.
     cv : "auto" or int, default="auto"
         What is held out: a tenth of the tasks and a fifth of the pairs of the others, once;
         or as many folds of tasks and pairs, in turn. With fewer than 20 related pairs held
@@ -251,8 +251,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
             nested = {key.split("__")[0] for key in params} - set(self.get_params(False))
             if nested:
                 raise ValueError(
-                    f"{min(nested)!r} is no parameter of a RelationEnsemble whose estimators "
-                    "are None. Give the members: RelationEnsemble(default_estimators()), "
+                    f"{min(nested)!r} is no parameter of a RelationEnsemble whose "
+                    "estimators are None. Give the members: RelationEnsemble(default_estimators()), "
                     "whose parameters can be set, as in set_params(boxes0__box_dim=8)."
                 )
         return self._set_params("estimators", **params)
@@ -388,7 +388,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         return names
 
     def _named_rows(self, X, rows):
-        """Features with names of rows, where they are dense, and of columns if they have."""
+        """Features with names of rows, where they are dense, and of columns."""
         if sparse.issparse(X):
             return X
         index = pd.Index(self._row_names_of(rows), dtype=object)

@@ -21,8 +21,8 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
 
     A sample is an ordered pair (i, j) of tasks, of class 1 if i lies inside j. ``fit``
     trains a clone of ``embedder`` on the features of all tasks and on the relations that
-    the training pairs state or imply by transitivity. So scikit-learn's cross-validation over
-    pairs asks how well unseen relations among known tasks are predicted.
+    the training pairs state or imply by transitivity. So scikit-learn's cross-validation
+    over pairs asks how well unseen relations among known tasks are predicted.
 
     Parameters
     ----------
@@ -120,7 +120,8 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         if not hasattr(embedder, "predict_proba"):
             raise ValueError(
                 "embedder must predict relations, as BoxRelationEmbedder and the other "
-                f"relation models do, or be a Pipeline that ends in one; {embedder!r} has no predict_proba."
+                f"relation models do, or be a Pipeline that ends in one; {embedder!r} has no "
+                "predict_proba."
             )
         embedder.fit(X.X, relations)
         self.embedder_ = embedder
@@ -134,7 +135,7 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         if self.pos_label is None:
             if classes.dtype.kind not in "biuf":
                 raise ValueError(
-                    "Which label means related can't be told of text: got "
+                    "Text does not show which label means related: got "
                     f"{classes.tolist()}. Pass it as pos_label, or give 0 and 1."
                 )
             return 1

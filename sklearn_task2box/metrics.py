@@ -4,7 +4,6 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from scipy.special import xlogy
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -172,67 +171,6 @@ def expected_calibration_error(strengths, predicted, n_bins=15, strategy="unifor
         raise ValueError(f"strategy must be 'uniform' or 'quantile'; got {strategy!r}.")
     gaps = np.bincount(bins, weights=strengths - predicted)
     return float(np.abs(gaps).sum() / len(predicted))
-
-
-def explained_deviance(strengths, predicted, weights=None):
-    """Share of the deviance of strengths that predictions explain (D squared).
-
-    As R squared, with cross-entropies in place of squared errors: 1 where predictions are
-    the strengths, 0 where they are no better than the mean strength, below 0 where worse.
-
-    Parameters
-    ----------
-    strengths : array-like of shape (n_pairs,)
-        True strengths, in [0, 1].
-    predicted : array-like of shape (n_pairs,)
-        Predicted strengths, in [0, 1].
-    weights : array-like of shape (n_pairs,), default=None
-        How much each pair counts; all the same by default.
-
-    Returns
-    -------
-    share : float
-        At most 1, higher is better: minus infinity if a related pair is predicted as 0 or
-        an unrelated one as 1, and 0 if all strengths are the same.
-
-    Raises
-    ------
-    ValueError
-        If there is no pair, lengths differ, strengths or predictions are outside [0, 1], or
-        weights are negative or all 0.
-
-    References
-    ----------
-    T. Hastie, R. Tibshirani, M. Wainwright, "Statistical Learning with Sparsity", 2015,
-    equation 3.11.
-
-    Examples
-    --------
-    >>> from sklearn_task2box.metrics import explained_deviance
-    >>> round(explained_deviance([0, 0, 1, 1], [0.1, 0.1, 0.9, 0.9]), 3)
-    0.848
-    """
-    strengths, predicted = _shares(strengths, predicted)
-    if weights is not None:
-        weights = column_or_1d(weights, dtype=float)
-        check_consistent_length(strengths, weights)
-        if not (weights >= 0).all() or not weights.any():
-            raise ValueError("weights must be at least 0, and some of them above.")
-        counts = weights > 0
-        strengths, predicted = strengths[counts], predicted[counts]
-        weights = weights[counts]
-    else:
-        weights = np.ones(len(strengths))
-
-    def cross_entropy(predictions):
-        entropies = xlogy(strengths, predictions) + xlogy(1 - strengths, 1 - predictions)
-        return -(weights * entropies).sum()
-
-    mean, least = np.average(strengths, weights=weights), cross_entropy(strengths)
-    explainable = cross_entropy(np.full(len(strengths), mean)) - least
-    if np.ptp(strengths) == 0:
-        return 0.0
-    return float(1 - (cross_entropy(predicted) - least) / explainable)
 
 
 def _columns(strengths, predicted):

@@ -14,7 +14,7 @@ from benchmarks.data import CONFIG_COLUMNS, DATA, RelationData, collapse, load
 from benchmarks.protocols import PROTOCOLS, divide, split, thin
 from sklearn_task2box import BoxRelationEmbedder
 from sklearn_task2box.models import GeometryBaseline, PopularityBaseline
-from sklearn_task2box.utils._features import names_say_variances
+from sklearn_task2box.utils._features import has_variance_names
 
 SEEDED = [protocol for protocol in PROTOCOLS if protocol != "fixed"]
 
@@ -263,7 +263,7 @@ def test_features_are_mean_and_variance_of_what_lies_below():
     inside[[1, 2, 3, 4], 0] = inside[[1, 4], 2] = True
     data = benchmark_data._nested("made", vectors, ["one", "two", "three"], tasks, inside)
     assert data.n_means == 2
-    assert names_say_variances(data.X.columns)
+    assert has_variance_names(data.X.columns)
     np.testing.assert_allclose(data.X.loc["pair"], [2, 4, 1, 0])
     np.testing.assert_allclose(data.X.loc["two"], [3, 4, 0, 0])
     np.testing.assert_allclose(

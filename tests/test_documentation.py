@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_site_builds_without_a_warning(tmp_path):
+@pytest.mark.slow
+def test_site_builds_without_a_warning(tmp_path):
     """All of it but for the pictures of the gallery, which ``make docs`` draws."""
     for needed in ("myst_parser", "numpydoc", "pydata_sphinx_theme", "sphinx_gallery"):
         pytest.importorskip(needed, reason="pip install '.[docs]' brings it")
@@ -33,14 +34,37 @@ def test_the_site_builds_without_a_warning(tmp_path):
         assert (tmp_path / "site" / f"{page}.html").exists()
 
 
+def section_of_reference(module):
+    """Names that the API reference lists for a module."""
+    text = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
+    section = text.split(f".. currentmodule:: {module}\n")[1].split("currentmodule")[0]
+    names = re.findall(r"^   (\w+)$", section, flags=re.MULTILINE)
+    return set(names) | set(re.findall(r"autodata:: (\w+)", section))
+
+
 @pytest.mark.parametrize(
-    "module", ["", "baselines", "datasets", "display", "representations"]
+    "module", ["", "boxes", "datasets", "display", "models", "nets", "representations"]
 )
 def test_every_public_name_stands_in_the_reference(module):
     name = f"sklearn_task2box.{module}".rstrip(".")
-    text = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
-    section = text.split(f".. currentmodule:: {name}\n")[1].split("currentmodule")[0]
     public = set(importlib.import_module(name).__all__) - {"__version__"}
-    assert public == set(re.findall(r"^   (\w+)$", section, flags=re.MULTILINE)) | set(
-        re.findall(r"autodata:: (\w+)", section)
-    )
+    assert section_of_reference(name) == public
+
+
+def test_every_public_score_stands_in_the_reference():
+    metrics = importlib.import_module("sklearn_task2box.metrics")
+    public = {
+        name
+        for name, value in vars(metrics).items()
+        if not name.startswith("_") and getattr(value, "__module__", "") == metrics.__name__
+    }
+    assert section_of_reference(metrics.__name__) == public
+
+
+def test_names_on_the_page_of_internals_exist():
+    text = (ROOT / "docs" / "internals.rst").read_text(encoding="utf-8")
+    names = re.findall(r"^   (\w+(?:\.\w+)+)$", text, flags=re.MULTILINE)
+    assert len(names) >= 15
+    for name in names:
+        module, _, last = name.rpartition(".")
+        assert hasattr(importlib.import_module(f"sklearn_task2box.{module}"), last), name

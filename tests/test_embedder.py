@@ -1,5 +1,7 @@
-"""BoxRelationEmbedder: what it learns, what it says of relations, what it refuses."""
+"""BoxRelationEmbedder: what it learns and predicts, how it trains, what it refuses."""
 
+import builtins
+import pickle
 import signal
 import warnings
 
@@ -9,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import make_taxonomy
+from conftest import few_of, make_taxonomy
 from scipy import sparse
 from sklearn.base import clone
-from skorch import NeuralNet
+from sklearn.metrics import average_precision_score
 from skorch.callbacks import Callback
 
 from sklearn_task2box import (
@@ -21,17 +23,19 @@ from sklearn_task2box import (
     TaskPairs,
     TaskRelations,
 )
-from sklearn_task2box.boxes._geometry import overlap
+from sklearn_task2box.boxes import overlap
 from sklearn_task2box.datasets import load_digits_tasks
-from sklearn_task2box.metrics import make_relation_scorer, reconstruction, relation_score
-from sklearn_task2box.models import ClosureBaseline, PopularityBaseline
+from sklearn_task2box.metrics import (
+    best_f1_threshold,
+    make_relation_scorer,
+    reconstruction,
+    relation_score,
+)
+from sklearn_task2box.models import ClosureModel, PopularityModel
+from sklearn_task2box.nets import Objective
+from sklearn_task2box.nets._net import HeldOutScore
 
-QUICK = {
-    "max_epochs": 60,
-    "hidden_layer_sizes": (32,),
-    "n_teachers": 0,
-    "random_state": 0,
-}
+QUICK = {"max_epochs": 60, "hidden_layer_sizes": (32,), "random_state": 0}
 
 
 def quick(**options):
@@ -40,12 +44,20 @@ def quick(**options):
 
 @pytest.fixture(scope="module")
 def fitted(named_taxonomy):
+    """Boxes of two dimensions of named tasks."""
     return quick(box_dim=2, max_epochs=200).fit(*named_taxonomy)
 
 
+@pytest.fixture(scope="module")
+def plain(taxonomy):
+    """Boxes of unnamed tasks, for tests that leave them as they are."""
+    return quick().fit(*taxonomy)
+
+
 # -- what is learned -------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
-def test_unseen_relations_are_predicted_better_than_by_the_baselines(seed):
+def test_unseen_relations_are_predicted_better_than_by_models_of_the_graph(seed):
     X, strengths = load_digits_tasks(return_X_y=True)
     rng = np.random.RandomState(seed)
     hidden = rng.uniform(size=strengths.shape) < 0.2
@@ -58,11 +70,12 @@ def test_unseen_relations_are_predicted_better_than_by_the_baselines(seed):
         return relation_score(strengths[hidden], predicted)
 
     boxes = score(BoxRelationEmbedder(max_epochs=300, random_state=seed))
-    assert boxes > score(PopularityBaseline()) + 0.05
-    assert boxes > score(ClosureBaseline())
+    assert boxes > score(PopularityModel()) + 0.05
+    assert boxes > score(ClosureModel())
 
 
-def test_novel_tasks_are_placed_better_than_by_popularity():
+@pytest.mark.slow
+def test_novel_tasks_are_predicted_better_than_by_popularity():
     bunch = load_digits_tasks(as_frame=True)
     X, strengths = bunch.data, bunch.relations
     train, test = np.arange(90), np.arange(90, 120)
@@ -74,24 +87,11 @@ def test_novel_tasks_are_placed_better_than_by_popularity():
         return relation_score(truth.ravel(), model.predict_proba(X.iloc[test]).ravel())
 
     boxes = score(BoxRelationEmbedder(max_epochs=150, random_state=0))
-    assert boxes > score(PopularityBaseline()) + 0.1
+    assert boxes > score(PopularityModel()) + 0.1
 
 
-def test_a_table_reproduces_a_graph_without_features(taxonomy):
-    _, graph = taxonomy
-    n = len(graph)
-    matrix = nx.to_numpy_array(graph, nodelist=range(n))
-    X = sparse.identity(n, format="csr")
-    model = BoxRelationEmbedder(
-        encoder="table", max_epochs=300, learning_rate=0.05, random_state=0
-    ).fit(X, graph)
-    assert model.score(X, graph) > 0.95
-    off = ~np.eye(n, dtype=bool)
-    assert (model.predict(X) == (matrix > 0))[off].mean() > 0.98
-    np.testing.assert_array_equal(model.transform(np.eye(n)), model.boxes_)
-
-
-def test_mammals_beat_the_baselines(shared_data):
+@pytest.mark.slow
+def test_mammals_are_predicted_better_than_by_models_of_the_graph(shared_data):
     data = np.load(shared_data / "mammals150_split.npz")
     seen = np.where(data["mask"] == 0, data["D"], np.nan)
     pairs, labels = TaskPairs(data["X"], data["test_pairs"]), data["test_labels"]
@@ -100,28 +100,46 @@ def test_mammals_beat_the_baselines(shared_data):
         return relation_score(labels, model.fit(data["X"], seen).predict_proba(pairs)[:, 1])
 
     boxes = np.mean([score(BoxRelationEmbedder(random_state=seed)) for seed in (0, 1)])
-    assert boxes > score(ClosureBaseline())
-    assert boxes > score(PopularityBaseline())
+    assert boxes > score(ClosureModel())
+    assert boxes > score(PopularityModel())
 
 
-@pytest.mark.parametrize("batch_size", [None, 300])
-def test_whole_and_sampled_batches_learn(taxonomy, batch_size):
-    X, graph = taxonomy
-    model = quick(batch_size=batch_size, max_epochs=150).fit(X, graph)
-    assert model.score(X, graph) > 0.8
+@pytest.mark.slow
+def test_roots_of_overlaps_hold_shares_of_sets_better():
+    X, shares = load_digits_tasks(return_X_y=True, as_frame=True)
+
+    def brier(objective):
+        model = BoxRelationEmbedder(objective=objective, random_state=0)
+        strengths, predicted = model.fit(X, shares).compare(X, shares)
+        return np.mean((strengths - predicted) ** 2)
+
+    assert brier(Objective()) < 0.7 * brier(Objective(exponent=1.0))
+
+
+def test_a_table_reproduces_a_graph_without_features(taxonomy):
+    _, graph = taxonomy
+    n = len(graph)
+    matrix = nx.to_numpy_array(graph, nodelist=range(n))
+    X = sparse.identity(n, format="csr")
+    model = quick(encoder="table", max_epochs=200, learning_rate=0.05).fit(X, graph)
+    assert model.score(X, graph) > 0.95
+    off = ~np.eye(n, dtype=bool)
+    assert (model.predict(X) == (matrix > 0))[off].mean() > 0.98
+    np.testing.assert_array_equal(model.transform(np.eye(n)), model.boxes_)
 
 
 @pytest.mark.parametrize(
     "options",
     [
         {"side": "exp"},
-        {"side": "sigmoid", "anchor": "lower"},
+        {"side": "sigmoid"},
         {"objective": "squared_error", "max_epochs": 300},
+        {"objective": Objective(volume_weight=1e-3, distance_weight=1e-3)},
+        {"objective": Objective(squareness_weight=1e-3, positive_weight=1.0)},
         {"normalization": "batch"},
         {"normalization": "layer", "dropout": 0.1},
         {"learning_rate_schedule": "cosine"},
         {"learning_rate_schedule": "constant", "weight_decay": 0.1},
-        {"volume_weight": 1e-3, "distance_weight": 1e-3, "squareness_weight": 1e-3},
         {"box_dim": 20},
         {"box_dim": 1, "max_epochs": 300},
         {"early_stopping": True},
@@ -133,19 +151,27 @@ def test_whole_and_sampled_batches_learn(taxonomy, batch_size):
 )
 def test_every_setting_learns(taxonomy, options):
     X, graph = taxonomy
-    share = nx.density(graph)
-    model = quick(**{"max_epochs": 150, **options}).fit(X, graph)
+    model = quick(**{"max_epochs": 100, **options}).fit(X, graph)
     assert np.isfinite(model.boxes_).all()
-    assert model.score(X, graph) > 4 * share
+    assert model.score(X, graph) > 4 * nx.density(graph)
 
 
-def test_the_settings_of_the_paper_run(taxonomy):
+def test_sampled_batches_learn_as_well_as_whole_ones(taxonomy):
+    scores = [
+        quick(batch_size=batch_size, max_epochs=150).fit(*taxonomy).score(*taxonomy)
+        for batch_size in (None, 300)
+    ]
+    assert min(scores) > 0.8
+
+
+def test_the_settings_of_the_paper_learn(taxonomy):
     X, graph = taxonomy
     settings = {**PAPER_SETTINGS, "max_epochs": 80}
     model = BoxRelationEmbedder(box_dim=3, random_state=0, **settings).fit(X, graph)
     sides = model.boxes_[:, 3:] - model.boxes_[:, :3]
     assert (sides <= 1).all()
     assert model.score(X, graph) > 2 * nx.density(graph)
+    assert model.exponent_ == 1
 
 
 class Shallow(torch.nn.Module):
@@ -160,17 +186,27 @@ class Shallow(torch.nn.Module):
 
 
 class Absolute(torch.nn.Module):
-    """An objective of a user's own."""
+    """A pair loss of a user's own."""
 
     def forward(self, log_overlap, strengths):
         return (log_overlap.exp() - strengths).abs()
 
 
-def test_modules_of_the_user(taxonomy):
+@pytest.mark.parametrize("objective", [Absolute, Objective(Absolute)], ids=str)
+def test_modules_of_the_user_are_trained(taxonomy, objective):
     X, graph = taxonomy
-    model = quick(encoder=Shallow, objective=Absolute).fit(X, graph)
-    assert isinstance(model.net_.module_.body, Shallow)
-    assert model.predict_proba(X).shape == (40, 40)
+    model = quick(encoder=Shallow, objective=objective).fit(X, graph)
+    assert isinstance(model.encoder_.body, Shallow)
+    assert model.history_[-1]["train_loss"] < model.history_[0]["train_loss"]
+
+
+def test_an_objective_is_a_nested_parameter(taxonomy):
+    model = quick(objective=Objective(positive_weight=1.0))
+    assert model.get_params()["objective__positive_weight"] == 1.0
+    copied = clone(model).set_params(objective__positive_weight=9.0)
+    assert model.objective.positive_weight == 1.0
+    boxes = [one.fit(*taxonomy).boxes_ for one in (model, copied)]
+    assert not np.allclose(*boxes)
 
 
 class Mean(torch.nn.Module):
@@ -186,7 +222,7 @@ def test_an_objective_has_a_loss_for_each_pair(taxonomy):
 
 
 def test_one_hidden_layer_may_be_a_number(taxonomy):
-    a, b = (quick(hidden_layer_sizes=s).fit(*taxonomy) for s in (16, (16,)))
+    a, b = (quick(hidden_layer_sizes=s, max_epochs=5).fit(*taxonomy) for s in (16, (16,)))
     np.testing.assert_array_equal(a.boxes_, b.boxes_)
 
 
@@ -200,14 +236,15 @@ def test_rows_may_be_drawn_with_replacement(taxonomy):
 
 
 def test_features_alone_give_a_map():
-    X = np.random.RandomState(0).normal(size=(60, 8)) + 8 * np.eye(3)[
-        np.arange(60) % 3
-    ].repeat([3, 3, 2], axis=1)
-    model = quick(box_dim=2, n_neighbors=8, max_epochs=200)
+    group = np.arange(60) % 3
+    centers = 8 * np.eye(3)[group].repeat([3, 3, 2], axis=1)
+    X = np.random.RandomState(0).normal(size=(60, 8)) + centers
+    model = quick(box_dim=2, max_epochs=200)
     assert model.fit_transform(X).shape == (60, 4)
     strengths = model.predict_proba(X)
-    same = (np.arange(60)[:, None] % 3 == np.arange(60) % 3) & ~np.eye(60, dtype=bool)
-    assert strengths[same].mean() > 5 * strengths[~same & ~np.eye(60, dtype=bool)].mean()
+    off = ~np.eye(60, dtype=bool)
+    same = (group[:, None] == group) & off
+    assert strengths[same].mean() > 5 * strengths[~same & off].mean()
     assert model.score(X) > 0.5
 
 
@@ -218,16 +255,17 @@ def test_features_alone_give_a_map():
     ids=str,
 )
 def test_the_same_seed_gives_the_same_boxes(taxonomy, options):
-    a, b = (quick(**options).fit(*taxonomy) for _ in range(2))
-    np.testing.assert_array_equal(a.boxes_, b.boxes_)
-    assert not np.allclose(
-        a.boxes_, quick(**{**options, "random_state": 1}).fit(*taxonomy).boxes_
+    a, b, other = (
+        quick(max_epochs=20, **options, **seed).fit(*taxonomy).boxes_
+        for seed in ({}, {}, {"random_state": 1})
     )
+    np.testing.assert_array_equal(a, b)
+    assert not np.allclose(a, other)
 
 
 def test_fits_in_threads_are_those_by_themselves(taxonomy):
     threads, generator = torch.get_num_threads(), torch.get_rng_state()
-    models = [quick(dropout=0.3, random_state=seed) for seed in range(6)]
+    models = [quick(max_epochs=20, dropout=0.3, random_state=seed) for seed in range(6)]
     alone = [clone(model).fit(*taxonomy).boxes_ for model in models]
     with joblib.parallel_config("threading", n_jobs=3):
         together = joblib.Parallel()(joblib.delayed(m.fit)(*taxonomy) for m in models)
@@ -237,11 +275,10 @@ def test_fits_in_threads_are_those_by_themselves(taxonomy):
     assert torch.equal(torch.get_rng_state(), generator)
 
 
-def test_the_default_type_of_tensors_does_not_matter(taxonomy):
-    boxes = quick(n_teachers=1).fit(*taxonomy).boxes_
+def test_the_default_type_of_tensors_does_not_matter(taxonomy, plain):
     torch.set_default_dtype(torch.float64)
     try:
-        np.testing.assert_array_equal(quick(n_teachers=1).fit(*taxonomy).boxes_, boxes)
+        np.testing.assert_array_equal(quick().fit(*taxonomy).boxes_, plain.boxes_)
         assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)
@@ -253,25 +290,20 @@ def test_global_random_state_is_left_alone(taxonomy):
     expected = torch.rand(3), np.random.rand(3)
     torch.manual_seed(5)
     np.random.seed(5)
-    quick(random_state=None, dropout=0.2).fit(*taxonomy)
-    quick(early_stopping=True, batch_size=100).fit(*taxonomy)
+    quick(random_state=None, dropout=0.2, max_epochs=5).fit(*taxonomy)
+    quick(early_stopping=True, batch_size=100, max_epochs=5).fit(*taxonomy)
     torch.testing.assert_close(torch.rand(3), expected[0])
     # random_state=None draws from NumPy's global state, as everywhere in scikit-learn.
     np.random.seed(5)
-    quick().fit(*taxonomy)
+    quick(max_epochs=5).fit(*taxonomy)
     np.testing.assert_array_equal(np.random.rand(3), expected[1])
 
 
-def test_reference_boxes():
+def test_a_small_fit_gives_reference_boxes():
     """Numbers that change are seen. Made by this test's own call, in float32."""
     X, graph = make_taxonomy(n_tasks=6, n_features=3)
     model = BoxRelationEmbedder(
-        box_dim=1,
-        hidden_layer_sizes=(4,),
-        max_epochs=20,
-        n_teachers=0,
-        device="cpu",
-        random_state=0,
+        box_dim=1, hidden_layer_sizes=(4,), max_epochs=20, device="cpu", random_state=0
     ).fit(X, graph)
     reference = [
         [-0.396587, -0.066239, -0.565287, -0.716983, -0.220222, -0.107196],
@@ -280,6 +312,46 @@ def test_reference_boxes():
     # Overlaps don't change if all boxes move; where they lie is left to rounding.
     np.testing.assert_allclose(
         model.boxes_.T - model.boxes_.mean(), reference - np.mean(reference), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_small_fits_use_one_thread(taxonomy, threads):
+    """More wait for one another, and for whatever else the machine does."""
+    before, seen = torch.get_num_threads(), set()
+
+    class Threads(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            seen.add(torch.get_num_threads())
+
+    torch.set_num_threads(threads)
+    try:
+        quick(max_epochs=2, callbacks=[Threads()]).fit(*taxonomy)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert seen == {1}
+
+
+def test_where_features_lie_in_memory_does_not_matter(taxonomy, plain):
+    X, graph = taxonomy
+    model = quick().fit(np.asfortranarray(X), graph)
+    np.testing.assert_array_equal(model.boxes_, plain.boxes_)
+
+
+def test_fitted_models_hold_a_network_in_double_precision_on_the_cpu(plain):
+    parts = [*plain.encoder_.parameters(), *plain.encoder_.buffers()]
+    assert {part.dtype for part in parts} == {torch.float64}
+    assert {part.device.type for part in parts} == {"cpu"}
+    assert not plain.encoder_.training
+    held = {
+        name for name, value in vars(plain).items() if "torch" in type(value).__module__
+    }
+    assert held == set()  # the encoder is a class of this package
+    copied = pickle.loads(pickle.dumps(plain))
+    np.testing.assert_array_equal(copied.boxes_, plain.boxes_)
+    np.testing.assert_array_equal(
+        copied.transform(np.eye(40, 12)), plain.transform(np.eye(40, 12))
     )
 
 
@@ -297,131 +369,200 @@ def test_strengths_read_row_inside_column(named_taxonomy, fitted):
     np.testing.assert_array_equal(fitted.predict(pair), proba[:, 1] >= fitted.threshold_)
 
 
-@pytest.mark.parametrize("predict_from", ["boxes", "teachers"])
-def test_strengths_of_graded_relations_are_roots_of_overlaps(taxonomy, predict_from):
+def overlaps_of(model):
+    """Overlaps of all boxes, by the public function."""
+    ends = [torch.from_numpy(c) for c in np.hsplit(model.boxes_, 2)]
+    own, others = ([e[:, None] for e in ends], [e[None] for e in ends])
+    return overlap(*own, *others, model.temperature_).numpy()
+
+
+def test_strengths_of_graded_relations_are_roots_of_overlaps(taxonomy):
     X, graph = taxonomy
     shares = nx.to_numpy_array(graph, nodelist=range(len(X))) * 0.7
-    few = {**QUICK, "n_teachers": 2, "placement_steps": 3, "predict_from": predict_from}
-    model = BoxRelationEmbedder(box_dim=4, **few).fit(X, shares)
+    model = quick(box_dim=4, max_epochs=20).fit(X, shares)
     assert model.exponent_ == 1 / 4
     assert model.temperature_ == 0.01 * 4**2 / 4
-
-    def overlaps(model):
-        ends = [torch.from_numpy(c) for c in np.hsplit(model.boxes_, 2)]
-        own, others = ([e[:, None] for e in ends], [e[None] for e in ends])
-        return overlap(*own, *others, model.temperature_).numpy()
-
-    if predict_from == "teachers":
-        assert [boxes.exponent for boxes in model._teachers.boxes] == [1, 1 / 4]
-        return
     np.testing.assert_allclose(
-        model.predict_proba(X), overlaps(model) ** model.exponent_, rtol=1e-6
+        model.predict_proba(X), overlaps_of(model) ** (1 / 4), rtol=1e-6
     )
-    model.set_params(exponent=0.5).fit(X, shares)
-    np.testing.assert_allclose(model.predict_proba(X), overlaps(model) ** 0.5, rtol=1e-6)
-    model.set_params(exponent="auto").partial_fit(X[:2] + 1, [(len(X), 0)])
+    assert quick(box_dim=2, max_epochs=1).fit(X, shares).exponent_ == 1
+
+
+def test_a_fit_that_continues_keeps_its_exponent(taxonomy):
+    X, graph = taxonomy
+    shares = nx.to_numpy_array(graph, nodelist=range(len(X))) * 0.7
+    model = quick(box_dim=4, max_epochs=5, objective=Objective(exponent=0.5))
+    model.fit(X, shares)
+    np.testing.assert_allclose(model.predict_proba(X), overlaps_of(model) ** 0.5, rtol=1e-6)
+    model.set_params(objective="cross_entropy").partial_fit(X[:2] + 1, [(len(X), 0)])
     assert model.exponent_ == 0.5
     model.fit(X, graph)
     assert model.exponent_ == 1
-    np.testing.assert_allclose(model.predict_proba(X), overlaps(model), rtol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(X), overlaps_of(model), rtol=1e-6)
     model.set_params(warm_start=True).fit(X, shares)
     assert model.exponent_ == 1
-    assert BoxRelationEmbedder(box_dim=2, **few).fit(X, shares).exponent_ == 1
 
 
-def test_roots_of_overlaps_hold_shares_of_sets_better():
-    X, shares = load_digits_tasks(return_X_y=True, as_frame=True)
-
-    def brier(model):
-        strengths, predicted = model.fit(X, shares).compare(X, shares)
-        return np.mean((strengths - predicted) ** 2)
-
-    single = BoxRelationEmbedder(n_teachers=0, random_state=0)
-    assert brier(single) < 0.7 * brier(clone(single).set_params(exponent=1))
-
-
-def test_pairs_of_tasks_never_seen(named_taxonomy, fitted):
+def test_pairs_of_new_tasks_have_the_overlaps_of_their_boxes(named_taxonomy, fitted):
     X, _ = named_taxonomy
     moved = pd.DataFrame(X.to_numpy()[:3] + 0.01, index=["x", "y", "z"], columns=X.columns)
-    assert fitted.predict_proba(TaskPairs(moved, [("x", "z")])).shape == (1, 2)
+    table = fitted.pairwise_strengths(moved)
+    predicted = fitted.predict_proba(TaskPairs(moved, [("x", "z"), ("z", "y")]))[:, 1]
+    np.testing.assert_allclose(predicted, table[[0, 2], [2, 1]])
 
 
-def test_supersets_and_subsets(named_taxonomy, fitted):
-    X, graph = named_taxonomy
-    for method, table in (
-        (fitted.supersets, fitted.predict_proba(X)),
-        (fitted.subsets, fitted.predict_proba(X).T),
-    ):
-        indices, strengths = method(X, k=4)
-        assert indices.shape == strengths.shape == (40, 4)
-        assert (np.diff(strengths) <= 0).all()
-        np.testing.assert_allclose(strengths, np.sort(table, axis=1)[:, ::-1][:, :4])
-        indices, strengths = method(k=39)
-        assert (indices != np.arange(40)[:, None]).all()
-    root = next(node for node in graph if graph.out_degree(node) == 0)
-    _, best = fitted.supersets(X.loc[[root]], k=1)
-    assert best[0, 0] == pytest.approx(1)  # the task itself
-    for k in (0, 41, 2.0, True, "5"):
-        with pytest.raises(ValueError, match="k must be a whole number from 1 to 40"):
-            fitted.supersets(X, k=k)
-    with pytest.raises(ValueError, match="from 1 to 39.*but for the task itself"):
-        fitted.subsets(k=40)
-
-
-def test_of_equally_strong_supersets_the_smallest_comes_first(fitted):
-    fitted = quick(box_dim=1, max_epochs=1).fit(np.eye(3), [(0, 1)])
-    fitted.boxes_ = np.array([[0.0, 10.0], [2.0, 3.0], [-5.0, 20.0]])
-    indices, strengths = fitted.supersets(k=2)
+def test_of_equally_strong_supersets_the_smallest_box_comes_first():
+    model = quick(box_dim=1, max_epochs=1).fit(np.eye(3), [(0, 1)])
+    model.boxes_[:] = model._known[:] = [[0.0, 10.0], [2.0, 3.0], [-5.0, 20.0]]
+    indices, strengths = model.supersets(k=2)
     assert indices[1].tolist() == [0, 2]
     assert strengths[1].tolist() == [1, 1]
-    indices, _ = fitted.subsets(k=2)
+    indices, _ = model.subsets(k=2)
     assert indices[2].tolist() == [0, 1]
 
 
-def test_graph_of_predicted_relations(named_taxonomy, fitted):
-    X, truth = named_taxonomy
-    graph = fitted.to_networkx()
-    assert set(graph) == set(truth)
-    assert nx.is_directed_acyclic_graph(graph)
-    assert all(0 <= w <= 1 for *_, w in graph.edges(data="weight"))
-    assert set(nx.transitive_reduction(graph).edges) == set(graph.edges)
-    everything = fitted.to_networkx(reduce=False)
-    assert set(graph.edges) < set(everything.edges)
-    np.testing.assert_array_equal(
-        nx.to_numpy_array(everything, nodelist=fitted.tasks_, weight=None) > 0,
-        fitted.predict(X) & ~np.eye(40, dtype=bool),
-    )
-    assert fitted.to_networkx(threshold=1.0).size() <= everything.size()
-    part = fitted.to_networkx(X.iloc[:5])
-    assert list(part) == X.index[:5].tolist()
-    for threshold in (2, -1, "high"):
-        with pytest.raises(ValueError, match="threshold must be a number in"):
-            fitted.to_networkx(threshold=threshold)
-
-
-def test_output_for_pandas(named_taxonomy):
-    X, graph = named_taxonomy
-    model = quick(box_dim=2).set_output(transform="pandas").fit(X, graph)
-    frame = model.transform(X)
+def test_features_of_the_boxes_have_names(named_taxonomy, fitted):
+    X, _ = named_taxonomy
+    assert fitted.get_feature_names_out().tolist() == [
+        "lower0",
+        "lower1",
+        "upper0",
+        "upper1",
+    ]
+    copied = pickle.loads(pickle.dumps(fitted)).set_output(transform="pandas")
+    frame = copied.transform(X)
     assert frame.index.equals(X.index)
-    assert frame.columns.tolist() == model.get_feature_names_out().tolist()
-    assert frame.columns[0] == "boxrelationembedder0"
-    assert model.feature_names_in_.tolist() == X.columns.tolist()
-    assert isinstance(model.predict_proba(X), np.ndarray)
+    assert frame.columns.tolist() == fitted.get_feature_names_out().tolist()
+    assert (frame["lower0"] < frame["upper0"]).all()
+    assert isinstance(copied.predict_proba(X), np.ndarray)
+
+
+def test_no_implied_pair_of_a_plain_hierarchy_is_a_negative():
+    """The built-in exceptions, given as child -> parent."""
+    kinds = {kind for kind in vars(builtins).values() if isinstance(kind, type)}
+    kinds = [kind for kind in kinds if issubclass(kind, BaseException)]
+    parents = {k.__name__: k.__base__.__name__ for k in kinds if k is not BaseException}
+    names = sorted({*parents, *parents.values()})
+    X = pd.DataFrame(np.eye(len(names)), names, dtype=float)
+    model = quick(encoder="table", max_epochs=300, learning_rate=0.05).fit(X, parents)
+    chain = ["OSError", "Exception", "BaseException"]
+    pairs = TaskPairs(X, [("BrokenPipeError", name) for name in chain])
+    assert model.predict(pairs).all()
+    assert model.predict_proba(pairs)[:, 1].min() > 0.9
+
+
+# -- soft targets ----------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def half_seen(taxonomy):
+    """Features, strengths, and these with NaN for half of the pairs."""
+    X, graph = taxonomy
+    strengths = nx.to_numpy_array(graph, nodelist=range(len(X)))
+    return X, strengths, few_of(strengths, 0.5)
+
+
+def test_soft_targets_are_learned_of_unknown_pairs_alone(half_seen):
+    X, strengths, seen = half_seen
+    hidden = np.isnan(seen) & ~np.eye(len(X), dtype=bool)
+    models = [
+        quick(max_epochs=150).fit(X, seen, soft_targets=targets).pairwise_strengths()
+        for targets in (strengths, 1 - strengths)
+    ]
+    for predicted, share in zip(models, (strengths, 1 - strengths), strict=True):
+        # Observed pairs count as they are, whatever their targets.
+        observed = ~hidden & ~np.eye(len(X), dtype=bool)
+        assert average_precision_score(strengths[observed], predicted[observed]) > 0.8
+        assert average_precision_score(share[hidden], predicted[hidden]) > 0.9
+
+
+def test_soft_targets_that_are_nan_leave_pairs_unknown(half_seen):
+    X, _, seen = half_seen
+    nothing = np.full(seen.shape, np.nan)
+    with_nothing = quick(max_epochs=10).fit(X, seen, soft_targets=nothing).boxes_
+    # A pair that is not learned from has no gradient, but sums are taken in another order.
+    np.testing.assert_allclose(
+        with_nothing, quick(max_epochs=10).fit(X, seen).boxes_, atol=1e-3
+    )
+
+
+def test_soft_targets_are_no_relations(half_seen):
+    X, strengths, seen = half_seen
+    model = quick(max_epochs=10).fit(X, seen, soft_targets=0.3 + 0.4 * strengths)
+    np.testing.assert_array_equal(model.relations_.toarray(), TaskRelations(seen).toarray())
+    assert model.exponent_ == 1  # which it would not be of graded relations
+    true, predicted = model.compare(X, seen)
+    assert model.threshold_ == pytest.approx(best_f1_threshold(true, predicted), rel=1e-9)
+
+
+def test_augmented_tasks_are_learned_from_and_get_no_box(half_seen):
+    X, strengths, _ = half_seen
+    known, rest = np.arange(30), np.arange(30, 40)
+    order = np.concatenate([known, rest])
+    y = strengths[np.ix_(known, known)]
+    model = quick(max_epochs=150).fit(
+        X[known], y, soft_targets=strengths[np.ix_(order, order)], X_augmented=X[rest]
+    )
+    assert model.boxes_.shape == (30, 10)
+    assert len(model.tasks_) == len(model.predict_proba(X[:1])[0]) == 30
+    truth = strengths[np.ix_(rest, known)].ravel()
+    without = quick(max_epochs=150).fit(X[known], y)
+    learned, guessed = (
+        average_precision_score(truth, one.predict_proba(X[rest]).ravel())
+        for one in (model, without)
+    )
+    assert learned > 0.9 > guessed
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, np.asarray], ids=["sparse", "dense"])
+def test_augmented_tasks_may_be_sparse_or_dense(half_seen, kind):
+    X, strengths, _ = half_seen
+    y, targets = strengths[:30, :30], strengths
+    other = np.asarray if kind is sparse.csr_matrix else sparse.csr_matrix
+    boxes = [
+        quick(max_epochs=5)
+        .fit(kind(X[:30]), y, soft_targets=targets, X_augmented=augmented(X[30:]))
+        .boxes_
+        for augmented in (kind, other)
+    ]
+    np.testing.assert_array_equal(*boxes)
+
+
+@pytest.mark.parametrize(
+    ("targets", "augmented", "message"),
+    [
+        (None, np.zeros((2, 12)), "X_augmented needs soft_targets"),
+        (
+            np.zeros((40, 40)),
+            np.zeros((2, 12)),
+            r"of shape \(42, 42\).* got the shape \(40, 40\)",
+        ),
+        (np.zeros((40, 39)), None, r"of shape \(40, 40\).* got the shape \(40, 39\)"),
+        (np.full((40, 40), 1.5), None, r"strengths in \[0, 1\].* and 1\.5"),
+        (np.full((40, 40), -0.5), None, r"and -0\.5"),
+        (np.full((40, 40), np.inf), None, "soft_targets contains infinity"),
+        (np.zeros((42, 42)), np.zeros((2, 11)), "11 features"),
+    ],
+)
+def test_wrong_soft_targets_are_refused(half_seen, targets, augmented, message):
+    X, _, seen = half_seen
+    model = quick()
+    before = vars(model).copy()
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, seen, soft_targets=targets, X_augmented=augmented)
+    assert vars(model) == before
 
 
 # -- training --------------------------------------------------------------------------
-def test_history_and_the_net(taxonomy):
+def test_history_has_a_row_for_each_epoch(taxonomy):
     model = quick(early_stopping=True, n_iter_no_change=5, max_epochs=300).fit(*taxonomy)
-    assert isinstance(model.net_, NeuralNet)
     assert model.n_iter_ == len(model.history_) < 300
     assert [row["epoch"] for row in model.history_] == list(range(1, model.n_iter_ + 1))
     assert {"train_loss", "valid_score", "dur"} <= model.history_[-1].keys()
     assert model.history_[-1]["train_loss"] < model.history_[0]["train_loss"]
     assert 0 < model.threshold_ < 1
+    assert not model.interrupted_
 
 
-def test_warm_start_goes_on(taxonomy):
+def test_warm_start_continues(taxonomy):
     X, graph = taxonomy
     model = quick(warm_start=True, learning_rate_schedule="constant").fit(X, graph)
     before = model.history_[-1]["train_loss"]
@@ -431,7 +572,8 @@ def test_warm_start_goes_on(taxonomy):
     assert model.history_[60]["train_loss"] < 1.5 * before
     boxes = model.boxes_.copy()
     with pytest.raises(
-        ValueError, match="goes on from a network from 12 features to .* warm_start=False"
+        ValueError,
+        match="continues with a network from 12 features to .* warm_start=False",
     ):
         model.set_params(box_dim=3).fit(X, graph)
     with pytest.raises(ValueError, match="X has 11 features"):
@@ -440,11 +582,12 @@ def test_warm_start_goes_on(taxonomy):
     assert model.n_features_in_ == 12
 
 
-def test_progress_is_shown_when_asked(taxonomy, capsys):
+def test_progress_is_shown_if_verbose(taxonomy, capsys):
     quick(max_epochs=3).fit(*taxonomy)
     assert capsys.readouterr() == ("", "")
     quick(max_epochs=30, verbose=1, early_stopping=True).fit(*taxonomy)
-    shown = capsys.readouterr().err
+    out, shown = capsys.readouterr()
+    assert "closed" in out
     assert "30/30" in shown
     assert "loss=" in shown
     assert "held-out=" in shown
@@ -459,20 +602,31 @@ class Interrupt(Callback):
 
     def interrupt(self, net, **kwargs):
         if len(net.history) == self.epoch:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def interruptible():
+    """A run in the background may ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("method", ["on_batch_begin", "on_grad_computed", "on_batch_end"])
 @pytest.mark.parametrize(
     "options", [{}, {"early_stopping": True}, {"normalization": "batch"}], ids=str
 )
-def test_an_interrupted_fit_keeps_the_last_finished_epoch(taxonomy, method, options):
+def test_an_interrupted_fit_keeps_the_last_finished_epoch(
+    taxonomy, method, options, interruptible
+):
     X, graph = taxonomy
     options = {"learning_rate_schedule": "constant", **options}
     expected = quick(max_epochs=7, **options).fit(X, graph)
     model = quick(callbacks=[Interrupt(8, method)], **options)
     with pytest.warns(UserWarning, match="interrupted.*last finished epoch"):
         model.fit(X, graph)
+    assert model.interrupted_
     assert model.n_iter_ == 7
     if not options.get("early_stopping"):  # whose scores come less often in longer fits
         np.testing.assert_allclose(model.boxes_, expected.boxes_)
@@ -480,9 +634,9 @@ def test_an_interrupted_fit_keeps_the_last_finished_epoch(taxonomy, method, opti
 
 
 @pytest.mark.parametrize("method", ["on_train_begin", "on_epoch_begin", "on_batch_end"])
-def test_a_fit_interrupted_at_once_changes_nothing(taxonomy, method):
+def test_a_fit_interrupted_at_once_changes_nothing(taxonomy, method, interruptible):
     X, graph = taxonomy
-    model = quick()
+    model = quick(max_epochs=10)
     before = vars(model).copy()
     model.set_params(callbacks=[Interrupt(0 if method == "on_train_begin" else 1, method)])
     with pytest.raises(KeyboardInterrupt):
@@ -494,6 +648,22 @@ def test_a_fit_interrupted_at_once_changes_nothing(taxonomy, method):
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, graph)
     assert model.boxes_ is boxes
+
+
+def test_an_interruption_between_epochs_is_warned_of(taxonomy, interruptible, monkeypatch):
+    epochs, score = [], HeldOutScore.on_epoch_end
+
+    def interrupt(self, net, **kwargs):
+        epochs.append(len(net.history))
+        if len(epochs) == 4:
+            signal.raise_signal(signal.SIGINT)
+        score(self, net, **kwargs)
+
+    monkeypatch.setattr(HeldOutScore, "on_epoch_end", interrupt)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = quick(early_stopping=True).fit(*taxonomy)
+    assert model.interrupted_
+    assert model.n_iter_ == 4
 
 
 class StopAt(Callback):
@@ -509,6 +679,7 @@ def test_callbacks_may_end_a_fit(taxonomy):
         warnings.simplefilter("error")
         model = quick(callbacks=[StopAt()]).fit(*taxonomy)
     assert model.n_iter_ == 4
+    assert not model.interrupted_
 
 
 class Notes(Callback):
@@ -520,118 +691,49 @@ class Notes(Callback):
 
 
 def test_numbers_of_callbacks_are_kept(taxonomy):
-    rows = quick(callbacks=[Notes()]).fit(*taxonomy).history_
+    rows = quick(callbacks=[Notes()], max_epochs=5).fit(*taxonomy).history_
     assert set(rows[0]) == {"epoch", "train_loss", "dur", "half_loss"}
     assert all(row["half_loss"] == row["train_loss"] / 2 for row in rows)
 
 
-class Worker(Callback):
-    """Ctrl-C between two epochs, while a callback is at work."""
-
-    def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == 4:
-            self.work()
-
-    def work(self):
-        signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture
-def interruptible():
-    """A run in the background may have been told to ignore Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_an_interruption_between_epochs_is_told(taxonomy, interruptible):
-    with pytest.warns(UserWarning, match="interrupted"):
-        model = quick(callbacks=[Worker()]).fit(*taxonomy)
-    assert model.n_iter_ == 4
-
-
-def test_bfloat16_learns_as_well(taxonomy):
-    models = {
-        name: quick(precision=name).fit(*taxonomy) for name in ("float32", "bfloat16")
-    }
-    scores = {name: model.score(*taxonomy) for name, model in models.items()}
-    assert scores["bfloat16"] > scores["float32"] - 0.02
-    boxes = {name: model.boxes_ for name, model in models.items()}
-    assert np.abs(boxes["bfloat16"] - boxes["float32"]).max() > 1e-4  # it was rounded
-    # A model goes on in the precision that it is asked for.
-    going_on = models["bfloat16"].set_params(warm_start=True, precision="float32")
-    assert not going_on.fit(*taxonomy).net_.module_.body.mixed_precision
-
-
-def test_stored_nets_name_no_device_but_in_the_module(taxonomy):
-    """What skorch does not move to a device that is there must hold no tensor."""
-    net = quick(early_stopping=True).fit(*taxonomy).net_
-    state = net.__getstate__()
-    state.pop("__cuda_dependent_attributes__")
-
-    def tensors(value, seen):
-        if id(value) in seen:
-            return
-        seen.add(id(value))
-        if isinstance(value, (torch.Tensor, torch.nn.Module, torch.optim.Optimizer)):
-            yield value
-        elif isinstance(value, dict):
-            for one in value.values():
-                yield from tensors(one, seen)
-        elif isinstance(value, (list, tuple)):
-            for one in value:
-                yield from tensors(one, seen)
-        elif hasattr(value, "__dict__") and not isinstance(value, type):
-            yield from tensors(vars(value), seen)
-
-    assert list(tensors(state, set())) == []
+def test_bfloat16_learns_as_well(taxonomy, plain, monkeypatch):
+    monkeypatch.setattr("sklearn_task2box.embedder.is_mixed", lambda device: True)
+    mixed = quick().fit(*taxonomy)
+    assert mixed.score(*taxonomy) > plain.score(*taxonomy) - 0.02
+    assert np.abs(mixed.boxes_ - plain.boxes_).max() > 1e-4  # it was rounded
+    monkeypatch.undo()  # a model continues in the precision of its device
+    mixed.set_params(warm_start=True, max_epochs=2).fit(*taxonomy)
+    assert not mixed.encoder_.body.mixed_precision
 
 
 # -- bad input -------------------------------------------------------------------------
 NUMERIC = [
     "box_dim",
     "dropout",
-    "positive_weight",
-    "volume_weight",
-    "distance_weight",
-    "squareness_weight",
     "n_negatives",
     "learning_rate",
     "weight_decay",
     "max_gradient_norm",
     "validation_fraction",
     "n_iter_no_change",
-    "n_neighbors",
 ]
 WRONG = {
     **{name: ["3", -1] for name in NUMERIC},
     "max_epochs": ["3", -1, "many", 1.5],
     "temperature": ["hot", 0],
-    "exponent": ["root", 0],
     "batch_size": ["all", 0],
-    "n_jobs": ["2", 1.5],
     "hidden_layer_sizes": ["3", 0, (3, "4"), (0,), (2.5,)],
     "encoder": ["mpl", list, 3],
     "normalization": ["group", 1],
     "side": ["square", 1],
-    "anchor": ["upper"],
     "objective": ["mse", dict],
     "init": ["best", 0],
     "learning_rate_schedule": ["linear"],
-    "n_teachers": [-1, 1.5, "many"],
-    "predict_from": ["box", None],
-    "placement_steps": [-1, 1.5, "many"],
-    "variances": ["yes", 2],
-    "separate_twins": ["yes"],
     "early_stopping": ["yes", "auto"],
     "negatives": ["easy"],
-    "direction": ["up"],
-    "unobserved": ["positive"],
-    "transitive": ["yes"],
     "warm_start": ["yes"],
     "callbacks": ["print", 3],
     "device": ["gpu", 0],
-    "precision": ["half", 16],
     "verbose": ["loud"],
     "random_state": ["seed"],
 }
@@ -650,6 +752,13 @@ def test_wrong_arguments_are_named_in_fit(taxonomy, name, value):
 
 def test_every_argument_has_a_wrong_value_here():
     assert WRONG.keys() == BoxRelationEmbedder().get_params().keys()
+    assert len(WRONG) <= 25
+
+
+@pytest.mark.parametrize("name", ["positive_weight", "exponent", "volume_weight"])
+def test_wrong_arguments_of_an_objective_are_named_in_fit(taxonomy, name):
+    with pytest.raises(ValueError, match=rf"'{name}' parameter of Objective"):
+        quick(objective=Objective(**{name: -1.0})).fit(*taxonomy)
 
 
 def test_a_missing_cuda_device_is_an_error(taxonomy, monkeypatch):
@@ -659,7 +768,7 @@ def test_a_missing_cuda_device_is_an_error(taxonomy, monkeypatch):
             quick(device=device).fit(*taxonomy)
 
 
-def test_wrong_features(taxonomy, named_taxonomy):
+def test_wrong_features_are_refused(taxonomy):
     X, graph = taxonomy
     spoiled = X.copy()
     spoiled[3, 2] = np.nan
@@ -669,37 +778,46 @@ def test_wrong_features(taxonomy, named_taxonomy):
         (X[:, 0], "Expected 2D array"),
         (X[:1], "minimum of 2"),
         (X[:, :0], "0 feature"),
-        (
-            X.astype(str).astype(object).tolist()[:2] + [["a"] * 12],
-            "could not convert|convert",
-        ),
+        (X.astype(str).astype(object).tolist()[:2] + [["a"] * 12], "could not convert"),
     ]:
         model = quick()
         with pytest.raises(ValueError, match=message):
             model.fit(wrong, graph)
         assert not hasattr(model, "n_features_in_")
-    frame, named = named_taxonomy
-    model = quick().fit(frame, named)
+
+
+def test_other_features_than_those_of_fit_are_refused(named_taxonomy, fitted):
+    frame, _ = named_taxonomy
     with pytest.raises(ValueError, match="order"):
-        model.transform(frame.iloc[:, ::-1])
-    with pytest.raises(ValueError, match="feature names|features"):
-        model.transform(frame.iloc[:, :5])
+        fitted.transform(frame.iloc[:, ::-1])
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.transform(frame.iloc[:, :5])
     with (
         pytest.warns(UserWarning, match="valid feature names"),
         pytest.raises(ValueError, match="12 features"),
     ):
-        model.predict_proba(frame.to_numpy()[:, :5])
+        fitted.predict_proba(frame.to_numpy()[:, :5])
 
 
-def test_nothing_to_learn(taxonomy):
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.zeros((40, 40)), "relates none of the 40 tasks"),
+        (nx.empty_graph(40, nx.DiGraph), "relates none of the 40 tasks"),
+        ([], "edge"),
+        (np.arange(40), "label"),
+    ],
+    ids=["matrix", "graph", "edges", "labels"],
+)
+def test_relations_of_no_pair_are_refused(taxonomy, y, message):
+    with pytest.raises(ValueError, match=message):
+        quick().fit(taxonomy[0], y)
+
+
+def test_one_relation_is_too_few_to_be_held_out(taxonomy):
     X, _ = taxonomy
-    for y in (np.zeros((40, 40)), nx.empty_graph(40, nx.DiGraph), [], np.arange(40)):
-        with pytest.raises(ValueError, match="relates none of the 40 tasks|labels|edge"):
-            quick().fit(X, y)
     with pytest.raises(ValueError, match="only one"):
         quick(early_stopping=True).fit(X, [(0, 1)])
-    with pytest.raises(ValueError, match="None of the .* is related"):
-        quick().fit(X, [(0, 1)]).score(X[:3], np.zeros((3, 3)))
 
 
 def test_a_table_needs_one_hot_rows(taxonomy):
@@ -709,24 +827,17 @@ def test_a_table_needs_one_hot_rows(taxonomy):
             quick(encoder="table").fit(wrong, graph)
 
 
-def test_sparse_features_and_class_labels(taxonomy):
+def test_sparse_features_and_class_labels_are_refused_together(taxonomy):
     X, _ = taxonomy
     labels = np.arange(40) % 4
-    model = quick().fit(sparse.csr_matrix(X), labels)
+    model = quick(max_epochs=5).fit(sparse.csr_matrix(X), labels)
     assert model.predict_proba(X).shape == (40, 40)
-    with pytest.raises(ValueError, match="TaskRelations.from_labels"):
+    with pytest.raises(ValueError, match=r"TaskRelations\.from_labels"):
         model.predict_proba(sparse.csr_matrix(X))
-    model = quick().fit(sparse.csr_matrix(X), TaskRelations.from_labels(labels))
+    model.fit(sparse.csr_matrix(X), TaskRelations.from_labels(labels))
     assert model.predict_proba(sparse.csr_matrix(X)).shape == (40, 40)
 
 
-def test_cycles_are_refused_where_a_closure_is_asked(taxonomy):
-    X, _ = taxonomy
-    with pytest.raises(ValueError, match="0 -> 1 -> 0|1 -> 0 -> 1"):
-        quick(transitive=True).fit(X, [(0, 1), (1, 0)])
-
-
-# -- found by breaking it --------------------------------------------------------------
 def test_a_short_patience_waits_for_the_first_scores(taxonomy):
     model = quick(early_stopping=True, n_iter_no_change=3, max_epochs=400).fit(*taxonomy)
     assert model.n_iter_ > 3
@@ -734,29 +845,30 @@ def test_a_short_patience_waits_for_the_first_scores(taxonomy):
 
 
 def test_some_relations_are_always_left_to_learn(taxonomy):
-    model = quick(early_stopping=True, validation_fraction=0.99).fit(*taxonomy)
-    assert model.history_[0]["train_loss"] > 1e-4
+    model = quick(early_stopping=True, validation_fraction=0.99, max_epochs=2)
+    assert model.fit(*taxonomy).history_[0]["train_loss"] > 1e-4
 
 
 def test_a_fit_that_diverges_is_an_error(taxonomy):
     X, graph = taxonomy
     model = quick(learning_rate=1e30, max_gradient_norm=None)
-    with pytest.raises(ValueError, match="did not converge.*max_gradient_norm"):
+    with pytest.raises(ValueError, match=r"did not converge.*max_gradient_norm"):
         model.fit(X, graph)
     assert not hasattr(model, "boxes_")
 
 
 @pytest.mark.parametrize("scale", [1e200, 1e-200])
-def test_the_unit_of_the_features_does_not_matter(taxonomy, scale):
+def test_the_unit_of_the_features_does_not_matter(taxonomy, plain, scale):
     X, graph = taxonomy
-    expected = quick().fit(X, graph).predict_proba(X)
     np.testing.assert_allclose(
-        quick().fit(X * scale, graph).predict_proba(X * scale), expected, atol=1e-3
+        quick().fit(X * scale, graph).predict_proba(X * scale),
+        plain.predict_proba(X),
+        atol=1e-3,
     )
 
 
 class Narrow(torch.nn.Linear):
-    """Three outputs, whatever is asked."""
+    """Three outputs, whatever the dimensions of the boxes."""
 
     def __init__(self, n_features, n_outputs):
         super().__init__(n_features, 3)
@@ -776,31 +888,33 @@ def test_tables_leave_their_rows_alone_and_take_every_format():
     model = quick(encoder="table").fit(rows, edges)
     assert rows.nnz == n_stored
     pairs = TaskPairs(sparse.identity(7), [(0, 6), (6, 0)])
-    assert model.predict_proba(pairs).shape == (2, 2)
+    assert model.predict(pairs).tolist() == [True, False]
 
 
-def test_numbers_of_numpy_and_turned_arrays(taxonomy):
+def test_numbers_of_numpy_and_reversed_arrays_are_taken(taxonomy):
     X, graph = taxonomy
     model = quick(max_epochs=np.int64(5), box_dim=np.int64(2)).fit(X[::-1], graph)
     assert model.predict_proba(X[:, ::-1][:, ::-1][::-1]).shape == (40, 40)
 
 
-def test_memory_mapped_models_answer(taxonomy, tmp_path):
-    X, graph = taxonomy
-    joblib.dump(quick().fit(X, graph), tmp_path / "model")
+def test_memory_mapped_models_predict(taxonomy, plain, tmp_path):
+    X, _ = taxonomy
+    joblib.dump(plain, tmp_path / "model")
     model = joblib.load(tmp_path / "model", mmap_mode="r")
-    model.predict(X)
-    model.supersets(k=2)
+    np.testing.assert_array_equal(model.predict_proba(X), plain.predict_proba(X))
+    np.testing.assert_array_equal(model.supersets(k=2)[0], plain.supersets(k=2)[0])
     assert len(model.to_networkx()) == 40
 
 
-def test_scorers_refuse_folds_without_relations(taxonomy):
+def test_scorers_refuse_folds_without_relations(taxonomy, plain):
     X, _ = taxonomy
-    model = quick().fit(X, [(0, 1)])
     with pytest.raises(ValueError, match="use fewer folds"):
-        make_relation_scorer("roc_auc")(model, X[:3], np.zeros((3, 3)))
+        make_relation_scorer("roc_auc")(plain, X[:3], np.zeros((3, 3)))
+    with pytest.raises(ValueError, match=r"None of the .* is related"):
+        plain.score(X[:3], np.zeros((3, 3)))
 
 
+# -- layouts ---------------------------------------------------------------------------
 @pytest.mark.parametrize("box_dim", [1, 2, 5])
 def test_a_layout_reproduces_a_tree_without_training(taxonomy, box_dim):
     _, graph = taxonomy
@@ -821,37 +935,32 @@ def test_a_layout_reproduces_a_tree_without_training(taxonomy, box_dim):
         {"encoder": "mlp"},
         {"encoder": "mlp", "dropout": 0.1, "normalization": "batch"},
         {"encoder": "linear"},
-        {"encoder": "table", "side": "sigmoid", "anchor": "lower"},
+        {"encoder": "table", "side": "sigmoid"},
         {"encoder": "table", "side": "exp"},
     ],
+    ids=str,
 )
 def test_every_network_can_start_from_a_layout(taxonomy, options):
     X, graph = taxonomy
     table = options["encoder"] == "table"
     X = sparse.identity(40, format="csr") if table else X
-    model = BoxRelationEmbedder(2, init="layout", max_epochs=0, random_state=0, **options)
-    model.fit(X, graph)
+    options = {"hidden_layer_sizes": (64,), "random_state": 0, **options}
+    model = BoxRelationEmbedder(2, init="layout", max_epochs=0, **options).fit(X, graph)
     started = model.score(X, graph)
     assert started > (0.9 if table else 0.2)
-    random = BoxRelationEmbedder(2, max_epochs=1, random_state=0, **options).fit(X, graph)
+    random = BoxRelationEmbedder(2, max_epochs=1, **options).fit(X, graph)
     assert started > random.score(X, graph)
 
 
 def test_no_epochs_without_a_layout_are_an_error(taxonomy):
-    with pytest.raises(ValueError, match="max_epochs=0 learns nothing.*init='layout'"):
+    with pytest.raises(ValueError, match=r"max_epochs=0 learns nothing.*init='layout'"):
         quick(max_epochs=0).fit(*taxonomy)
 
 
-def test_mammals_in_two_dimensions(shared_data):
+def test_a_layout_of_two_dimensions_reproduces_the_mammals(shared_data):
     edges = pd.read_csv(shared_data / "mammal_edges.csv.gz")
     names = pd.unique(edges[["child", "parent"]].to_numpy().ravel())
     relations = TaskRelations(edges[["child", "parent"]], names, transitive=True)
     model = BoxRelationEmbedder(2, encoder="table", init="layout", max_epochs=0)
     model.fit(sparse.identity(len(names), format="csr"), relations)
     assert reconstruction(model) == (1.0, 1.0)
-
-
-def test_where_features_lie_in_memory_does_not_matter(taxonomy):
-    X, graph = taxonomy
-    a, b = (quick().fit(form, graph) for form in (X, np.asfortranarray(X)))
-    np.testing.assert_array_equal(a.boxes_, b.boxes_)

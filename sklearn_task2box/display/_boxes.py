@@ -56,7 +56,7 @@ class BoxDisplay:
         Names of the tasks, each different; None numbers them.
     groups : array-like of shape (n_tasks,), default=None
         Category of each task, shown as its colour; a Series may name the tasks, in any
-        order. The 12 most frequent ones can be told apart; all others, and missing ones,
+        order. The 12 most frequent ones can be distinguished; all others, and missing ones,
         are grey.
     inside : {array-like, sparse array} of bool of shape (n_tasks, n_tasks), default=None
         ``inside[i, j]`` states whether task i counts as lying in task j where a task is

@@ -51,7 +51,7 @@ class HierarchyDisplay:
         from others, as ``to_networkx`` of a relation model makes it.
     groups : array-like of shape (n_tasks,), default=None
         Category of each task, in the order of the nodes, shown as its colour; a Series may
-        name the tasks, in any order. The 12 most frequent ones can be told apart; all
+        name the tasks, in any order. The 12 most frequent ones can be distinguished; all
         others, and missing ones, are grey.
     truth : networkx.DiGraph or array-like of shape (n_tasks, n_tasks), default=None
         True relations: a graph of the same tasks, read as ``graph`` is, or strengths in

@@ -99,9 +99,11 @@ def fit_module(
             total = 0.0
             for heads, tails, strengths, weights in epochs:
                 steps.zero_grad()
-                loss = F.binary_cross_entropy_with_logits(
-                    module(features, heads, tails), strengths, weights
+                log_odds = module(features, heads, tails)
+                losses_of_pairs = F.binary_cross_entropy_with_logits(
+                    log_odds, strengths, reduction="none"
                 )
+                loss = (weights * losses_of_pairs).mean()
                 loss.backward()
                 if max_gradient_norm is not None:
                     torch.nn.utils.clip_grad_norm_(module.parameters(), max_gradient_norm)

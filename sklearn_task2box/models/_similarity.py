@@ -9,7 +9,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_task2box.base import RelationModel
-from sklearn_task2box.metrics import explained_deviance
 from sklearn_task2box.models._sampling import Sampler
 from sklearn_task2box.utils._features import dense, has_variance_names, means_and_variances
 
@@ -77,10 +76,6 @@ class SimilarityModel(RelationModel):
         negative one fits the pairs of training better, it is tiny (0.001 per standard
         deviation), so that all probabilities are about the mean strength but rank as the
         similarity does.
-    explained_ : float
-        Share of the deviance (twice the Kullback-Leibler divergence from the strengths) of
-        the relations of training that the similarity explains: 0 if it predicts no better
-        than their mean, 1 if it predicts them exactly.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`.
 
@@ -185,8 +180,6 @@ class SimilarityModel(RelationModel):
                 slope, intercept = model.coef_[0, 0], model.intercept_[0]
         self.slope_ = float(slope / scale)
         self.intercept_ = float(intercept - slope * center / scale)
-        predicted = expit(intercept + slope * z)
-        self.explained_ = max(0.0, explained_deviance(strengths, predicted, pair_weights))
 
     # -- similarities ------------------------------------------------------------------
     def _dense(self, data):

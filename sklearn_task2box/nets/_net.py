@@ -40,10 +40,16 @@ class BoxNet(NeuralNet):
             raise KeyboardInterrupt from None  # skorch ends the fit
 
     def notify(self, method_name, **cb_kwargs):
-        try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as stop:
-            raise StoppedByCallback from stop
+        # As in skorch; who interrupts a callback of ours, or an epoch, is the user.
+        getattr(self, method_name)(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt as stop:
+                ours = isinstance(callback, FinishedEpochs | HeldOutScore | Progress)
+                if ours or method_name != "on_epoch_end":
+                    raise
+                raise StoppedByCallback from stop
 
     def infer(self, x, **fit_params):
         return self.module_(x, prepared=True)

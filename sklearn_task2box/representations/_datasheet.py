@@ -26,7 +26,7 @@ from sklearn.utils.validation import (
 from sklearn_task2box.relations._names import as_names, some, task_names
 from sklearn_task2box.representations._samples import task_frame
 
-ROLES = ("number", "size", "category", "tags", "text")
+KINDS = ("number", "size", "category", "tags", "text")
 
 # A column of strings holds texts where more than so many of them differ.
 _MAX_CATEGORIES = 20
@@ -46,10 +46,10 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    roles : dict of str to str, default=None
+    kinds : dict of str to str, default=None
         Role of each column: "number", "size" (a number on a logarithmic scale),
         "category", "tags" (a list of strings, or one string with separators) or "text"
-        (left out). The roles of other columns are inferred from the values seen in fit,
+        (left out). The kinds of other columns are inferred from the values seen in fit,
         by the first of these rules that applies:
 
         * lists, tuples and sets: "tags";
@@ -68,8 +68,8 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    roles_ : dict of str to str
-        The role of each column.
+    kinds_ : dict of str to str
+        The kind of each column.
     encoder_ : sklearn.compose.ColumnTransformer
         The fitted encoders of the columns.
     tasks_ : ndarray of shape (n_tasks,)
@@ -93,7 +93,7 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
     ...     "svhn": {"examples": 630_420, "license": "other", "tags": ["image", "digits"]},
     ...     "tiny": {"examples": 500, "license": "mit", "tags": ["text"]},
     ... }
-    >>> representation = DatasheetRepresentation(roles={"examples": "size"})
+    >>> representation = DatasheetRepresentation(kinds={"examples": "size"})
     >>> tasks = representation.fit_transform(cards)
     >>> tasks[["license=mit", "tags:digits"]]
            license=mit  tags:digits
@@ -103,13 +103,13 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints = {  # noqa: RUF012 - scikit-learn's way of stating constraints
-        "roles": [dict, None],
+        "kinds": [dict, None],
         "separator": [str],
         "min_frequency": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, *, roles=None, separator="|", min_frequency=1):
-        self.roles = roles
+    def __init__(self, *, kinds=None, separator="|", min_frequency=1):
+        self.kinds = kinds
         self.separator = separator
         self.min_frequency = min_frequency
 
@@ -135,14 +135,14 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         frame, tasks, given = _read(X)
-        roles = self._roles(frame)
-        prepared = self._prepared(frame, roles)
-        encoder = self._encoder(prepared, roles)
+        kinds = self._kinds(frame)
+        prepared = self._prepared(frame, kinds)
+        encoder = self._encoder(prepared, kinds)
         with config_context(transform_output="default"):
             encoder.fit(prepared)
         # Last, so that a fit that fails changes nothing.
         validate_data(self, X=given, skip_check_array=True)
-        self.roles_, self.encoder_ = roles, encoder
+        self.kinds_, self.encoder_ = kinds, encoder
         self.tasks_ = as_names(tasks, "The index of X")
         return self
 
@@ -163,12 +163,12 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         frame, tasks, given = _read(X)
         if _is_records(X):
-            frame = frame.reindex(columns=list(self.roles_))
+            frame = frame.reindex(columns=list(self.kinds_))
         else:
             validate_data(self, X=given, reset=False, skip_check_array=True)
-            frame = frame.set_axis(list(self.roles_), axis=1)
+            frame = frame.set_axis(list(self.kinds_), axis=1)
         with config_context(transform_output="default"):
-            features = self.encoder_.transform(self._prepared(frame, self.roles_))
+            features = self.encoder_.transform(self._prepared(frame, self.kinds_))
         return task_frame(features, tasks, self.encoder_.get_feature_names_out())
 
     def get_feature_names_out(self, input_features=None):
@@ -199,50 +199,50 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def _roles(self, frame):
+    def _kinds(self, frame):
         if not self.separator:
             raise ValueError("separator must not be empty.")
-        given = self.roles or {}
+        given = self.kinds or {}
         unknown = [name for name in given if name not in frame.columns]
         if unknown:
             raise ValueError(
-                f"roles names {some(unknown)}, but the columns of X are "
+                f"kinds names {some(unknown)}, but the columns of X are "
                 f"{some(frame.columns, most=10)}."
             )
-        wrong = [role for role in given.values() if role not in ROLES]
+        wrong = [kind for kind in given.values() if kind not in KINDS]
         if wrong:
-            raise ValueError(f"A role is one of {ROLES}; got {wrong[0]!r}.")
+            raise ValueError(f"A kind is one of {KINDS}; got {wrong[0]!r}.")
         return {
             name: given.get(name) or _inferred(frame[name], self.separator)
             for name in frame.columns
         }
 
-    def _prepared(self, frame, roles):
+    def _prepared(self, frame, kinds):
         """The columns that are used, with values as their encoders read them."""
         columns = {}
-        for at, (name, role) in enumerate(roles.items()):
+        for at, (name, kind) in enumerate(kinds.items()):
             label = name if isinstance(name, str) else f"x{at}"
             values = frame[name].astype(object)  # else pandas maps categories, not rows
-            if role in ("number", "size"):
-                columns[label] = _numbers(values, role)
-            elif role != "text":
-                separator = self.separator if role == "tags" else None
+            if kind in ("number", "size"):
+                columns[label] = _numbers(values, kind)
+            elif kind != "text":
+                separator = self.separator if kind == "tags" else None
                 columns[label] = values.map(partial(_tags, separator=separator))
         return pd.DataFrame(columns, index=frame.index)
 
-    def _encoder(self, prepared, roles):
+    def _encoder(self, prepared, kinds):
         encoders, prefixes = [], {}
-        used = [role for role in roles.values() if role != "text"]
-        for role, (name, values) in zip(used, prepared.items(), strict=True):
+        used = [kind for kind in kinds.values() if kind != "text"]
+        for kind, (name, values) in zip(used, prepared.items(), strict=True):
             label = str(len(encoders))
-            if role in ("number", "size"):
+            if kind in ("number", "size"):
                 steps = [
                     SimpleImputer(
                         strategy="median", add_indicator=True, keep_empty_features=True
                     ),
                     StandardScaler(),
                 ]
-                if role == "size":
+                if kind == "size":
                     logarithm = FunctionTransformer(_log10, feature_names_out=_log_names)
                     steps.insert(0, logarithm)
                 encoders.append((label, make_pipeline(*steps), [name]))
@@ -253,9 +253,9 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
                 options = {"analyzer": _unchanged, "lowercase": False, "binary": True}
                 encoder = CountVectorizer(**options, vocabulary=known, dtype=np.float64)
                 encoders.append((label, encoder, name))
-                prefixes[label] = f"{name}:" if role == "tags" else f"{name}="
+                prefixes[label] = f"{name}:" if kind == "tags" else f"{name}="
         if not encoders:
-            raise ValueError(f"No column is left as a feature; the roles are {roles}.")
+            raise ValueError(f"No column is left as a feature; the kinds are {kinds}.")
         return ColumnTransformer(
             encoders,
             sparse_threshold=0,
@@ -322,7 +322,7 @@ def _inferred(column, separator):
         raise ValueError(
             f"Column {column.name!r} holds values of the type {kinds}. Convert them to "
             "numbers, strings or lists of strings, or leave it out: "
-            f"roles={{{column.name!r}: 'text'}}."
+            f"kinds={{{column.name!r}: 'text'}}."
         )
     parts = [part for value in present for part in str(value).split(separator)]
     if len(set(parts)) > max(_MAX_CATEGORIES, len(parts) / 2):
@@ -330,21 +330,21 @@ def _inferred(column, separator):
     return "tags" if len(parts) > len(present) else "category"
 
 
-def _numbers(column, role):
+def _numbers(column, kind):
     try:
         values = column.map(lambda v: np.nan if _is_missing(v) else float(v))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Column {column.name!r} is read as a {role}, but has a value that is none: "
+            f"Column {column.name!r} is read as a {kind}, but has a value that is none: "
             f"{error}."
         ) from error
     values = values.astype(float)
     if np.isinf(values).any():
         raise ValueError(f"Column {column.name!r} contains infinity.")
-    if role == "size" and (values < 0).any():
+    if kind == "size" and (values < 0).any():
         raise ValueError(
             f"Column {column.name!r} is read as a size, but has the negative value "
-            f"{values.min():g}. Give roles={{{column.name!r}: 'number'}}."
+            f"{values.min():g}. Give kinds={{{column.name!r}: 'number'}}."
         )
     return values
 

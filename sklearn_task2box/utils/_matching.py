@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.metrics import pairwise_distances_argmin_min
 
-# Distance that counts as rounding, relative to that of a typical known task from their mean.
+# Distance that is rounding, relative to that of a typical known task from their mean.
 _ROUNDING = 1e-5
 
 

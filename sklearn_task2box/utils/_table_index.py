@@ -71,7 +71,7 @@ class TableIndex:
         return indices, strengths
 
     def at_least(self, queries, thresholds, inside):
-        """Yield, for each query, the tasks related by at least a threshold, and strengths."""
+        """Yield, for each query, tasks related by at least a threshold, and strengths."""
         for part, table in self._blocks(queries, inside):
             for values, threshold in zip(table, thresholds[part], strict=True):
                 found = np.flatnonzero(values >= threshold)

@@ -262,7 +262,8 @@ def test_auto_spacing_draws_to_scale_where_it_can(ax):
 @pytest.mark.parametrize("spacing", ["linear", "log", "even"])
 def test_labels_do_not_overlap_nor_leave_the_axes(spacing):
     names, groups = [f"task {i}" for i in range(30)], np.arange(30) % 3
-    boxes = make_nested(2, n=30)
+    low, sides = np.random.RandomState(0).uniform(size=(2, 30, 2))
+    boxes = np.hstack([low, low + sides**3])
     display = BoxDisplay(boxes, names, groups).plot(spacing=spacing)
     assert len(display.texts_) > 8
     found = extents(display.texts_, display.figure_)

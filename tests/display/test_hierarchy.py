@@ -166,9 +166,12 @@ def test_missing_and_surplus_edges_are_marked(ax):
     assert display.isolated_ == []  # d stands below c, where it belongs
     assert set(display.layers_[2]) == {"b", "d"}
     assert list(display.graph.edges) == list(graph.edges)  # left as it was
-    plain = HierarchyDisplay(graph).plot(ax)
-    assert plain.missing_ == plain.surplus_ == []
-    assert marks_of(plain) == {"surplus": 0, "missing": 0, "right": 4}
+
+
+def test_without_a_truth_nothing_is_marked(ax):
+    display = HierarchyDisplay(make_compared()[0]).plot(ax)
+    assert display.missing_ == display.surplus_ == []
+    assert marks_of(display) == {"surplus": 0, "missing": 0, "right": 4}
 
 
 def test_truth_as_a_matrix_with_unknown_pairs(ax):

@@ -256,14 +256,6 @@ def test_cycles_are_shown():
         as_relations([*EDGES, ("animal", "cat", 1.0)], 4, NAMES, transitive=True)
 
 
-def test_entries_are_sorted_and_single():
-    entries = read_entries([(2, 1), (0, 1), (2, 1)], np.arange(3))
-    assert entries.heads.tolist() == [0, 2]
-    assert entries.tails.tolist() == [1, 1]
-    heads, tails, strengths = transitive_closure(*entries[:4])
-    assert len(heads) == len(tails) == len(strengths) == 2
-
-
 # -- names and orders ------------------------------------------------------------------
 def test_integer_names_in_an_array_are_names():
     for tasks in ([3, 0, 1, 2], np.array([3, 0, 1, 2])):

@@ -1,4 +1,4 @@
-"""DatasheetRepresentation: roles, encodings, tables of all kinds, errors."""
+"""DatasheetRepresentation: kinds, encodings, tables of all kinds, errors."""
 
 import pickle
 
@@ -36,11 +36,11 @@ def sheets():
     )
 
 
-ROLES = {"n_classes": "number", "bytes": "size"}
+KINDS = {"n_classes": "number", "bytes": "size"}
 
 
 def test_features_are_as_computed_by_hand(sheets):
-    tasks = DatasheetRepresentation(roles=ROLES).fit_transform(sheets)
+    tasks = DatasheetRepresentation(kinds=KINDS).fit_transform(sheets)
     assert list(tasks.index) == list("abcd")
     assert list(tasks.columns) == [
         "n_classes",
@@ -79,16 +79,16 @@ def test_dicts_and_frames_give_the_same_tasks(sheets):
         name: {k: v for k, v in row.items() if isinstance(v, list) or not pd.isna(v)}
         for name, row in sheets.to_dict(orient="index").items()
     }
-    expected = DatasheetRepresentation(roles=ROLES).fit_transform(sheets)
-    tasks = DatasheetRepresentation(roles=ROLES).fit_transform(records)
+    expected = DatasheetRepresentation(kinds=KINDS).fit_transform(sheets)
+    tasks = DatasheetRepresentation(kinds=KINDS).fit_transform(records)
     pd.testing.assert_frame_equal(tasks[expected.columns], expected)
-    unnamed = DatasheetRepresentation(roles=ROLES).fit_transform(list(records.values()))
+    unnamed = DatasheetRepresentation(kinds=KINDS).fit_transform(list(records.values()))
     assert list(unnamed.index) == [0, 1, 2, 3]
     np.testing.assert_array_equal(unnamed[expected.columns], expected)
 
 
 def test_unseen_values_and_missing_fields_are_zero(sheets):
-    representation = DatasheetRepresentation(roles=ROLES).fit(sheets)
+    representation = DatasheetRepresentation(kinds=KINDS).fit(sheets)
     new = representation.transform(
         {"e": {"license": "gpl", "languages": "en|xx", "bytes": 999, "surprise": 1}}
     ).loc["e"]
@@ -115,7 +115,7 @@ def test_roles_are_inferred():
             "nothing": [None] * n,
         }
     )
-    assert DatasheetRepresentation().fit(sheets).roles_ == {
+    assert DatasheetRepresentation().fit(sheets).kinds_ == {
         "id": "text",
         "summary": "text",
         "shape": "number",
@@ -134,7 +134,7 @@ def test_roles_and_separator_can_be_given():
         {"codes": [1, 2, 1], "tags": ["x;y", "y; z", "x"], "id": list("abc")}
     )
     representation = DatasheetRepresentation(
-        roles={"codes": "category", "id": "text"}, separator=";"
+        kinds={"codes": "category", "id": "text"}, separator=";"
     )
     names = list(representation.fit_transform(sheets))
     assert names == ["codes=1", "codes=2", "tags:x", "tags:y", "tags:z"]
@@ -171,15 +171,15 @@ def test_pandas_own_types(sheets):
         public=sheets["public"].astype("boolean"),
     )
     pd.testing.assert_frame_equal(
-        DatasheetRepresentation(roles=ROLES).fit_transform(typed),
-        DatasheetRepresentation(roles=ROLES).fit_transform(sheets),
+        DatasheetRepresentation(kinds=KINDS).fit_transform(typed),
+        DatasheetRepresentation(kinds=KINDS).fit_transform(sheets),
     )
 
 
 @pytest.mark.parametrize("index", [[0, 1, 2], [2, 1, 0]])
 def test_columns_that_are_numbers_are_not_positions(index):
     values = [["some text", "mit", 1.0], ["more", "bsd", 2.0], ["texts", "mit", 5.0]]
-    tasks = DatasheetRepresentation(roles={index[0]: "text"}).fit_transform(
+    tasks = DatasheetRepresentation(kinds={index[0]: "text"}).fit_transform(
         pd.DataFrame(values, columns=index)
     )
     assert list(tasks) == ["x1=bsd", "x1=mit", "x2"]
@@ -199,7 +199,7 @@ def test_categorical_columns_are_read_row_by_row():
 
 
 def test_a_missing_value_does_not_rename_the_categories_that_are_numbers():
-    representation = DatasheetRepresentation(roles={"year": "category"})
+    representation = DatasheetRepresentation(kinds={"year": "category"})
     whole = pd.DataFrame({"year": [2020, 2021]})
     some = pd.DataFrame({"year": [2020, 2021, np.nan]})
     for first, second in [(whole, some), (some, whole)]:
@@ -207,7 +207,7 @@ def test_a_missing_value_does_not_rename_the_categories_that_are_numbers():
         assert list(tasks) == ["year=2020", "year=2021"]
         np.testing.assert_array_equal(tasks[:2], np.eye(2))
     cards = {"a": {"year": 2020, "v": 1.5}, "b": {"year": 2021}, "c": {}}
-    representation = DatasheetRepresentation(roles={"year": "category", "v": "category"})
+    representation = DatasheetRepresentation(kinds={"year": "category", "v": "category"})
     tasks = representation.fit(cards).transform({"a": {"year": 2020, "v": 1.5}})
     assert tasks.loc["a"].to_dict() == {"year=2020": 1, "year=2021": 0, "v=1.5": 1}
 
@@ -222,7 +222,7 @@ def test_lists_of_lists_keep_their_types():
 
 
 def test_clone_and_pickle(sheets):
-    representation = DatasheetRepresentation(roles=ROLES)
+    representation = DatasheetRepresentation(kinds=KINDS)
     tasks = representation.fit_transform(sheets)
     assert clone(representation).get_params() == representation.get_params()
     loaded = pickle.loads(pickle.dumps(representation))
@@ -230,9 +230,9 @@ def test_clone_and_pickle(sheets):
 
 
 def test_global_output_of_transformers_changes_nothing(sheets):
-    expected = DatasheetRepresentation(roles=ROLES).fit_transform(sheets)
+    expected = DatasheetRepresentation(kinds=KINDS).fit_transform(sheets)
     with sklearn.config_context(transform_output="pandas"):
-        representation = DatasheetRepresentation(roles=ROLES)
+        representation = DatasheetRepresentation(kinds=KINDS)
         pd.testing.assert_frame_equal(representation.fit_transform(sheets), expected)
     pd.testing.assert_frame_equal(representation.transform(sheets), expected)
 
@@ -248,12 +248,12 @@ def test_global_output_of_transformers_changes_nothing(sheets):
         (pd.DataFrame({"a": [1, 2]}, index=["t", "t"]), {}, "repeats 't'"),
         (
             [{"a": 1}],
-            {"roles": {"b": "size"}},
-            "roles names 'b', but the columns of X are 'a'",
+            {"kinds": {"b": "size"}},
+            "kinds names 'b', but the columns of X are 'a'",
         ),
-        ([{"a": 1}], {"roles": {"a": "magnitude"}}, "A role is one of .* got 'magnitude'"),
-        ([{"a": -1}], {"roles": {"a": "size"}}, "negative value -1.*'number'"),
-        ([{"a": "x"}], {"roles": {"a": "number"}}, "'a' is read as a number"),
+        ([{"a": 1}], {"kinds": {"a": "magnitude"}}, "A kind is one of .* got 'magnitude'"),
+        ([{"a": -1}], {"kinds": {"a": "size"}}, "negative value -1.*'number'"),
+        ([{"a": "x"}], {"kinds": {"a": "number"}}, "'a' is read as a number"),
         ([{"a": np.inf}], {}, "'a' contains infinity"),
         ([{"a": pd.Timestamp(0)}], {}, "'a' holds values of the type 'Timestamp'.*'text'"),
         ([{"a": {"b": 1}}], {}, "'a' holds values of the type 'dict'"),
@@ -269,7 +269,7 @@ def test_bad_input(X, options, message):
 
 
 def test_other_columns_are_refused(sheets):
-    representation = DatasheetRepresentation(roles=ROLES).fit(sheets)
+    representation = DatasheetRepresentation(kinds=KINDS).fit(sheets)
     with pytest.raises(ValueError, match="feature names should match"):
         representation.transform(sheets.rename(columns={"license": "licence"}))
     with pytest.raises(TypeError, match=r"[Ss]parse"):
@@ -286,9 +286,9 @@ def test_cards_of_the_hub_become_features(cards):
     tasks = representation.fit_transform(cards)
     assert len(tasks) == 771
     assert np.isfinite(tasks).all(axis=None)
-    assert representation.roles_["license"] == "tags"
-    assert representation.roles_["download_size"] == "size"
-    assert representation.roles_["summary"] == "text"
+    assert representation.kinds_["license"] == "tags"
+    assert representation.kinds_["download_size"] == "size"
+    assert representation.kinds_["summary"] == "text"
     assert tasks.loc["imagenet-1k", "task_categories:image-classification"] == 1
 
 

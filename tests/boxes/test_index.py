@@ -1,4 +1,4 @@
-"""Searches among known boxes, against the table of all overlaps."""
+"""Queries of known boxes, against the table of all overlaps."""
 
 import networkx as nx
 import numpy as np
@@ -6,12 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch_modes import LargestTensor
 
-from sklearn_task2box import queries
-from sklearn_task2box.boxes._geometry import overlap
+from sklearn_task2box import TaskRelations
+from sklearn_task2box.boxes import _index, overlap
 from sklearn_task2box.boxes._index import KnownBoxes, graph_of, rankings
 from sklearn_task2box.metrics import mean_average_precision
-from sklearn_task2box.relations._task_relations import TaskRelations
 
 TEMPERATURE = 0.2
 
@@ -27,9 +27,9 @@ def make(n, dim, seed, spread=5.0):
     return boxes
 
 
-def table(asked, known, inside):
-    """By the function of geometry."""
-    lower, upper = torch.from_numpy(asked)[:, None].chunk(2, dim=-1)
+def table(queries, known, inside):
+    """All overlaps, by the public function."""
+    lower, upper = torch.from_numpy(queries)[:, None].chunk(2, dim=-1)
     other_lower, other_upper = torch.from_numpy(known)[None].chunk(2, dim=-1)
     ends = (lower, upper, other_lower, other_upper)
     return overlap(*(ends if inside else ends[2:] + ends[:2]), TEMPERATURE).numpy()
@@ -37,22 +37,22 @@ def table(asked, known, inside):
 
 @pytest.fixture(params=[(1 << 7, 1 << 4), (1 << 17, 1 << 12)], ids=["small", "default"])
 def blocks(request, monkeypatch):
-    """Both ways: everything in the sample, and nearly nothing."""
-    monkeypatch.setattr(queries, "_BLOCK", request.param[0])
-    monkeypatch.setattr(queries, "_SAMPLE", request.param[1])
+    """Block sizes with everything in the sample, and nearly nothing."""
+    monkeypatch.setattr(_index, "_BLOCK", request.param[0])
+    monkeypatch.setattr(_index, "_SAMPLE", request.param[1])
 
 
 @pytest.mark.parametrize("inside", [True, False])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_overlaps_are_those_of_geometry(inside, order, monkeypatch):
-    monkeypatch.setattr(queries, "_TABLE", 1000)
-    asked, known = make(37, 3, 0), make(450, 3, 1)
+def test_overlaps_equal_the_public_function(inside, order, monkeypatch):
+    monkeypatch.setattr(_index, "_TABLE", 1000)
+    queries, known = make(37, 3, 0), make(450, 3, 1)
     boxes = KnownBoxes(np.asarray(known, order=order), TEMPERATURE)
-    got = boxes.overlaps(KnownBoxes(asked, TEMPERATURE), inside)
-    np.testing.assert_allclose(got, table(asked, known, inside), rtol=1e-7, atol=1e-12)
+    got = boxes.overlaps(KnownBoxes(queries, TEMPERATURE), inside)
+    np.testing.assert_allclose(got, table(queries, known, inside), rtol=1e-7, atol=1e-12)
 
 
-def test_columns_are_not_copied():
+def test_columns_of_boxes_are_not_copied():
     known = np.asfortranarray(make(50, 3, 0))
     boxes = KnownBoxes(known, TEMPERATURE)
     assert np.shares_memory(boxes.lower.numpy(), known)
@@ -64,12 +64,12 @@ def test_columns_are_not_copied():
 @pytest.mark.parametrize("inside", [True, False])
 @pytest.mark.parametrize("spread", [0.3, 5.0, 200.0])
 @pytest.mark.parametrize("k", [1, 4, 60])
-def test_the_best_are_those_of_the_whole_table(inside, spread, k):
+def test_best_equal_a_sort_of_the_whole_table(inside, spread, k):
     known = make(1500, 2, 1, spread)
-    asked = np.vstack([make(30, 2, 2, spread), known[:10], [[-1e4] * 2 + [1e4] * 2]])
+    queries = np.vstack([make(30, 2, 2, spread), known[:10], [[-1e4] * 2 + [1e4] * 2]])
     boxes = KnownBoxes(known, TEMPERATURE)
-    indices, strengths = boxes.best(KnownBoxes(asked, TEMPERATURE), k, inside)
-    truth = boxes.overlaps(KnownBoxes(asked, TEMPERATURE), inside)
+    indices, strengths = boxes.best(KnownBoxes(queries, TEMPERATURE), k, inside)
+    truth = boxes.overlaps(KnownBoxes(queries, TEMPERATURE), inside)
     sizes = boxes.sizes() * (1 if inside else -1)
     for row, found, values in zip(truth, indices, strengths, strict=True):
         want = np.lexsort((np.arange(len(known)), sizes, -row))[:k]
@@ -81,7 +81,7 @@ def test_the_best_are_those_of_the_whole_table(inside, spread, k):
 
 
 @pytest.mark.usefixtures("blocks")
-def test_of_equally_strong_ones_the_tightest_comes_first():
+def test_ties_are_ranked_by_tightness():
     sizes = np.arange(900, 0, -1.0)[:, None]
     known = np.hstack([-sizes, -sizes, sizes, sizes])
     boxes = KnownBoxes(known, TEMPERATURE)
@@ -95,26 +95,26 @@ def test_of_equally_strong_ones_the_tightest_comes_first():
 @pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize("inside", [True, False])
 @pytest.mark.parametrize("exponent", [0.2, 3.0])
-def test_an_exponent_changes_strengths_and_no_order(exponent, inside):
-    known, asked = make(1500, 2, 1), make(30, 2, 2)
+def test_exponent_changes_strengths_but_not_the_order(exponent, inside):
+    known, queries = make(1500, 2, 1), make(30, 2, 2)
     plain, powered = (KnownBoxes(known, TEMPERATURE, e) for e in (1.0, exponent))
-    asked = [KnownBoxes(asked, TEMPERATURE, e) for e in (1.0, exponent)]
-    want = plain.overlaps(asked[0], inside) ** exponent
-    np.testing.assert_allclose(powered.overlaps(asked[1], inside), want, rtol=1e-9)
+    queries = [KnownBoxes(queries, TEMPERATURE, e) for e in (1.0, exponent)]
+    want = plain.overlaps(queries[0], inside) ** exponent
+    np.testing.assert_allclose(powered.overlaps(queries[1], inside), want, rtol=1e-9)
     heads, tails = np.arange(1499), np.arange(1, 1500)
     np.testing.assert_allclose(
         powered.pairs(heads, tails), plain.pairs(heads, tails) ** exponent, rtol=1e-9
     )
-    best, strengths = powered[5:].best(asked[1], 4, inside)
+    best, strengths = powered[5:].best(queries[1], 4, inside)
     np.testing.assert_allclose(
-        strengths, plain[5:].best(asked[0], 4, inside)[1] ** exponent, rtol=1e-9
+        strengths, plain[5:].best(queries[0], 4, inside)[1] ** exponent, rtol=1e-9
     )
     np.testing.assert_allclose(
         strengths, np.take_along_axis(want[:, 5:], best, axis=1), rtol=1e-9
     )
-    marks = np.full(len(want), 0.6)
+    thresholds = np.full(len(want), 0.6)
     for row, (found, values) in zip(
-        want, powered.at_least(asked[1], marks, inside), strict=True
+        want, powered.at_least(queries[1], thresholds, inside), strict=True
     ):
         np.testing.assert_array_equal(found, np.flatnonzero(row >= 0.6))
         np.testing.assert_allclose(values, row[found], rtol=1e-9)
@@ -122,28 +122,32 @@ def test_an_exponent_changes_strengths_and_no_order(exponent, inside):
 
 @pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize("inside", [True, False])
-def test_a_box_may_be_left_out(inside):
-    known = make(700, 2, 0)
-    boxes = KnownBoxes(known, TEMPERATURE)
-    indices, _ = boxes.best(boxes, 5, inside, without=np.arange(700))
-    assert (indices != np.arange(700)[:, None]).all()
+def test_the_box_itself_can_be_left_out(inside):
+    boxes = KnownBoxes(make(700, 2, 0), TEMPERATURE)
+    itself = np.arange(100, 150)  # of which no other box is a copy
+    queries = boxes[100:150]
+    indices, strengths = boxes.best(queries, 5, inside, without=itself)
+    all_indices, all_strengths = boxes.best(queries, 6, inside)
+    others = np.argsort(all_indices == itself[:, None], axis=1, kind="stable")[:, :5]
+    np.testing.assert_array_equal(indices, np.take_along_axis(all_indices, others, 1))
+    np.testing.assert_array_equal(strengths, np.take_along_axis(all_strengths, others, 1))
 
 
 @given(
     seed=st.integers(0, 10**6),
     dim=st.integers(1, 4),
-    mark=st.floats(0, 1),
+    threshold=st.floats(0, 1),
     inside=st.booleans(),
     spread=st.sampled_from([0.3, 3.0, 50.0]),
 )
 @settings(max_examples=150, deadline=None)
-def test_nothing_above_a_mark_is_missed(seed, dim, mark, inside, spread):
-    known, asked = make(200, dim, seed, spread), make(3, dim, seed + 1, spread)
-    boxes, asked = (KnownBoxes(b, TEMPERATURE) for b in (known, asked))
-    truth = boxes.overlaps(asked, inside)
-    marks = [mark, mark**10, truth[2].max()]
+def test_no_overlap_above_a_threshold_is_missed(seed, dim, threshold, inside, spread):
+    known, queries = make(200, dim, seed, spread), make(3, dim, seed + 1, spread)
+    boxes, queries = (KnownBoxes(b, TEMPERATURE) for b in (known, queries))
+    truth = boxes.overlaps(queries, inside)
+    thresholds = [threshold, threshold**10, truth[2].max()]
     for row, one, (at, values) in zip(
-        truth, marks, boxes.at_least(asked, marks, inside), strict=True
+        truth, thresholds, boxes.at_least(queries, thresholds, inside), strict=True
     ):
         surely = np.flatnonzero(row >= one * (1 + 1e-9))
         assert set(surely) <= set(at)
@@ -151,35 +155,22 @@ def test_nothing_above_a_mark_is_missed(seed, dim, mark, inside, spread):
         np.testing.assert_allclose(values, row[at], rtol=1e-9)
 
 
-class Largest(torch.utils._python_dispatch.TorchDispatchMode):
-    """Notes the most numbers that any tensor made meanwhile has."""
-
-    numbers = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
-        views = func.is_view or func._schema.name.endswith("_")
-        if isinstance(made, torch.Tensor) and not views:
-            self.numbers = max(self.numbers, made.numel())
-        return made
-
-
 def test_memory_is_bounded_by_the_block(monkeypatch):
-    monkeypatch.setattr(queries, "_TABLE", 3000)
-    monkeypatch.setattr(queries, "_BLOCK", 2000)
-    monkeypatch.setattr(queries, "_SAMPLE", 500)
-    known = np.asfortranarray(make(20_000, 3, 0))
-    boxes, asked = KnownBoxes(known, 0.2), KnownBoxes(make(50, 3, 1), 0.2)
-    with Largest() as largest:
-        boxes.best(asked, 4, True)
-    assert largest.numbers <= 3 * 2000
-    with Largest() as largest:
-        boxes.overlaps(asked, True)
-    assert largest.numbers <= 3000
+    monkeypatch.setattr(_index, "_TABLE", 900)
+    monkeypatch.setattr(_index, "_BLOCK", 600)
+    monkeypatch.setattr(_index, "_SAMPLE", 100)
+    known = np.asfortranarray(make(3000, 3, 0))
+    boxes, queries = KnownBoxes(known, 0.2), KnownBoxes(make(20, 3, 1), 0.2)
+    with LargestTensor() as largest:
+        boxes.best(queries, 4, True)
+    assert largest.numbers <= 3 * 600
+    with LargestTensor() as largest:
+        boxes.overlaps(queries, True)
+    assert largest.numbers <= 900
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.9])
-def test_a_graph_has_the_strengths_of_the_whole_table(threshold):
+def test_graph_has_the_edges_of_the_whole_table(threshold):
     known = make(60, 2, 3)
     boxes = KnownBoxes(known, TEMPERATURE)
     truth = table(known, known, inside=True)
@@ -195,8 +186,8 @@ def test_a_graph_has_the_strengths_of_the_whole_table(threshold):
     assert set(reduced.edges) == set(nx.transitive_reduction(larger).edges)
 
 
-class Told:
-    """Tasks whose strengths and sizes are given."""
+class GivenStrengths:
+    """Tasks with given strengths and sizes."""
 
     def __init__(self, strengths, sizes):
         self.strengths, self._sizes = np.array(strengths), np.array(sizes)
@@ -207,26 +198,26 @@ class Told:
     def sizes(self):
         return self._sizes
 
-    def at_least(self, asked, marks, inside):
-        for row, mark in zip(self.strengths, marks, strict=True):
-            at = np.flatnonzero(row >= mark)
+    def at_least(self, queries, thresholds, inside):
+        for row, threshold in zip(self.strengths, thresholds, strict=True):
+            at = np.flatnonzero(row >= threshold)
             yield at, row[at]
 
 
-def test_only_cycles_lose_the_edges_to_smaller_tasks():
+def test_reduced_graph_drops_edges_to_smaller_tasks_only_in_cycles():
     strengths = np.eye(5)
     strengths[0, 1] = strengths[1, 2] = strengths[2, 0] = 0.9  # a cycle
     strengths[3, 0] = strengths[3, 4] = strengths[4, 3] = 0.9  # to a smaller one, both ways
-    graph = graph_of(Told(strengths, [1, 2, 3, 4, 5]), 0.5, reduce=True)
+    graph = graph_of(GivenStrengths(strengths, [1, 2, 3, 4, 5]), 0.5, reduce=True)
     assert set(graph.edges) == {(0, 1), (1, 2), (3, 0), (3, 4)}
 
 
-def test_equal_tasks_are_a_chain_in_their_order():
-    graph = graph_of(Told(np.ones((3, 3)), [1, 1, 1]), 0.5, reduce=True)
+def test_reduced_graph_of_equal_tasks_is_a_chain():
+    graph = graph_of(GivenStrengths(np.ones((3, 3)), [1, 1, 1]), 0.5, reduce=True)
     assert set(graph.edges) == {(0, 1), (1, 2)}
 
 
-def test_rankings_are_those_of_the_whole_table():
+def test_rankings_give_the_average_precision_of_the_whole_table():
     known = make(50, 2, 4)
     rng = np.random.RandomState(0)
     strengths = rng.choice([0, 1, np.nan], p=[0.7, 0.2, 0.1], size=(50, 50))

@@ -1,4 +1,4 @@
-"""Losses of many pairs, against the functions of geometry and against differences."""
+"""Losses of many pairs, against the functions of geometry and finite differences."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pretended import PretendedCuda
+from torch_modes import CalledOperations, LargestTensor
 
-from sklearn_task2box.boxes._geometry import intersection, log_volume
+from sklearn_task2box.boxes import intersection, log_volume
 from sklearn_task2box.boxes._pair_loss import PairList, PairTable, pairs_loss
 from sklearn_task2box.nets._objectives import CrossEntropy, SquaredError
 
@@ -15,7 +16,7 @@ TEMPERATURE = 0.3
 
 
 class Scaled(torch.nn.Module):
-    """A loss of a user's own, with a parameter; infinite for a box in itself at edge=0."""
+    """A custom loss with a parameter; infinite for a box in itself at edge=0."""
 
     def __init__(self, edge=0.01):
         super().__init__()
@@ -53,7 +54,7 @@ def as_list(listed, **options):
 
 
 def plain(lower, upper, strengths, weights, loss, heads=None, tails=None, exponent=1.0):
-    """The same in one expression, left to autograd."""
+    """The loss in one expression, differentiated by autograd."""
     if heads is None:
         heads, tails = torch.nonzero(weights, as_tuple=True)
         strengths, weights = strengths[heads, tails], weights[heads, tails]
@@ -93,9 +94,7 @@ def full(n, listed):
     exponent=st.sampled_from([1.0, 0.2, 2.5]),
 )
 @settings(max_examples=30, deadline=None)
-def test_the_table_is_what_autograd_makes_of_it_whatever_the_blocks(
-    loss, n, dim, block, seed, exponent
-):
+def test_table_equals_autograd_for_any_block_size(loss, n, dim, block, seed, exponent):
     (lower, upper), listed = problem(n, dim, seed)
     variables = [lower, upper, *loss.parameters()]
     table = PairTable(n, *listed, block=block)
@@ -111,7 +110,7 @@ def test_the_table_is_what_autograd_makes_of_it_whatever_the_blocks(
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=50, deadline=None)
-def test_pairs_of_the_last_tasks_are_left_out_where_none_counts(n, n_last, block, seed):
+def test_pairs_among_last_tasks_are_skipped_where_none_counts(n, n_last, block, seed):
     n_all = n + n_last
     (lower, upper), listed = problem(n_all, 3, seed)
     strengths, weights = full(n_all, listed)
@@ -124,7 +123,7 @@ def test_pairs_of_the_last_tasks_are_left_out_where_none_counts(n, n_last, block
     assert_same(got, want, [lower, upper])
 
 
-def test_the_table_is_whole_where_all_pairs_count():
+def test_no_rows_are_skipped_where_all_pairs_count():
     _, (heads, tails, strengths, weights) = problem(20, 3)
     assert PairTable(20, heads, tails, strengths, np.ones_like(weights)).n_rows == 20
 
@@ -132,18 +131,18 @@ def test_the_table_is_whole_where_all_pairs_count():
 @pytest.mark.parametrize("loss", [CrossEntropy(), SquaredError(), Scaled()])
 @pytest.mark.parametrize("block", [1, 17, 10**6])
 @pytest.mark.parametrize("exponent", [1.0, 0.2])
-def test_a_list_is_what_autograd_makes_of_it(loss, block, exponent):
+def test_list_equals_autograd(loss, block, exponent):
     (lower, upper), listed = problem(20, 3)
     variables = [lower, upper, *loss.parameters()]
     pairs = as_list(listed, block=block)
     got = pairs_loss(lower, upper, TEMPERATURE, pairs, loss, exponent)
-    told = pairs.strengths, pairs.weights, loss, pairs.heads, pairs.tails
-    want = plain(lower, upper, *told, exponent=exponent)
+    columns = pairs.strengths, pairs.weights, loss, pairs.heads, pairs.tails
+    want = plain(lower, upper, *columns, exponent=exponent)
     assert_same(got, want, variables)
 
 
 @pytest.mark.parametrize("kind", ["table", "list"])
-def test_gradients_are_differences(kind):
+def test_gradients_agree_with_finite_differences(kind):
     (lower, upper), listed = problem(6, 2, share=0.4)
     noise = torch.rand(2, 6, 2, dtype=torch.float64, generator=torch.manual_seed(0)) / 7
     corners = [(c + e).detach().requires_grad_() for c, e in zip((lower, upper), noise)]  # noqa: B905
@@ -153,7 +152,7 @@ def test_gradients_are_differences(kind):
     )
 
 
-def test_boxes_far_apart_and_far_too_long_stay_finite():
+def test_loss_of_distant_and_huge_boxes_is_finite_and_attracts_them():
     lower = torch.tensor([[0.0] * 6, [1e4] * 6, [-1e9] * 6], requires_grad=True)
     upper = torch.tensor([[1.0] * 6, [1e4 + 1] * 6, [1e9] * 6], requires_grad=True)
     table = PairTable(3, [0, 0], [1, 2], [1, 0], [1, 1])
@@ -161,10 +160,10 @@ def test_boxes_far_apart_and_far_too_long_stay_finite():
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(lower.grad).all()
-    assert upper.grad[0].min() < 0 < lower.grad[1].max()  # they are drawn together
+    assert upper.grad[0].min() < 0 < lower.grad[1].max()
 
 
-def test_a_task_with_itself_and_a_pair_without_weight_are_not_looked_at():
+def test_infinite_losses_of_pairs_that_do_not_count_are_ignored():
     lower = torch.arange(4.0, dtype=torch.float64)[:, None].requires_grad_()
     table = PairTable(4, [0, 1], [1, 0], [1, 0], [1, 0])
     loss = pairs_loss(lower, lower + 0.5, TEMPERATURE, table, Scaled(edge=0))
@@ -173,7 +172,7 @@ def test_a_task_with_itself_and_a_pair_without_weight_are_not_looked_at():
     assert torch.isfinite(lower.grad).all()
 
 
-def test_the_table_takes_float32():
+def test_table_in_float32_agrees_with_float64():
     (lower, upper), listed = problem(40, 5)
     table = PairTable(40, *listed)
     exact = pairs_loss(lower, upper, TEMPERATURE, table, CrossEntropy())
@@ -182,7 +181,7 @@ def test_the_table_takes_float32():
     torch.testing.assert_close(single, exact.float(), rtol=1e-4, atol=0)
 
 
-def test_related_pairs_are_those_that_count():
+def test_related_pairs_have_positive_strength_and_weight():
     listed = [0, 1, 2], [1, 2, 0], [1.0, 0.0, 0.5], [1.0, 1.0, 0.0]
     arrays = [np.array(a) for a in listed]
     for pairs in (PairTable(3, *arrays), PairList(*map(torch.from_numpy, arrays))):
@@ -190,49 +189,24 @@ def test_related_pairs_are_those_that_count():
         assert (heads.tolist(), tails.tolist()) == ([0], [1])
 
 
-class Largest(torch.utils._python_dispatch.TorchDispatchMode):
-    """Notes the most numbers that any tensor made meanwhile has."""
-
-    numbers = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
-        for tensor in made if isinstance(made, tuple | list) else [made]:
-            if isinstance(tensor, torch.Tensor):
-                self.numbers = max(self.numbers, tensor.numel())
-        return made
-
-
 @pytest.mark.parametrize("block", [20_000, 100_000])
 def test_memory_is_bounded_by_the_block(block):
-    n, dim = 1000, 3
+    n, dim = 500, 3
     lower = torch.rand(n, dim)
     table = PairTable(n, [0], [1], [1], [1], block=block)
     listed = torch.arange(n).repeat(200), torch.randint(n, (200 * n,))
     pairs = PairList(*listed, torch.ones(200 * n), torch.ones(200 * n), block=block)
-    for one, itself in ((table, 0), (pairs, 200 * n)):  # numbers that a list holds anyway
-        with Largest() as largest:
+    for one, itself in ((table, 0), (pairs, 200 * n)):  # numbers of the list itself
+        with LargestTensor() as largest:
             pairs_loss(lower, lower + 1, TEMPERATURE, one, CrossEntropy())
         assert largest.numbers <= max(block, itself)
 
 
-class Calls(torch.utils._python_dispatch.TorchDispatchMode):
-    """Notes which operations are called."""
-
-    def __init__(self):
-        super().__init__()
-        self.names = set()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.names.add(func.overloadpacket.__name__)
-        return func(*args, **(kwargs or {}))
-
-
-def test_sums_over_listed_pairs_have_an_order_on_cuda():
+def test_sums_over_listed_pairs_use_deterministic_operations_on_cuda():
     (lower, upper), listed = problem(20, 3)
     here = pairs_loss(lower, upper, TEMPERATURE, as_list(listed), CrossEntropy())
     corners = [c.detach() for c in (lower, upper)]
-    with PretendedCuda(), Calls() as calls:
+    with PretendedCuda(), CalledOperations() as calls:
         moved = [c.to("cuda").requires_grad_() for c in corners]
         ends = [torch.from_numpy(a).to("cuda") for a in listed]
         pairs = PairList(*ends[:2], *(a.double() for a in ends[2:]))
@@ -247,7 +221,7 @@ def test_sums_over_listed_pairs_have_an_order_on_cuda():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_sums_over_many_listed_pairs_are_the_same_again_on_cuda():
+def test_sums_over_listed_pairs_are_reproducible_on_a_cuda_device():
     (lower, upper), listed = problem(300, 3)
     corners = [c.detach().cuda().float().requires_grad_() for c in (lower, upper)]
     heads, tails, strengths, weights = (torch.from_numpy(a).cuda() for a in listed)

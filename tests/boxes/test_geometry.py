@@ -1,4 +1,4 @@
-"""Properties of boxes, with hypothesis, and gradients against finite differences."""
+"""Geometry of boxes: properties, with hypothesis, and gradients by finite differences."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sklearn_task2box.boxes._geometry import (
+from sklearn_task2box.boxes import (
     intersection,
     log_overlap,
     log_softplus,
@@ -39,27 +39,27 @@ def test_overlap_is_a_share(corners, temperature):
 
 
 @given(boxes(n=1), temperatures)
-def test_a_box_lies_in_itself(corners, temperature):
+def test_overlap_of_a_box_with_itself_is_one(corners, temperature):
     assert overlap(*corners, *corners, temperature) == 1
 
 
 @given(boxes(), temperatures)
-def test_containment_is_one_at_any_temperature(corners, temperature):
+def test_overlap_of_a_contained_box_is_one_at_any_temperature(corners, temperature):
     lower, upper, other_lower, other_upper = corners
     outer = torch.minimum(lower, other_lower), torch.maximum(upper, other_upper)
     assert overlap(lower, upper, *outer, temperature) == 1
 
 
 @given(boxes(sides=st.floats(0.5, 50, width=32)))
-def test_tends_to_the_plain_share_as_the_temperature_goes_to_0(corners):
+def test_overlap_tends_to_the_hard_share_as_the_temperature_goes_to_0(corners):
     lower, upper, other_lower, other_upper = corners
     left, right = intersection(*corners)
-    plain = (right - left).clamp(min=0).prod() / (upper - lower).prod()
-    torch.testing.assert_close(overlap(*corners, 1e-5), plain, atol=1e-3, rtol=0)
+    hard = (right - left).clamp(min=0).prod() / (upper - lower).prod()
+    torch.testing.assert_close(overlap(*corners, 1e-5), hard, atol=1e-3, rtol=0)
 
 
 @given(boxes(), temperatures, st.floats(0, 30))
-def test_grows_with_the_other_box(corners, temperature, by):
+def test_overlap_grows_with_the_other_box(corners, temperature, by):
     lower, upper, other_lower, other_upper = corners
     before = log_overlap(*corners, temperature)
     after = log_overlap(lower, upper, other_lower - by, other_upper + by, temperature)
@@ -67,14 +67,14 @@ def test_grows_with_the_other_box(corners, temperature, by):
 
 
 @given(boxes(), temperatures, st.integers(-1000, 1000))
-def test_translation_changes_nothing(corners, temperature, shift):
+def test_overlap_is_invariant_to_translation(corners, temperature, shift):
     before = log_overlap(*corners, temperature)
     after = log_overlap(*(c + shift for c in corners), temperature)
     torch.testing.assert_close(before, after, rtol=1e-6, atol=1e-6 / temperature)
 
 
 @given(boxes(), temperatures, st.randoms())
-def test_the_order_of_dimensions_changes_nothing(corners, temperature, random):
+def test_overlap_is_invariant_to_the_order_of_dimensions(corners, temperature, random):
     order = list(range(len(corners[0])))
     random.shuffle(order)
     before = log_overlap(*corners, temperature)
@@ -83,7 +83,7 @@ def test_the_order_of_dimensions_changes_nothing(corners, temperature, random):
 
 
 @given(boxes(), temperatures)
-def test_log_and_plain_volumes_agree(corners, temperature):
+def test_overlap_is_the_ratio_of_volumes(corners, temperature):
     lower, upper, other_lower, other_upper = corners
     share = log_volume(*intersection(*corners), temperature) - log_volume(
         lower, upper, temperature
@@ -104,7 +104,7 @@ def test_log_and_plain_volumes_agree(corners, temperature):
     st.sampled_from([torch.float32, torch.float64]),
     temperatures,
 )
-def test_extreme_boxes_give_no_nan(corners, dtype, temperature):
+def test_extreme_boxes_have_finite_gradients(corners, dtype, temperature):
     corners = [c.to(dtype).requires_grad_() for c in corners]
     value = log_overlap(*corners, temperature)
     value.backward()
@@ -113,13 +113,13 @@ def test_extreme_boxes_give_no_nan(corners, dtype, temperature):
 
 
 @given(st.floats(-700, 700))
-def test_log_softplus_is_exact(z):
+def test_log_softplus_is_exact_where_plain_functions_are(z):
     expected = np.log(np.log1p(np.exp(z))) if z > -30 else z
     got = log_softplus(torch.tensor(z, dtype=torch.float64)).item()
     assert got == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-def test_log_softplus_is_monotone_across_the_seam():
+def test_log_softplus_is_monotone_where_formulas_change():
     z = torch.linspace(-30.01, -29.99, 1001, dtype=torch.float64)
     assert (log_softplus(z).diff() > 0).all()
     assert (log_softplus(torch.linspace(-20, 20, 4001)).diff() >= 0).all()
@@ -127,7 +127,7 @@ def test_log_softplus_is_monotone_across_the_seam():
 
 @pytest.mark.parametrize("gap", [0.1, 5.0, 1e3])
 @pytest.mark.parametrize("dim", [1, 3, 20])
-def test_gradients_agree_with_finite_differences_however_far_apart(gap, dim):
+def test_gradients_of_disjoint_boxes_agree_with_finite_differences(gap, dim):
     rng = np.random.RandomState(0)
     lower = torch.from_numpy(rng.uniform(0, 1, dim)).requires_grad_()
     upper = torch.from_numpy(rng.uniform(2, 3, dim)).requires_grad_()
@@ -145,13 +145,13 @@ def test_gradients_agree_with_finite_differences_however_far_apart(gap, dim):
     )
 
 
-def test_gradient_check_of_volume():
+def test_gradients_of_volumes_agree_with_finite_differences():
     lower = torch.tensor([[0.0, 5.0], [-3.0, 2.0]], dtype=torch.float64).requires_grad_()
     upper = torch.tensor([[1.0, 4.0], [-2.5, 9.0]], dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(lambda a, b: log_volume(a, b, 0.3), (lower, upper))
 
 
-def test_tables_of_pairs_equal_lists_of_pairs():
+def test_broadcast_tables_equal_lists_of_pairs():
     rng = np.random.RandomState(0)
     lower = torch.from_numpy(rng.normal(size=(7, 3)))
     upper = lower + torch.from_numpy(rng.uniform(size=(7, 3)))
@@ -162,8 +162,8 @@ def test_tables_of_pairs_equal_lists_of_pairs():
     assert table.shape == (7, 7)
 
 
-def test_reference_values():
-    """softplus(1 / 0.5) etc. by hand: intersection of side 1 in a box of side 2."""
+def test_overlap_and_volume_of_an_interval_by_hand():
+    """The intersection has side 1, the box itself side 2."""
     corners = [torch.tensor([v], dtype=torch.float64) for v in (0.0, 2.0, 1.0, 4.0)]
     expected = np.log1p(np.exp(1 / 0.5)) / np.log1p(np.exp(2 / 0.5))
     assert overlap(*corners, 0.5).item() == pytest.approx(expected, rel=1e-12)
