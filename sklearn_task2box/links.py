@@ -120,8 +120,8 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         if not hasattr(embedder, "predict_proba"):
             raise ValueError(
                 "embedder must predict relations, as BoxRelationEmbedder and the other "
-                f"relation models do, or be a Pipeline that ends in one; {embedder!r} has no "
-                "predict_proba."
+                f"relation models do, or be a Pipeline that ends in one; {embedder!r} has "
+                "no predict_proba."
             )
         embedder.fit(X.X, relations)
         self.embedder_ = embedder
