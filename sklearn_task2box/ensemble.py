@@ -253,7 +253,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
                 raise ValueError(
                     f"{min(nested)!r} is no parameter of a RelationEnsemble whose "
                     "estimators are None. Give the members: "
-                    "RelationEnsemble(default_estimators()), whose parameters can be set, as in set_params(boxes0__box_dim=8)."
+                    "RelationEnsemble(default_estimators()), whose parameters can be "
+                    "set, as in set_params(boxes0__box_dim=8)."
                 )
         return self._set_params("estimators", **params)
 

@@ -161,7 +161,7 @@ def test_odd_fields_of_cards_are_read(hub, tmp_path, monkeypatch):
 
 def test_cards_become_features(hub, tmp_path):
     cards = fetch_hub_cards(list(RESPONSES), data_home=tmp_path)
-    features = DatasheetRepresentation(roles={"description": "text"}).fit_transform(
+    features = DatasheetRepresentation(kinds={"description": "text"}).fit_transform(
         cards.data
     )
     assert features.loc["glue", "task_categories:text-classification"] == 1
