@@ -23,13 +23,13 @@ from sklearn.model_selection import train_test_split
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs
 from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.metrics import relation_score
-from sklearn_task2box.models import ClosureBaseline, PopularityBaseline
+from sklearn_task2box.models import ClosureModel, PopularityModel
 
 SEEDS = (0, 1)
 METHODS = {
     "boxes": lambda seed: BoxRelationEmbedder(random_state=seed),
-    "popularity": lambda seed: PopularityBaseline(),
-    "closure": lambda seed: ClosureBaseline(),
+    "popularity": lambda seed: PopularityModel(),
+    "closure": lambda seed: ClosureModel(),
 }
 
 
@@ -114,7 +114,7 @@ def draw(X, relations, classes, folder):
     few = few[~X.index[few].str.endswith(")")]  # no second task of the same digits
     contained = (relations.iloc[few, few] == 1).astype(float)
     # No teachers: they matter for unknown relations, not for a picture of known ones.
-    flat = BoxRelationEmbedder(box_dim=2, n_teachers=0, max_epochs=1000, random_state=0)
+    flat = BoxRelationEmbedder(box_dim=2, max_epochs=1000, random_state=0)
     flat.fit(X.iloc[few], contained)
     figure, axes = plt.subplots(
         1, 2, figsize=(15, 7), width_ratios=[1.2, 1], layout="constrained"

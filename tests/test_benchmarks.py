@@ -13,7 +13,7 @@ from benchmarks import methods, relations, tables
 from benchmarks.data import CONFIG_COLUMNS, DATA, RelationData, collapse, load
 from benchmarks.protocols import PROTOCOLS, divide, split, thin
 from sklearn_task2box import BoxRelationEmbedder
-from sklearn_task2box.models import GeometryBaseline, PopularityBaseline
+from sklearn_task2box.models import GeometryModel, PopularityModel
 from sklearn_task2box.utils._features import has_variance_names
 
 SEEDED = [protocol for protocol in PROTOCOLS if protocol != "fixed"]
@@ -500,7 +500,7 @@ def test_a_method_is_computed_again_on_demand(arguments, monkeypatch):
     assert list(after["method"])[-1] == "random"
 
 
-class Failing(PopularityBaseline):
+class Failing(PopularityModel):
     """Fails in one of several ways."""
 
     def __init__(self, how="raise"):
@@ -562,7 +562,7 @@ def test_methods_make_estimators_of_their_seed_and_dimension(name):
         parameters = model.get_params()
         assert parameters.get("random_state", 7) == 7
         assert ("random_state" in parameters) == method.random
-        if isinstance(model, GeometryBaseline):
+        if isinstance(model, GeometryModel):
             assert parameters["n_components"] == 2 * dim
         else:
             assert parameters.get("box_dim", 0) == dim

@@ -38,7 +38,7 @@ from sklearn_task2box import (
     TaskRelations,
 )
 from sklearn_task2box.metrics import make_relation_scorer
-from sklearn_task2box.models import ClosureBaseline, PopularityBaseline
+from sklearn_task2box.models import ClosureModel, PopularityModel
 
 X, GRAPH = make_taxonomy()
 N = len(X)
@@ -49,7 +49,6 @@ MATRIX = nx.to_numpy_array(GRAPH, nodelist=range(N))
 QUICK = {
     "max_epochs": 60,
     "hidden_layer_sizes": (32,),
-    "n_teachers": 0,
     "random_state": 0,
 }
 
@@ -63,7 +62,7 @@ EMBEDDERS = {
     "linear": quick(encoder="linear"),
     "pipeline": make_pipeline(StandardScaler(), quick()),
 }
-FORMS = {
+FORMATS = {
     "graph": (X, GRAPH),
     "named graph": (FRAME, NAMED),
     "labelled frame": (FRAME, nx.to_pandas_adjacency(NAMED, nodelist=NAMES)),
@@ -81,10 +80,10 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("given", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize("embedder", EMBEDDERS.values(), ids=EMBEDDERS)
-def test_every_form_of_relations(embedder, form):
-    features, y = form
+def test_every_input_format_of_relations(embedder, given):
+    features, y = given
     if sparse.issparse(features) and isinstance(embedder, type(EMBEDDERS["pipeline"])):
         embedder = make_pipeline(StandardScaler(with_mean=False), quick())
     if features is FRAME and hasattr(embedder, "steps"):
@@ -99,7 +98,8 @@ def test_every_form_of_relations(embedder, form):
     np.testing.assert_array_equal(
         model.predict(features), strengths >= _last(model).threshold_
     )
-    assert -1 <= model.score(features, y) <= 1
+    if y is not None and given is not FORMATS["labels"]:
+        assert model.score(features, y) > 0.3
     assert len(_last(model).tasks_) == N
 
 
@@ -108,9 +108,9 @@ def _last(model):
 
 
 @pytest.mark.parametrize("name", ["graph", "labelled frame", "edges by name", "matrix"])
-def test_all_forms_of_the_same_relations_give_the_same_boxes(name):
+def test_all_input_formats_of_the_same_relations_give_the_same_boxes(name):
     expected = quick().fit(X, MATRIX).boxes_
-    features, y = FORMS[name]
+    features, y = FORMATS[name]
     # Not to the bit: the arrays of a frame lie otherwise in memory.
     np.testing.assert_allclose(quick().fit(features, y).boxes_, expected, rtol=1e-6)
 
@@ -144,7 +144,7 @@ def test_folds_train_on_the_relations_inside_and_score_those_across(features, y)
     np.testing.assert_allclose(by_task[:, 9:], new, atol=1e-12)
 
 
-def test_all_sliceable_forms_give_the_same_folds():
+def test_all_sliceable_formats_give_the_same_folds():
     scores = [
         cross_val_score(quick(), X, y, cv=KFold(3, shuffle=True, random_state=0))
         for y in SLICEABLE.values()
@@ -154,7 +154,7 @@ def test_all_sliceable_forms_give_the_same_folds():
     assert np.isfinite(scores).all()
 
 
-def test_novel_tasks_are_placed_better_than_by_chance():
+def test_new_tasks_are_embedded_better_than_by_chance():
     y = SLICEABLE["TaskRelations"]
     share = MATRIX.sum() / (N * (N - 1))
     scores = cross_val_score(
@@ -165,18 +165,11 @@ def test_novel_tasks_are_placed_better_than_by_chance():
 
 def test_direction_and_closure_hold_across_folds():
     direct = nx.transitive_reduction(NAMED).reverse()
-    frame = nx.to_pandas_adjacency(direct, nodelist=NAMES)
-    options = {"direction": "container_to_member", "transitive": True}
     train, test = np.arange(0, 30), np.arange(30, N)
-    for y in (
-        frame,
-        TaskRelations(direct, tasks=NAMES, direction="container_to_member"),
-    ):
-        mine = options if y is frame else {"transitive": True}
-        model = quick(**mine).fit(X[train], y.iloc[train])
-        strengths, _ = model.compare(X[test], y.iloc[test])
-        expected = MATRIX[test].sum() + MATRIX[np.ix_(train, test)].sum()
-        assert strengths.sum() == expected
+    y = TaskRelations(direct, tasks=NAMES, direction="container_to_member")
+    model = quick(max_epochs=5).fit(X[train], y.iloc[train])
+    strengths, _ = model.compare(X[test], y.iloc[test])
+    assert strengths.sum() == MATRIX[test].sum() + MATRIX[np.ix_(train, test)].sum()
 
 
 @pytest.mark.parametrize("search", [GridSearchCV, HalvingGridSearchCV])
@@ -231,7 +224,7 @@ def test_leave_one_out_scores_each_related_task():
     [MATRIX, sparse.csr_matrix(MATRIX), GRAPH, np.array([*GRAPH.edges][:N])],
     ids=["matrix", "sparse matrix", "graph", "as many edges as tasks"],
 )
-def test_forms_that_splitters_cut_wrongly_are_refused(y):
+def test_formats_that_splitters_cut_wrongly_are_refused(y):
     # Later versions of scikit-learn refuse some of them themselves.
     with pytest.raises(ValueError, match="survive slicing|must be an array-like"):
         cross_val_score(quick(), X, y, cv=3, error_score="raise")
@@ -241,8 +234,8 @@ def test_forms_that_splitters_cut_wrongly_are_refused(y):
 LINKS = {
     "embedder": TaskLinkClassifier(quick()),
     "pipeline": TaskLinkClassifier(make_pipeline(StandardScaler(), quick())),
-    "popularity": TaskLinkClassifier(PopularityBaseline()),
-    "closure": TaskLinkClassifier(ClosureBaseline()),
+    "popularity": TaskLinkClassifier(PopularityModel()),
+    "closure": TaskLinkClassifier(ClosureModel()),
 }
 
 
@@ -289,6 +282,7 @@ def test_every_string_scorer_works_on_links(labelled_pairs):
         assert np.isfinite(result[f"test_{name}"]).all(), name
 
 
+@pytest.mark.slow
 def test_grid_search_over_relations(labelled_pairs):
     pairs, y = labelled_pairs
     search = GridSearchCV(
@@ -348,7 +342,7 @@ def test_stored_models_hold_the_features_only_in_the_span_of_the_tasks():
 
 @pytest.mark.parametrize(
     "estimator",
-    [*EMBEDDERS.values(), *LINKS.values(), PopularityBaseline(), ClosureBaseline()],
+    [*EMBEDDERS.values(), *LINKS.values(), PopularityModel(), ClosureModel()],
     ids=lambda e: type(e).__name__,
 )
 def test_clones_keep_parameters(estimator):

@@ -8,21 +8,24 @@ import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
 from sklearn_task2box import BoxRelationEmbedder, TaskLinkClassifier, TaskPairs
-from sklearn_task2box.models import ClosureBaseline, PopularityBaseline
+from sklearn_task2box.models import ClosureModel, PopularityModel
 
 
+@pytest.mark.slow
 def test_the_snippet_for_tasks(named_taxonomy):
     frame, graph = named_taxonomy
     X, names = frame.to_numpy(), frame.index.tolist()
     search = GridSearchCV(
-        make_pipeline(StandardScaler(), BoxRelationEmbedder(n_teachers=0, random_state=0)),
+        make_pipeline(StandardScaler(), BoxRelationEmbedder(random_state=0)),
         {"boxrelationembedder__box_dim": [2, 5, 10]},
         cv=5,
     )
@@ -30,13 +33,14 @@ def test_the_snippet_for_tasks(named_taxonomy):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.slow
 def test_the_snippet_for_relations(taxonomy):
     X, graph = taxonomy
     pairs, y = TaskPairs.from_graph(graph, X, negatives="all", random_state=0)
     search = GridSearchCV(
         TaskLinkClassifier(
             make_pipeline(
-                StandardScaler(), BoxRelationEmbedder(n_teachers=0, random_state=0)
+                StandardScaler(), BoxRelationEmbedder(random_state=0)
             )
         ),
         {"embedder__boxrelationembedder__box_dim": [2, 5]},
@@ -47,6 +51,7 @@ def test_the_snippet_for_relations(taxonomy):
     assert search.best_score_ > 0.5
 
 
+@pytest.mark.slow
 def test_unseen_links_are_predicted_better_than_by_the_baselines(taxonomy):
     X, graph = taxonomy
     pairs, y = TaskPairs.from_graph(graph, X, random_state=0)
@@ -55,9 +60,9 @@ def test_unseen_links_are_predicted_better_than_by_the_baselines(taxonomy):
         links = TaskLinkClassifier(embedder)
         return cross_val_score(links, pairs, y, scoring="average_precision", cv=3).mean()
 
-    boxes = score(BoxRelationEmbedder(n_teachers=0, random_state=0))
-    assert boxes > score(PopularityBaseline())
-    assert boxes > score(ClosureBaseline())
+    boxes = score(BoxRelationEmbedder(random_state=0))
+    assert boxes > score(PopularityModel())
+    assert boxes > score(ClosureModel())
 
 
 def test_only_the_training_pairs_are_learned_from(taxonomy):
@@ -65,12 +70,12 @@ def test_only_the_training_pairs_are_learned_from(taxonomy):
     pairs, y = TaskPairs.from_graph(graph, X, random_state=0)
     seen = {}
 
-    class Spy(PopularityBaseline):
+    class Spy(PopularityModel):
         def fit(self, X, y):
             seen["strengths"] = y.toarray()
             return super().fit(X, y)
 
-    TaskLinkClassifier(Spy()).fit(pairs[:300], y[:300])
+    TaskLinkClassifier(Spy(), transitive=False).fit(pairs[:300], y[:300])
     observed = ~np.isnan(seen["strengths"])
     assert observed.sum() == 300
     heads, tails = pairs[:300].pairs.T
@@ -80,12 +85,12 @@ def test_only_the_training_pairs_are_learned_from(taxonomy):
 def test_it_is_a_classifier_of_any_two_labels(taxonomy):
     X, graph = taxonomy
     pairs, y = TaskPairs.from_graph(graph, X, negatives=2, random_state=0)
-    links = TaskLinkClassifier(BoxRelationEmbedder(2, n_teachers=0, random_state=0))
+    links = TaskLinkClassifier(BoxRelationEmbedder(2, max_epochs=40, random_state=0))
     assert get_tags(links).estimator_type == "classifier"
     asked = links.fit(pairs, y).predict_proba(pairs)
     for related, other in [("inside", "apart"), ("related", "unrelated")]:
         text = np.where(y == 1, related, other)
-        with pytest.raises(ValueError, match="can't be told of text.*pos_label"):
+        with pytest.raises(ValueError, match="which label means related.*pos_label"):
             links.set_params(pos_label=None).fit(pairs, text)
         links.set_params(pos_label=related).fit(pairs, text)
         assert links.classes_.tolist() == sorted([related, other])
@@ -97,7 +102,8 @@ def test_it_is_a_classifier_of_any_two_labels(taxonomy):
             links.set_params(pos_label="yes").fit(pairs, text)
     with pytest.warns(DataConversionWarning):
         links.set_params(pos_label=None).fit(pairs, y[:, None])
-    assert TaskLinkClassifier().get_params() == {"embedder": None, "pos_label": None}
+    defaults = {"embedder": None, "transitive": "auto", "pos_label": None}
+    assert TaskLinkClassifier().get_params() == defaults
 
 
 @pytest.mark.parametrize("output", ["default", "pandas"])
@@ -160,7 +166,7 @@ def test_wrong_input(taxonomy):
 def test_pipelines_may_hold_one_another(taxonomy):
     X, graph = taxonomy
     pairs, y = TaskPairs.from_graph(graph, X, negatives=1, random_state=0)
-    boxes = BoxRelationEmbedder(n_teachers=0, max_epochs=20, random_state=0)
+    boxes = BoxRelationEmbedder(max_epochs=20, random_state=0)
     flat = make_pipeline(StandardScaler(), PCA(3), boxes)
     nested = make_pipeline(StandardScaler(), make_pipeline(PCA(3), boxes))
     asked = [TaskLinkClassifier(one).fit(pairs, y) for one in (flat, nested)]
@@ -175,7 +181,7 @@ def test_unfitted_classifiers_say_so(taxonomy):
 def test_calibration_under_array_api_dispatch(taxonomy):
     X, graph = taxonomy
     pairs, y = TaskPairs.from_graph(graph, X, negatives=2, random_state=0)
-    links = TaskLinkClassifier(BoxRelationEmbedder(2, max_epochs=3, n_teachers=0))
+    links = TaskLinkClassifier(BoxRelationEmbedder(2, max_epochs=3))
     plain = CalibratedClassifierCV(links, cv=2, ensemble=False).fit(pairs, y)
     with sklearn.config_context(array_api_dispatch=True):
         calibrated = CalibratedClassifierCV(links, cv=2, ensemble=False).fit(pairs, y)
@@ -184,3 +190,29 @@ def test_calibration_under_array_api_dispatch(taxonomy):
 
 def test_it_is_binary():
     assert not get_tags(TaskLinkClassifier()).classifier_tags.multi_class
+
+
+def test_labelled_pairs_overrule_the_closure(taxonomy):
+    X, _ = taxonomy
+    pairs = TaskPairs(X, [(0, 1), (1, 2), (0, 2), (2, 3), (4, 0)])
+    seen = {}
+
+    class Spy(PopularityModel):
+        def fit(self, X, y):
+            seen["strengths"] = y.toarray()
+            return super().fit(X, y)
+
+    TaskLinkClassifier(Spy()).fit(pairs, [1, 1, 0, 1, 0])
+    assert seen["strengths"][0, 2] == 0  # labelled, though 0 -> 1 -> 2
+    assert seen["strengths"][1, 3] == 1  # follows, and has no label
+    assert np.isnan(seen["strengths"][3, 1])
+
+
+def test_tools_that_take_columns_are_refused_with_the_way_out(taxonomy):
+    X, graph = taxonomy
+    pairs, y = TaskPairs.from_graph(graph, X, negatives=1, random_state=0)
+    links = TaskLinkClassifier(PopularityModel()).fit(pairs, y)
+    with pytest.raises(IndexError, match="have no columns.*make_relation_scorer"):
+        permutation_importance(links, pairs, y, n_repeats=1)
+    with pytest.raises(TypeError, match="bagging.*make_relation_scorer"):
+        BaggingClassifier(links, n_estimators=2).fit(pairs, y)

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
 from sklearn_task2box.metrics import reconstruction, relation_score
-from sklearn_task2box.relations._task_relations import as_relations
+from sklearn_task2box.relations import as_relations
 
 QUICK = {"max_epochs": 150, "hidden_layer_sizes": (64,), "random_state": 0}
 N, N_OLD = 80, 60

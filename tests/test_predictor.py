@@ -6,12 +6,12 @@ import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn_task2box.utils._duplicates import Twins
+from sklearn_task2box.representations._duplicates import Twins
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, baselines
 from sklearn_task2box import predictor as module
 from sklearn_task2box.base import RelationPredictorMixin
-from sklearn_task2box.relations._task_relations import as_relations
+from sklearn_task2box.relations import as_relations
 
 X = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
 

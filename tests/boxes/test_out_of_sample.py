@@ -17,7 +17,7 @@ from sklearn_task2box.boxes._geometry import log_overlap
 from sklearn_task2box.boxes._out_of_sample import _SharedVolumes, placed
 from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.nets._objectives import CrossEntropy, SquaredError
-from sklearn_task2box.relations._task_relations import as_relations
+from sklearn_task2box.relations import as_relations
 
 QUICK = {"max_epochs": 60, "hidden_layer_sizes": (32,), "random_state": 0, "n_teachers": 1}
 

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 from torch.nn import functional as F
 
 from sklearn_task2box import TaskPairs
-from sklearn_task2box.models import GeometryBaseline
+from sklearn_task2box.models import GeometryModel
 from sklearn_task2box.models._geometry import GEOMETRIES
 
 X, GRAPH = make_taxonomy()
@@ -123,7 +123,7 @@ def test_wrongly_contained_pairs_have_a_gradient(name):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_taxonomy_is_learned(name):
-    model = GeometryBaseline(name, random_state=0).fit(X, GRAPH)
+    model = GeometryModel(name, random_state=0).fit(X, GRAPH)
     assert model.points_.shape == (N, 10)
     assert model.loss_curve_[-1] < 0.3 * model.loss_curve_[0]
     assert model.score(X, GRAPH) > 0.95
@@ -135,7 +135,7 @@ def test_a_taxonomy_is_learned(name):
 @pytest.mark.parametrize("name", ["gaussian", "bilinear"])
 def test_halves_need_an_even_number(name):
     with pytest.raises(ValueError, match="must be even; got 3"):
-        GeometryBaseline(name, n_components=3).fit(X, GRAPH)
+        GeometryModel(name, n_components=3).fit(X, GRAPH)
 
 
 @pytest.mark.parametrize(
@@ -149,23 +149,23 @@ def test_halves_need_an_even_number(name):
 )
 def test_bad_input(options, match):
     with pytest.raises(ValueError, match=match):
-        GeometryBaseline(**options).fit(X, GRAPH)
+        GeometryModel(**options).fit(X, GRAPH)
 
 
 def test_fewer_pairs_per_epoch():
-    model = GeometryBaseline("cone", max_pairs=200, random_state=0).fit(X, GRAPH)
+    model = GeometryModel("cone", max_pairs=200, random_state=0).fit(X, GRAPH)
     assert model.score(X, GRAPH) > 0.9
 
 
 def test_relations_of_mammals_that_were_held_out(shared_data):
     data = np.load(shared_data / "mammals150_split.npz")
     seen = np.where(data["mask"] == 0, data["D"], np.nan)
-    model = GeometryBaseline("cone", random_state=0).fit(data["X"], seen)
+    model = GeometryModel("cone", random_state=0).fit(data["X"], seen)
     related = model.predict_proba(TaskPairs(data["X"], data["val_pairs"]))[:, 1]
     # that of the popularity of containers is 0.67
     assert average_precision_score(data["val_labels"], related) > 0.8
 
 
 def test_a_single_epoch():
-    model = GeometryBaseline(max_epochs=1, hidden_layer_sizes=(8,), random_state=0)
+    model = GeometryModel(max_epochs=1, hidden_layer_sizes=(8,), random_state=0)
     assert len(model.fit(X, GRAPH).loss_curve_) == 1

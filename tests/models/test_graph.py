@@ -13,10 +13,10 @@ from sklearn.metrics import average_precision_score
 
 from sklearn_task2box import TaskPairs, TaskRelations
 from sklearn_task2box.models import (
-    AdditiveBaseline,
-    ClosureBaseline,
-    PopularityBaseline,
-    RandomBaseline,
+    AdditiveModel,
+    ClosureModel,
+    PopularityModel,
+    RandomModel,
 )
 
 X = pd.DataFrame(np.eye(4), index=list("abcd"))
@@ -24,7 +24,7 @@ EDGES = [("a", "b", 1.0), ("b", "c", 1.0), ("d", "a", 0.5)]
 
 
 def test_popularity_is_the_mean_strength_received():
-    model = PopularityBaseline().fit(X, EDGES)
+    model = PopularityModel().fit(X, EDGES)
     np.testing.assert_allclose(model.popularity_, [0.5 / 3, 1 / 3, 1 / 3, 0])
     np.testing.assert_allclose(model.predict_proba(X[:2]), [model.popularity_] * 2)
     proba = model.predict_proba(TaskPairs(X, [("c", "b"), ("a", "d")]))
@@ -33,12 +33,12 @@ def test_popularity_is_the_mean_strength_received():
 
 def test_popularity_counts_observed_pairs_only():
     strengths = np.array([[1, 0.4, np.nan], [np.nan, 1, 0.8], [0.2, 0, 1]])
-    model = PopularityBaseline().fit(np.eye(3), strengths)
+    model = PopularityModel().fit(np.eye(3), strengths)
     np.testing.assert_allclose(model.popularity_, [0.2, 0.2, 0.8])
 
 
 def test_closure_is_what_transitivity_implies():
-    model = ClosureBaseline().fit(X, EDGES)
+    model = ClosureModel().fit(X, EDGES)
     implied = pd.DataFrame(model.closure_.toarray(), index=X.index, columns=X.index)
     assert implied.loc["a", "c"] == 1
     assert implied.loc["d", "b"] == implied.loc["d", "c"] == 0.5
@@ -48,7 +48,7 @@ def test_closure_is_what_transitivity_implies():
 
 
 def test_closure_lives_with_cycles():
-    model = ClosureBaseline().fit(X, [("a", "b"), ("b", "a"), ("b", "c")])
+    model = ClosureModel().fit(X, [("a", "b"), ("b", "a"), ("b", "c")])
     assert model.closure_[0, 2] == 1
 
 
@@ -68,21 +68,21 @@ def test_closure_against_networkx(data):
     for u in range(n):
         expected[u, list(nx.descendants(sure, u))] = 1
     np.fill_diagonal(expected, 0)
-    model = ClosureBaseline().fit(np.eye(n), [(u, v, w) for (u, v), w in edges.items()])
+    model = ClosureModel().fit(np.eye(n), [(u, v, w) for (u, v), w in edges.items()])
     np.testing.assert_array_equal(model.closure_.toarray(), expected)
 
 
 def test_a_closed_graph_is_its_own_closure():
     graph = nx.transitive_closure(nx.balanced_tree(2, 3, nx.DiGraph).reverse())
     n = len(graph)
-    model = ClosureBaseline().fit(np.eye(n), graph)
+    model = ClosureModel().fit(np.eye(n), graph)
     expected = nx.to_numpy_array(graph, nodelist=range(n))
     np.testing.assert_array_equal(model.closure_.toarray(), expected)
 
 
 def test_additive_effects_by_hand():
     strengths = np.array([[1, 0.5, 0.9], [0.2, 1, 0.6], [np.nan, 0.3, 1]])
-    model = AdditiveBaseline(shrinkage=1e-9).fit(np.eye(3), strengths)
+    model = AdditiveModel(shrinkage=1e-9).fit(np.eye(3), strengths)
     # s_ij = a_i + b_j fits these five pairs but for what no sum can.
     table = model.mean_ + np.add.outer(model.row_effects_, model.column_effects_)
     observed = ~np.isnan(strengths) & ~np.eye(3, dtype=bool)
@@ -94,12 +94,12 @@ def test_additive_effects_by_hand():
 def test_additive_effects_shrink():
     strengths = np.array([[1, 0.5, 0.9], [0.2, 1, 0.6], [0.1, 0.3, 1]])
     sizes = [
-        np.abs(AdditiveBaseline(shrinkage=s).fit(np.eye(3), strengths).row_effects_).sum()
+        np.abs(AdditiveModel(shrinkage=s).fit(np.eye(3), strengths).row_effects_).sum()
         for s in (1e-6, 1, 100)
     ]
     assert sizes[0] > sizes[1] > 5 * sizes[2] > 0
     with pytest.raises(ValueError, match="shrinkage"):
-        AdditiveBaseline(shrinkage=0).fit(np.eye(3), strengths)
+        AdditiveModel(shrinkage=0).fit(np.eye(3), strengths)
 
 
 @pytest.mark.parametrize("unobserved", ["negative", "unknown"])
@@ -109,7 +109,7 @@ def test_additive_effects_are_those_of_ridge_regression(unobserved):
     strengths[rng.uniform(size=strengths.shape) < 0.4] = np.nan
     np.fill_diagonal(strengths, 1)
     relations = TaskRelations(strengths, unobserved=unobserved)
-    model = AdditiveBaseline(shrinkage=0.7).fit(np.eye(20), relations)
+    model = AdditiveModel(shrinkage=0.7).fit(np.eye(20), relations)
     heads, tails, values = relations.observed().expand()
     design = np.zeros((len(values), 40))
     rows = np.arange(len(values))
@@ -124,7 +124,7 @@ def test_additive_effects_need_no_table_of_all_pairs():
     n = 3500
     tree = nx.DiGraph((i, (i - 1) // 2) for i in range(1, n))
     tracemalloc.start()
-    AdditiveBaseline().fit(np.zeros((n, 1)), tree)
+    AdditiveModel().fit(np.zeros((n, 1)), tree)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * n**2  # bytes
@@ -140,7 +140,7 @@ def test_additive_beats_popularity_where_members_differ():
     pairs = TaskPairs(np.eye(30), hidden)
     errors = [
         np.abs(model.fit(np.eye(30), seen).predict_proba(pairs)[:, 1] - truth[*hidden.T])
-        for model in (AdditiveBaseline(), PopularityBaseline())
+        for model in (AdditiveModel(), PopularityModel())
     ]
     assert errors[0].max() < 0.06 < errors[1].max()
 
@@ -148,12 +148,12 @@ def test_additive_beats_popularity_where_members_differ():
 def test_unknown_tasks():
     other = pd.DataFrame(np.eye(4)[:2], index=["a", "new"])
     pairs = TaskPairs(other, [("new", "a"), ("a", "new")])
-    related = PopularityBaseline().fit(X, EDGES).predict_proba(pairs)[:, 1]
+    related = PopularityModel().fit(X, EDGES).predict_proba(pairs)[:, 1]
     np.testing.assert_allclose(related, [0.5 / 3, 0])
-    model = AdditiveBaseline().fit(X, EDGES)
+    model = AdditiveModel().fit(X, EDGES)
     expected = [model.mean_ + model.column_effects_[0], model.mean_ + model.row_effects_[0]]
     np.testing.assert_allclose(model.predict_proba(pairs)[:, 1], expected)
-    unnamed = PopularityBaseline().fit(np.eye(3), [(0, 2)]).predict_proba(np.eye(3)[:1])
+    unnamed = PopularityModel().fit(np.eye(3), [(0, 2)]).predict_proba(np.eye(3)[:1])
     np.testing.assert_allclose(unnamed, [[0, 0, 0.5]])
 
 
@@ -163,7 +163,7 @@ def test_pairs_without_names_are_known_by_position(names):
     named = X.set_axis(index)
     edges = [(index[i], index[j], w) for i, j, w in [(1, 2, 1), (2, 3, 1), (0, 1, 0.5)]]
     at = [(0, 1), (1, 3), (2, 3)]
-    for model in (PopularityBaseline(), ClosureBaseline(), AdditiveBaseline()):
+    for model in (PopularityModel(), ClosureModel(), AdditiveModel()):
         model.fit(named, edges)
         named_pairs = TaskPairs(named, [(index[i], index[j]) for i, j in at])
         expected = model.predict_proba(named_pairs)
@@ -175,7 +175,7 @@ def test_pairs_without_names_are_known_by_position(names):
 def test_random_numbers_belong_to_pairs():
     rng = np.random.RandomState(0)
     features = rng.normal(size=(60, 3))
-    model = RandomBaseline(random_state=0).fit(features, [(0, 1)])
+    model = RandomModel(random_state=0).fit(features, [(0, 1)])
     table = model.predict_proba(features)
     some = model.predict_proba(TaskPairs(features[::-1], [(59, 57), (57, 59)]))[:, 1]
     np.testing.assert_array_equal(some, [table[0, 2], table[2, 0]])
@@ -184,7 +184,7 @@ def test_random_numbers_belong_to_pairs():
     counts = np.histogram(table, bins=10, range=(0, 1))[0]
     assert abs(counts - 360).max() < 5 * np.sqrt(360)
     assert abs(np.corrcoef(table.ravel(), table.T.ravel())[0, 1]) < 0.05
-    other = RandomBaseline(random_state=1).fit(features, [(0, 1)]).predict_proba(features)
+    other = RandomModel(random_state=1).fit(features, [(0, 1)]).predict_proba(features)
     assert abs(np.corrcoef(table.ravel(), other.ravel())[0, 1]) < 0.1
 
 
@@ -196,8 +196,8 @@ def test_the_figures_that_come_with_the_splits(shared_data, n, popularity, closu
     seen = np.where(data["mask"] == 0, data["D"], np.nan)
     pairs = TaskPairs(data["X"], data["test_pairs"])
     for model, expected in (
-        (PopularityBaseline(), popularity),
-        (ClosureBaseline(), closure),
+        (PopularityModel(), popularity),
+        (ClosureModel(), closure),
     ):
         related = model.fit(data["X"], seen).predict_proba(pairs)[:, 1]
         score = average_precision_score(data["test_labels"], related)
@@ -210,7 +210,7 @@ def test_additive_effects_solve_the_least_squares(shrinkage):
     strengths = np.random.RandomState(0).uniform(size=(n, n))
     strengths[np.random.RandomState(1).uniform(size=(n, n)) < 0.5] = np.nan
     np.fill_diagonal(strengths, np.nan)
-    model = AdditiveBaseline(shrinkage).fit(np.eye(n), strengths)
+    model = AdditiveModel(shrinkage).fit(np.eye(n), strengths)
     heads, tails = np.nonzero(~np.isnan(strengths))
     rows = np.hstack([np.ones((len(heads), 1)), np.eye(n)[heads], np.eye(n)[tails]])
     shrink = np.sqrt(shrinkage) * np.eye(2 * n + 1)[1:]

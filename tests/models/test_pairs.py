@@ -9,10 +9,10 @@ from sklearn_task2box.nets._training import PairDataset
 from torch.nn import functional as F
 
 from sklearn_task2box import TaskPairs
-from sklearn_task2box.models import PairClassifier, PopularityBaseline
+from sklearn_task2box.models import PairClassifier, PopularityModel
 from sklearn_task2box.models._pair_nets import PairEpochs, PairNet
 from sklearn_task2box.models._pairs import PairMLP
-from sklearn_task2box.relations._task_relations import as_relations
+from sklearn_task2box.relations import as_relations
 
 X, GRAPH = make_taxonomy()
 N = len(X)
@@ -81,7 +81,7 @@ def hidden_precision(model, seed=0):
     ids=lambda m: m.model,
 )
 def test_hidden_relations_are_found_better_than_by_popularity(model):
-    assert hidden_precision(model) > hidden_precision(PopularityBaseline()) + 0.03
+    assert hidden_precision(model) > hidden_precision(PopularityModel()) + 0.03
 
 
 def test_the_loss_falls():

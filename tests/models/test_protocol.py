@@ -19,13 +19,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_task2box import TaskLinkClassifier, TaskPairs, TaskRelations
 from sklearn_task2box.metrics import make_relation_scorer, relation_score
 from sklearn_task2box.models import (
-    AdditiveBaseline,
-    ClosureBaseline,
-    GeometryBaseline,
+    AdditiveModel,
+    ClosureModel,
+    GeometryModel,
     PairClassifier,
-    PopularityBaseline,
-    RandomBaseline,
-    SimilarityBaseline,
+    PopularityModel,
+    RandomModel,
+    SimilarityModel,
 )
 
 X, GRAPH = make_taxonomy()
@@ -37,22 +37,22 @@ MATRIX = nx.to_numpy_array(GRAPH, nodelist=range(N))
 
 QUICK = {"hidden_layer_sizes": (16,), "random_state": 0}
 GRAPH_ONLY = {
-    "popularity": PopularityBaseline(),
-    "closure": ClosureBaseline(),
-    "additive": AdditiveBaseline(),
+    "popularity": PopularityModel(),
+    "closure": ClosureModel(),
+    "additive": AdditiveModel(),
 }
 OF_FEATURES = {
-    "random": RandomBaseline(random_state=0),
-    "gaussian_kl": SimilarityBaseline("gaussian_kl"),
-    "asymmetric_cosine": SimilarityBaseline("asymmetric_cosine"),
-    "euclidean": SimilarityBaseline("euclidean"),
+    "random": RandomModel(random_state=0),
+    "gaussian_kl": SimilarityModel("gaussian_kl"),
+    "asymmetric_cosine": SimilarityModel("asymmetric_cosine"),
+    "euclidean": SimilarityModel("euclidean"),
     "linear": PairClassifier("linear", max_iter=20, random_state=0),
     "mlp": PairClassifier("mlp", max_iter=20, **QUICK),
     "boosted_trees": PairClassifier(
         "boosted_trees", max_iter=5, max_pairs=500, random_state=0
     ),
     **{
-        name: GeometryBaseline(name, n_components=4, max_epochs=20, **QUICK)
+        name: GeometryModel(name, n_components=4, max_epochs=20, **QUICK)
         for name in ("order", "gaussian", "poincare", "cone", "bilinear")
     },
 }

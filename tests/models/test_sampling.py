@@ -5,7 +5,7 @@ import pytest
 
 from sklearn_task2box.models import sampling
 from sklearn_task2box.models._sampling import Sampler
-from sklearn_task2box.relations._task_relations import as_relations
+from sklearn_task2box.relations import as_relations
 
 N = 20
 

@@ -10,7 +10,7 @@ from sklearn.metrics import d2_log_loss_score
 
 from sklearn_task2box import TaskPairs
 from sklearn_task2box.datasets import load_digits_tasks
-from sklearn_task2box.models import SimilarityBaseline
+from sklearn_task2box.models import SimilarityModel
 
 # Rows 1 and 2 stand for the container and the member below.
 EDGES = [(2, 1), (3, 1)]
@@ -23,7 +23,7 @@ def similarities(model, X, pairs=((2, 1), (1, 2))):
 
 def test_kl_of_normal_distributions():
     X = np.abs(np.random.RandomState(0).normal(size=(6, 8))) + 0.1
-    model = SimilarityBaseline("gaussian_kl", variances=True).fit(X, EDGES)
+    model = SimilarityModel("gaussian_kl", variances=True).fit(X, EDGES)
     normal = [
         torch.distributions.Normal(torch.tensor(row[:4]), torch.tensor(row[4:]).sqrt())
         for row in X
@@ -41,7 +41,7 @@ def test_kl_of_normal_distributions():
 
 def test_a_narrow_distribution_lies_in_a_broad_one():
     X = np.array([[0.0, 1.0], [0.0, 9.0], [0.5, 0.1], [-0.5, 0.1], [8.0, 0.5]])
-    model = SimilarityBaseline("gaussian_kl", variances=True).fit(X, EDGES)
+    model = SimilarityModel("gaussian_kl", variances=True).fit(X, EDGES)
     inside, around = similarities(model, X)
     assert inside > around
     floored = X.copy()
@@ -51,7 +51,7 @@ def test_a_narrow_distribution_lies_in_a_broad_one():
 
 def test_kl_with_unit_variances():
     X = np.random.RandomState(0).normal(size=(6, 3))
-    model = SimilarityBaseline().fit(X, EDGES)
+    model = SimilarityModel().fit(X, EDGES)
     divergences = pdist(X, "sqeuclidean") / 2
     between = ((X[1] - X[2]) ** 2).sum() / 2
     expected = [-np.log(np.median(divergences) / 1000 + between)] * 2
@@ -60,9 +60,9 @@ def test_kl_with_unit_variances():
 
 def test_asymmetric_cosine_is_a_share_of_features():
     X = np.array([[1, 0, 0, 0], [1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 1, 1], [0, 0, 0, 1]])
-    model = SimilarityBaseline("asymmetric_cosine").fit(X, EDGES)
+    model = SimilarityModel("asymmetric_cosine").fit(X, EDGES)
     np.testing.assert_allclose(similarities(model, X), [1.0, 0.5])
-    symmetric = SimilarityBaseline("asymmetric_cosine", alpha=0.5).fit(X, EDGES)
+    symmetric = SimilarityModel("asymmetric_cosine", alpha=0.5).fit(X, EDGES)
     np.testing.assert_allclose(similarities(symmetric, X), [1 - cosine(X[1], X[2])] * 2)
     empty = np.zeros((2, 4))
     assert similarities(model, empty, [(0, 1)]) == pytest.approx(0, abs=1e-9)
@@ -70,7 +70,7 @@ def test_asymmetric_cosine_is_a_share_of_features():
 
 def test_euclidean():
     X = np.random.RandomState(0).normal(size=(6, 3))
-    model = SimilarityBaseline("euclidean").fit(X, EDGES)
+    model = SimilarityModel("euclidean").fit(X, EDGES)
     expected = [-np.linalg.norm(X[1] - X[2])] * 2
     np.testing.assert_allclose(similarities(model, X), expected)
 
@@ -83,7 +83,7 @@ def test_task2vec_by_the_equations_of_its_paper(trivial, alpha):
     def symmetric(a, b):
         return cosine(a / (a + b), b / (a + b))
 
-    model = SimilarityBaseline("task2vec", alpha=alpha, trivial=trivial).fit(X, EDGES)
+    model = SimilarityModel("task2vec", alpha=alpha, trivial=trivial).fit(X, EDGES)
     start, share = np.array(trivial or [1, 1, 1]), alpha or 0.15
     expected = [
         -(symmetric(X[j], X[i]) - share * symmetric(X[j], start))
@@ -105,35 +105,35 @@ def test_task2vec_by_the_equations_of_its_paper(trivial, alpha):
 def test_bad_input(options, match):
     X = np.random.RandomState(0).normal(size=(6, 3))
     with pytest.raises(ValueError, match=match):
-        SimilarityBaseline(**options).fit(X, EDGES)
+        SimilarityModel(**options).fit(X, EDGES)
 
 
 def test_features_that_cannot_be_what_they_are_read_as():
     X = np.random.RandomState(0).normal(size=(6, 4))
     with pytest.raises(ValueError, match="half of the features as variances"):
-        SimilarityBaseline(variances=True).fit(X, EDGES)
+        SimilarityModel(variances=True).fit(X, EDGES)
     for trivial in ([1.0], [1.0, 1.0, 1.0, -1.0]):
         with pytest.raises(ValueError, match="4 nonnegative numbers"):
-            SimilarityBaseline("task2vec", trivial=trivial).fit(np.abs(X), EDGES)
+            SimilarityModel("task2vec", trivial=trivial).fit(np.abs(X), EDGES)
 
 
 def test_probabilities_are_calibrated_and_rank_as_the_similarity():
     X, strengths = load_digits_tasks(return_X_y=True)
-    model = SimilarityBaseline("gaussian_kl", variances=True).fit(X, strengths)
+    model = SimilarityModel("gaussian_kl", variances=True).fit(X, strengths)
     pairs = TaskPairs(X, [(i, j) for i in range(120) for j in range(120) if i != j])
     related = model.predict_proba(pairs)[:, 1]
     true = np.asarray(strengths)[*pairs.pairs.T]
     assert related.mean() == pytest.approx(true.mean(), abs=1e-3)
     scores = similarities(model, X, pairs.pairs)
     assert np.corrcoef(rankdata(scores), rankdata(related))[0, 1] > 1 - 1e-9
-    turned = SimilarityBaseline("gaussian_kl", variances=True).fit(X, strengths.T)
+    turned = SimilarityModel("gaussian_kl", variances=True).fit(X, strengths.T)
     assert model.score(X, strengths) > turned.score(X, strengths.T) + 0.1
 
 
 def test_relations_against_the_similarity_do_not_turn_it_round():
     X = np.arange(10.0)[:, None]
     far = [(0, 9), (9, 0), (1, 9), (9, 1), (0, 8), (8, 0)]
-    model = SimilarityBaseline("euclidean").fit(X, far)
+    model = SimilarityModel("euclidean").fit(X, far)
     assert model.slope_ > 0
     near, distant = model.predict_proba(TaskPairs(X, [(4, 5), (0, 9)]))[:, 1]
     assert near > distant
@@ -142,22 +142,22 @@ def test_relations_against_the_similarity_do_not_turn_it_round():
 
 def test_all_pairs_related():
     X = np.arange(3.0)[:, None]
-    model = SimilarityBaseline("euclidean").fit(X, np.ones((3, 3)))
+    model = SimilarityModel("euclidean").fit(X, np.ones((3, 3)))
     assert (model.predict_proba(X) > 0.99).all()
 
 
 def test_what_a_similarity_explains():
     X, strengths = load_digits_tasks(return_X_y=True)
     inside = np.where(np.eye(len(X), dtype=bool), np.nan, strengths == 1)
-    model = SimilarityBaseline("gaussian_kl", variances=True).fit(X, inside)
+    model = SimilarityModel("gaussian_kl", variances=True).fit(X, inside)
     seen = ~np.isnan(inside)
     predicted = model.predict_proba(X)[seen]
     expected = d2_log_loss_score(inside[seen], predicted)
     assert model.explained_ == pytest.approx(expected, abs=1e-6)
     rng = np.random.RandomState(0)
-    noise = SimilarityBaseline("euclidean").fit(rng.normal(size=X.shape), inside)
+    noise = SimilarityModel("euclidean").fit(rng.normal(size=X.shape), inside)
     assert 0 <= noise.explained_ < 0.01
-    graded = SimilarityBaseline("gaussian_kl", variances=True).fit(X, strengths)
+    graded = SimilarityModel("gaussian_kl", variances=True).fit(X, strengths)
     assert 0.2 < graded.explained_ < 1
     exact = np.where(seen, graded.predict_proba(X), np.nan)
     assert graded.fit(X, exact).explained_ == pytest.approx(1, abs=0.01)

@@ -6,7 +6,7 @@ import torch
 from sklearn_task2box.nets._training import NEGATIVES, PairBatches, PairDataset, schedule
 
 from sklearn_task2box.boxes._pair_loss import PairTable
-from sklearn_task2box.relations._task_relations import TaskRelations
+from sklearn_task2box.relations import TaskRelations
 
 N = 30
 STRENGTHS = np.triu(np.random.RandomState(0).uniform(size=(N, N)) < 0.2, 1).astype(float)

@@ -55,7 +55,7 @@ def single_fits():
     cases = [("shares", X, shares), *problems()]
     outputs = {}
     for name, X, strengths in cases:
-        model = BoxRelationEmbedder(n_teachers=0, random_state=0).fit(X, strengths)
+        model = BoxRelationEmbedder(random_state=0).fit(X, strengths)
         outputs[f"{name}_boxes"] = model.boxes_
         outputs[f"{name}_strengths"] = model.predict_proba(X[:10] + 0.01)
         outputs[f"{name}_threshold"] = model.threshold_
@@ -71,7 +71,7 @@ def average_precisions():
                 known, observed, hidden = protocol(strengths, seed)
                 pairs = TaskPairs(X, np.argwhere(hidden))
                 true = strengths[hidden]
-                single = BoxRelationEmbedder(n_teachers=0, random_state=seed)
+                single = BoxRelationEmbedder(random_state=seed)
                 model = BoxRelationEmbedder(predict_from="teachers", random_state=seed)
                 single.fit(X[known], observed)
                 model.fit(X[known], observed)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_task2box.relations._task_relations import TaskRelations
+from sklearn_task2box.relations import TaskRelations
 
 N = 12
 STRENGTHS = np.triu(np.random.RandomState(0).uniform(size=(N, N)) < 0.4, 1).astype(float)

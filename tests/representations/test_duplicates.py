@@ -10,7 +10,7 @@ from conftest import make_taxonomy
 from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn_task2box.utils._duplicates import Twins
+from sklearn_task2box.representations._duplicates import Twins
 
 from sklearn_task2box import (
     PAPER_SETTINGS,
@@ -20,9 +20,9 @@ from sklearn_task2box import (
     TaskRelations,
 )
 from sklearn_task2box.models import (
-    GeometryBaseline,
+    GeometryModel,
     PairClassifier,
-    SimilarityBaseline,
+    SimilarityModel,
 )
 
 QUICK = {"max_epochs": 300, "hidden_layer_sizes": (32,), "n_teachers": 0, "random_state": 0}
@@ -227,7 +227,7 @@ def test_twins_stay_when_a_fit_goes_on(alike, going_on):
     [
         PairClassifier(hidden_layer_sizes=(256, 128), random_state=0),
         PairClassifier("boosted_trees", random_state=0),
-        GeometryBaseline(hidden_layer_sizes=(32,), max_epochs=300, random_state=0),
+        GeometryModel(hidden_layer_sizes=(32,), max_epochs=300, random_state=0),
     ],
     ids=["mlp", "boosted_trees", "order"],
 )
@@ -245,7 +245,7 @@ def test_baselines_that_learn_of_features_tell_twins_apart(alike, baseline):
 
 def test_similarities_do_not(alike):
     *_, frame, named = alike
-    table = SimilarityBaseline("euclidean").fit(frame, named).predict_proba(frame)
+    table = SimilarityModel("euclidean").fit(frame, named).predict_proba(frame)
     np.testing.assert_allclose(np.ptp(table[SAME], axis=0), 0, atol=1e-12)
 
 

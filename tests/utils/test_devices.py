@@ -62,7 +62,7 @@ def answers(device, **options):
     """Of a fit, and of another that goes on from it."""
     X, strengths = relations()
     model = BoxRelationEmbedder(**{**QUICK, **options}, device=device).fit(X, strengths)
-    weights = next(model.net_.module_.parameters())
+    weights = next(model.encoder_.parameters())
     new, pairs = X + 0.1, TaskPairs(X + 0.1, [(0, 1), (2, 1)])
     found = [weights.device.type, model.transform(new), model.predict_proba(pairs)]
     found += [model.predict_proba(new), model.supersets(k=2)[1], model.score(X, strengths)]
