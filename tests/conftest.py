@@ -102,13 +102,9 @@ collect_ignore = [
     "relations/test_task_relations.py",
     "representations/test_duplicates.py",
     "test_benchmarks.py",
-    "test_docstrings.py",
     "test_documentation.py",
     "test_documents.py",
-    "test_embedder.py",
     "test_examples.py",
-    "test_partial_fit.py",
-    "test_predictor.py",
     "utils/test_devices.py",
     "utils/test_features.py",
 ]

@@ -39,9 +39,7 @@ def test_the_snippet_for_relations(taxonomy):
     pairs, y = TaskPairs.from_graph(graph, X, negatives="all", random_state=0)
     search = GridSearchCV(
         TaskLinkClassifier(
-            make_pipeline(
-                StandardScaler(), BoxRelationEmbedder(random_state=0)
-            )
+            make_pipeline(StandardScaler(), BoxRelationEmbedder(random_state=0))
         ),
         {"embedder__boxrelationembedder__box_dim": [2, 5]},
         scoring="average_precision",

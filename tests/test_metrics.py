@@ -139,10 +139,6 @@ def test_calibration_of_nonsense_is_refused(options, message):
         expected_calibration_error(**arguments)
 
 
-
-
-
-
 @given(
     st.lists(st.tuples(st.booleans(), st.sampled_from(np.linspace(0, 1, 9))), min_size=1)
 )
@@ -180,8 +176,6 @@ def test_nothing_is_said_of_pairs_that_are_not_known(score, where):
 def test_rankings_of_nan_are_refused(score):
     with pytest.raises(ValueError, match="1 of the 3 predictions are NaN"):
         score([[1, 0, np.nan]], [[np.nan, 0.5, 0.2]])
-
-
 
 
 def test_scorers_look_into_pipelines_and_searches(named_taxonomy):

@@ -133,7 +133,19 @@ def log_overlap(lower, upper, other_lower, other_upper, temperature):
 
 
 def overlap(lower, upper, other_lower, other_upper, temperature):
-    """vol(box ∩ other) / vol(box), in [0, 1]; see :func:`log_overlap`."""
+    """Share of a box that lies in another, vol(box ∩ other) / vol(box).
+
+    Parameters
+    ----------
+    lower, upper, other_lower, other_upper : tensor of shape (..., box_dim)
+    temperature : float
+        As of :func:`log_overlap`.
+
+    Returns
+    -------
+    tensor of shape (...)
+        In [0, 1].
+    """
     return log_overlap(lower, upper, other_lower, other_upper, temperature).exp()
 
 

@@ -10,6 +10,14 @@ def task_names(X):
     """Names of the rows of a feature matrix, or None where it has none.
 
     A DataFrame names its rows, unless its index is the default one.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+
+    Returns
+    -------
+    names : ndarray of shape (n_tasks,) or None
     """
     index = getattr(X, "index", None)
     if not isinstance(index, pd.Index) or (

@@ -15,6 +15,16 @@ class ObservedPairs:
 
     Where ``complete``, a pair that is neither listed nor unknown is observed, with
     strength 0. The diagonal is never observed.
+
+    Parameters
+    ----------
+    n_tasks : int
+    heads, tails : int ndarray of shape (n_pairs,)
+        Listed pairs: the task inside, and the one that it lies in.
+    strengths : ndarray of shape (n_pairs,)
+    unknown_heads, unknown_tails : int ndarray of shape (n_unknown,)
+        Pairs of which nothing is known.
+    complete : bool
     """
 
     n_tasks: int

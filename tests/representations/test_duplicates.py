@@ -10,7 +10,6 @@ from conftest import make_taxonomy
 from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn_task2box.representations._duplicates import Twins
 
 from sklearn_task2box import (
     PAPER_SETTINGS,
@@ -24,6 +23,7 @@ from sklearn_task2box.models import (
     PairClassifier,
     SimilarityModel,
 )
+from sklearn_task2box.representations._duplicates import Twins
 
 QUICK = {"max_epochs": 300, "hidden_layer_sizes": (32,), "n_teachers": 0, "random_state": 0}
 N = 30

@@ -1,0 +1,142 @@
+"""RelationModel: a model of one's own, and what all models share."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+
+from sklearn_task2box import (
+    BoxRelationEmbedder,
+    DistilledBoxEmbedder,
+    RelationEnsemble,
+    TaskLinkClassifier,
+    TaskPairs,
+    models,
+)
+from sklearn_task2box import base as module
+from sklearn_task2box.base import RelationModel
+from sklearn_task2box.models import PopularityModel
+
+X = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+
+
+class Share(RelationModel):
+    """How much of the sum of one task's features is left in another's."""
+
+    def _fit_pairs(self, X, pairs):
+        self.n_related_ = pairs.n_related
+
+    def _represent(self, X, known):
+        return np.asarray(X.sum(axis=1)).reshape(-1, 1)
+
+    def _pair_strengths(self, tasks, heads, tails):
+        heads, tails = tasks[heads, 0], tasks[tails, 0]
+        return np.divide(np.minimum(heads, tails), heads, where=heads > 0, out=heads * 0)
+
+
+def fitted():
+    return Share().fit(X, [(0, 1)])
+
+
+def test_tasks_are_related_to_the_known_ones():
+    strengths = fitted().predict_proba(X[[2, 1]])
+    np.testing.assert_array_equal(strengths, [[0, 0.5, 1, 1], [0, 1, 1, 1]])
+
+
+def test_pairs_are_predicted_in_their_order():
+    predictor = fitted()
+    asked = TaskPairs(pd.DataFrame(X, index=list("abcd")), [("d", "b"), ("b", "d")])
+    np.testing.assert_array_equal(predictor.predict_proba(asked), [[0.5, 0.5], [0, 1]])
+
+
+def test_a_strength_at_the_threshold_is_a_relation():
+    predictor = fitted()
+    predictor.threshold_ = 0.5
+    np.testing.assert_array_equal(predictor.predict(X[[2]]), [[False, True, True, True]])
+    pairs = TaskPairs(X, [(2, 1), (2, 0)])
+    np.testing.assert_array_equal(predictor.predict(pairs), [True, False])
+
+
+def test_all_observed_pairs_are_compared_but_no_task_with_itself(monkeypatch):
+    shares = np.random.default_rng(0).uniform(size=(4, 4))
+    shares[1, 2] = np.nan
+    np.fill_diagonal(shares, 1)
+    predictor = fitted()
+    strengths, predicted = predictor.compare(X, shares)
+    observed = ~np.isnan(shares) & ~np.eye(4, dtype=bool)
+    np.testing.assert_array_equal(strengths, shares[observed])
+    np.testing.assert_array_equal(predicted, predictor.predict_proba(X)[observed])
+    for name, value in [("_BLOCK", 5), ("_TABLE_FROM_SHARE", 1.0)]:
+        monkeypatch.setattr(module, name, value)  # a row at a time, then pair by pair
+        again = predictor.compare(X, shares)
+        np.testing.assert_array_equal(again[0], strengths)
+        np.testing.assert_array_equal(again[1], predicted)
+
+
+@pytest.mark.parametrize(("graded", "score"), [(True, 0.948683), (False, 1.0)])
+def test_the_score_is_that_of_what_is_compared(graded, score, monkeypatch):
+    predictor = fitted()
+    predictor._graded = graded
+    monkeypatch.setattr(predictor, "compare", lambda X, y: (np.arange(4), [0, 1, 2, 2]))
+    assert predictor.score(X) == pytest.approx(score)
+
+
+def test_class_labels_and_sparse_features_are_refused_with_the_way_out():
+    predictor = Share().fit(X, [0, 0, 1, 1])
+    with pytest.raises(ValueError, match="TaskRelations.from_labels"):
+        predictor.predict_proba(sparse.csr_matrix(X))
+
+
+def test_it_must_be_fitted():
+    with pytest.raises(NotFittedError):
+        Share().predict_proba(X)
+
+
+@pytest.mark.parametrize("name", ["predict_proba", "predict", "score", "compare"])
+def test_all_models_predict_and_score_alike(name):
+    mine = getattr(RelationModel, name)
+    classes = [BoxRelationEmbedder, DistilledBoxEmbedder, RelationEnsemble]
+    classes += [getattr(models, one) for one in models.__all__]
+    assert all(getattr(cls, name) is mine for cls in classes)
+
+
+@pytest.mark.parametrize("X", ["a", ["a", "b"], [("a", "b")]])
+def test_names_are_no_features(X):
+    predictor = Share().fit(np.eye(2) + 1, [(0, 1)])
+    with pytest.raises(ValueError, match=r"features of tasks, and not their names.*X.loc"):
+        predictor.predict_proba(X)
+
+
+def test_a_model_of_ones_own_is_queried():
+    model = fitted()
+    indices, strengths = model.supersets(k=2)
+    assert (indices != np.arange(4)[:, None]).all()
+    np.testing.assert_array_equal(strengths[3], [1, 0.5])  # in 2, and by half in 1
+    known, _ = model.supersets(X, k=2)
+    np.testing.assert_array_equal(known, indices)  # a known task is no answer to itself
+    frame = model.subsets(X[[3]], k=1, as_frame=True)
+    assert frame.columns.tolist() == ["task", "member", "strength"]
+    np.testing.assert_array_equal(frame["member"], [1])
+    table = model.pairwise_strengths()
+    graph = model.to_networkx(threshold=0.9, reduce=False)
+    expected = (table >= 0.9) & ~np.eye(4, dtype=bool)
+    assert set(graph.edges) == set(map(tuple, np.argwhere(expected)))
+
+
+def test_a_model_of_ones_own_is_blended_and_classifies_links(taxonomy):
+    features, graph = taxonomy
+    features = np.abs(features)
+    members = [("share", Share()), ("popularity", PopularityModel())]
+    ensemble = RelationEnsemble(members, random_state=0).fit(features, graph)
+    assert ensemble.score(features, graph) > 1.5 * graph.size() / 40**2
+    pairs, y = TaskPairs.from_graph(graph, features, negatives=1, random_state=0)
+    links = TaskLinkClassifier(Share()).fit(pairs, y)
+    assert links.predict_proba(pairs).shape == (len(y), 2)
+
+
+def test_the_task_inside_comes_with_each_compared_pair():
+    model = fitted()
+    strengths, predicted, heads = model.compare(X, np.eye(4), by_task=True)
+    np.testing.assert_array_equal(heads, np.repeat(np.arange(4), 3))
+    assert len(strengths) == len(predicted) == 12
