@@ -22,10 +22,14 @@ def components(heads, tails, n):
 def reachable(heads, tails, n):
     """Transitive closure of a directed acyclic graph.
 
+    From the last node of a topological order to the first, each takes the nodes that its
+    nearest successors reach; a successor that another one reaches adds nothing. The time is
+    about that of writing the closure.
+
     Parameters
     ----------
     heads, tails : int ndarray of shape (n_edges,)
-        Edges among the nodes 0..n-1. A cycle would never end: see :func:`components`.
+        Edges among the nodes 0..n-1, without a cycle: see :func:`find_cycle`.
     n : int
 
     Returns
@@ -33,14 +37,44 @@ def reachable(heads, tails, n):
     closure : CSR matrix of bool, of shape (n, n)
         Whether a path of at least one edge leads from the row to the column.
     """
-    step = adjacency(heads, tails, n)
-    found, front = [], step
-    while front.nnz:
-        pairs = front.tocoo()
-        found.append(pairs.row.astype(np.int64) * n + pairs.col)
-        front = front @ step
-    keys = np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
-    return adjacency(keys // n, keys % n, n)
+    successors = adjacency(heads, tails, n)
+    order = _topological_order(successors)
+    place = np.empty(n, dtype=np.int64)
+    place[order] = np.arange(n)
+    reached = np.zeros(n, dtype=bool)
+    rows = [None] * n
+    for node in order[::-1].tolist():
+        left = successors.indices[slice(*successors.indptr[node : node + 2])]
+        left = left[np.argsort(place[left])]
+        parts = []
+        while len(left):
+            parts += [left[:1], rows[left[0]]]
+            for part in parts[-2:]:
+                reached[part] = True
+            left = left[~reached[left]]
+        row = np.concatenate(parts) if parts else left
+        reached[row] = False
+        rows[node] = np.unique(row) if len(parts) > 2 else row
+    counts = np.fromiter(map(len, rows), dtype=np.int64, count=n)
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    indices = np.concatenate(rows) if n else np.zeros(0, dtype=np.int32)
+    ones = np.ones(len(indices), dtype=bool)
+    closure = sparse.csr_matrix((ones, indices, indptr), shape=(n, n))
+    closure.sort_indices()
+    return closure
+
+
+def _topological_order(successors):
+    """Nodes such that each stands before its successors."""
+    n_before = np.bincount(successors.indices, minlength=successors.shape[0])
+    front, levels = np.flatnonzero(n_before == 0), []
+    while len(front):
+        levels.append(front)
+        below = successors[front].indices
+        nodes, counts = np.unique(below, return_counts=True)
+        n_before[nodes] -= counts
+        front = nodes[n_before[nodes] == 0]
+    return np.concatenate(levels) if levels else np.zeros(0, dtype=np.int64)
 
 
 def find_cycle(heads, tails, n):

@@ -176,9 +176,7 @@ def test_rows_are_put_into_the_order_of_the_features():
         as_relations(whole, 5)
 
 
-def test_settled_relations_take_no_direction():
-    with pytest.raises(ValueError, match=r"TaskRelations\(\.\.\., direction"):
-        as_relations(relations(), N, direction="container_to_member")
+def test_relations_are_read_once():
     with pytest.raises(TypeError, match="TaskRelations already"):
         TaskRelations(relations())
     with pytest.raises(TypeError, match="TaskPairs"):
@@ -187,12 +185,11 @@ def test_settled_relations_take_no_direction():
         TaskRelations(STRENGTHS, direction="up")
 
 
-def test_the_closure_a_fit_sees_does_not_pass_through_tasks_outside_its_slice():
+def test_a_slice_reads_the_closure_of_all_tasks():
     chain = TaskRelations([(0, 1), (1, 2)], tasks=range(3))
-    seen = as_relations(chain[[0, 2]], 2, transitive=True)
-    assert seen.observed().n_related == 0
-    graded = as_relations(chain[[0, 2]], 2, transitive="everywhere")
-    assert graded.observed().n_related == 1
+    assert chain[[0, 2]].observed().n_related == 1
+    as_given = TaskRelations([(0, 1), (1, 2)], tasks=range(3), transitive=False)
+    assert as_given[[0, 2]].observed().n_related == 0
 
 
 def test_pairs_by_name_and_by_position():
@@ -217,15 +214,15 @@ def test_pairs_from_a_graph():
     X = np.eye(3)
     labelled, y = TaskPairs.from_graph(graph, X, random_state=0)
     assert len(labelled) == 6
-    assert {tuple(p) for p in labelled.pairs[y == 1]} == {(0, 1), (1, 2)}
+    assert {tuple(p) for p in labelled.pairs[y == 1]} == {(0, 1), (1, 2), (0, 2)}
     assert y.dtype.kind == "i"
-    closed, y = TaskPairs.from_graph(graph, X, transitive=True, random_state=0)
-    assert y.sum() == 3
-    turned, y = TaskPairs.from_graph(
-        graph, X, direction="container_to_member", negatives=1, random_state=0
-    )
-    assert {tuple(p) for p in turned.pairs[y == 1]} == {(1, 0), (2, 1)}
-    assert (y == 0).sum() == 2
+    as_given = TaskRelations(graph, transitive=False)
+    _, y = TaskPairs.from_graph(as_given, X, random_state=0)
+    assert y.sum() == 2
+    turned = TaskRelations(graph, direction="container_to_member")
+    turned, y = TaskPairs.from_graph(turned, X, negatives=1, random_state=0)
+    assert {tuple(p) for p in turned.pairs[y == 1]} == {(1, 0), (2, 1), (2, 0)}
+    assert (y == 0).sum() == 3
     again, _ = TaskPairs.from_graph(graph, X, random_state=0)
     np.testing.assert_array_equal(again.pairs, labelled.pairs)
     _, y = TaskPairs.from_graph([(0, 1, 0.5)], X, random_state=0)
@@ -238,7 +235,8 @@ def test_a_few_negatives_are_drawn_without_a_table_of_all_pairs():
     n = 4000
     graph = nx.DiGraph((i, (i - 1) // 2) for i in range(1, n))
     tracemalloc.start()
-    pairs, y = TaskPairs.from_graph(graph, np.zeros((n, 1)), negatives=2, random_state=0)
+    given = TaskRelations(graph, transitive=False)
+    pairs, y = TaskPairs.from_graph(given, np.zeros((n, 1)), negatives=2, random_state=0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < n**2  # bytes
@@ -263,7 +261,7 @@ def test_tasks_without_a_row_in_a_cut_frame_are_unknown_and_not_unrelated():
     frame = pd.DataFrame([[0, 1, 0], [0, 0, 0]], index=list("ab"), columns=list("abc"))
     names = np.array(list("abc"), dtype=object)
     for direction in ("member_to_container", "container_to_member"):
-        relations = as_relations(frame, 3, names, direction=direction)
+        relations = as_relations(TaskRelations(frame, direction=direction), 3, names)
         heads, tails, strengths = relations.observed().expand()
         seen = np.full((3, 3), np.nan)
         seen[heads, tails] = strengths
@@ -275,7 +273,7 @@ def test_tasks_without_a_row_in_a_cut_frame_are_unknown_and_not_unrelated():
 
 def test_the_closure_of_rows_that_are_repeated():
     relations = TaskRelations([("a", "b"), ("b", "c")], tasks=list("abc"))
-    again = as_relations(relations[[0, 0, 1, 2, 2]], 5, transitive=True)
+    again = as_relations(relations[[0, 0, 1, 2, 2]], 5)
     assert set(again.observed().strengths) == {1.0}
     assert again.toarray()[:2, 2].tolist() == [1, 1]
 
