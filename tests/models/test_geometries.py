@@ -18,8 +18,14 @@ N = len(X)
 EVERY = sorted(GEOMETRIES)
 
 
+def made(name, n_components):
+    geometry, learning_rate = GEOMETRIES[name]
+    assert learning_rate > 0
+    return geometry(n_components)
+
+
 def score(name, head, tail):
-    geometry = GEOMETRIES[name](len(head)).double()
+    geometry = made(name, len(head)).double()
     ends = (torch.tensor([end], dtype=torch.float64) for end in (head, tail))
     return float(geometry.score(*ends).detach())
 
@@ -91,7 +97,7 @@ def test_bilinear_by_hand():
 @pytest.mark.parametrize("size", [1e-6, 1.0, 1e3])
 @pytest.mark.parametrize("name", EVERY)
 def test_points_are_in_place_and_gradients_finite(name, size):
-    geometry = GEOMETRIES[name](4)
+    geometry = made(name, 4)
     rng = np.random.RandomState(0)
     outputs = torch.from_numpy(size * rng.normal(size=(30, 4))).float()
     outputs[1] = outputs[0]  # two tasks of the same features
@@ -114,7 +120,7 @@ def test_points_are_in_place_and_gradients_finite(name, size):
 
 @pytest.mark.parametrize("name", ["order", "cone"])
 def test_wrongly_contained_pairs_have_a_gradient(name):
-    geometry = GEOMETRIES[name](2).double()
+    geometry = made(name, 2).double()
     head = torch.tensor([[0.9, 0.01]], dtype=torch.float64, requires_grad=True)
     tail = torch.tensor([[0.2, 0.0]], dtype=torch.float64)
     geometry.score(head, tail).backward()

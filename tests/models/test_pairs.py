@@ -1,16 +1,15 @@
-"""Classifiers of pairs: the perceptron that shares its first layer, and what they learn."""
+"""Classifiers of pairs: the MLP that shares its first layer, and what they learn."""
 
 import numpy as np
 import pytest
 import torch
 from conftest import make_taxonomy
 from sklearn.metrics import average_precision_score
-from sklearn_task2box.nets._training import PairDataset
 from torch.nn import functional as F
 
 from sklearn_task2box import TaskPairs
 from sklearn_task2box.models import PairClassifier, PopularityModel
-from sklearn_task2box.models._pair_nets import PairEpochs, PairNet
+from sklearn_task2box.models._pair_nets import PairEpochs
 from sklearn_task2box.models._pairs import PairMLP
 from sklearn_task2box.relations import as_relations
 
@@ -41,7 +40,6 @@ def test_the_first_layer_is_that_of_concatenated_features(sizes, n_similarities)
 
 def test_minibatches_estimate_the_mean_over_all_observed_pairs():
     observed = as_relations(GRAPH, N).observed()
-    dataset = PairDataset(torch.from_numpy(X), observed)
     logits = torch.randn(N, N, generator=torch.Generator().manual_seed(0))
 
     def loss(heads, tails, strengths, weights):
@@ -52,12 +50,12 @@ def test_minibatches_estimate_the_mean_over_all_observed_pairs():
 
     heads, tails, strengths = observed.expand()
     expected = loss(heads, tails, torch.from_numpy(strengths).float(), torch.ones(()))
-    epochs = PairEpochs(dataset, max_pairs=300, batch_size=100, seed=0)
+    epochs = PairEpochs(observed, max_pairs=300, batch_size=100, seed=0)
     batches = [batch for _ in range(50) for batch in epochs]
     assert len(batches) == 50 * len(epochs) == 150
-    means = [loss(*ends, *labels) for ends, labels in batches]
+    means = [loss(*batch) for batch in batches]
     assert np.mean(means) == pytest.approx(expected, rel=0.02)
-    first, second = (next(iter(epochs))[0][0] for _ in range(2))
+    first, second = (next(iter(epochs))[0] for _ in range(2))
     assert not torch.equal(first, second)
 
 
@@ -106,15 +104,15 @@ def test_graded_strengths(model):
     shared = np.minimum.outer(high, high) - np.maximum.outer(low, low)
     strengths = np.clip(shared, 0, None) / (high - low)[:, None]
     features = np.column_stack([low, high])
-    baseline = PairClassifier(model, hidden_layer_sizes=(32,), random_state=0)
+    classifier = PairClassifier(model, hidden_layer_sizes=(32,), random_state=0)
     if model != "boosted_trees":
-        baseline.set_params(learning_rate=0.01, max_iter=500)
+        classifier.set_params(learning_rate=0.01, max_iter=500)
     else:
-        baseline.set_params(max_iter=50)
-    table = baseline.fit(features, np.clip(strengths, 0, 1)).predict_proba(features)
+        classifier.set_params(max_iter=50)
+    table = classifier.fit(features, np.clip(strengths, 0, 1)).predict_proba(features)
     off = ~np.eye(40, dtype=bool)
     assert table[off].mean() == pytest.approx(strengths[off].mean(), abs=0.04)
-    assert baseline.score(features, np.clip(strengths, 0, 1)) > 0.6
+    assert classifier.score(features, np.clip(strengths, 0, 1)) > 0.6
 
 
 def test_scale_of_features_does_not_matter():
@@ -150,13 +148,13 @@ def test_a_fit_that_explodes_says_so():
 @pytest.mark.parametrize("scale", [2.0**600, 2.0**-600])
 def test_the_scale_of_features_does_not_matter(scale):
     pairs = [(0, 1), (5, 2)]
-    said = [
+    predictions = [
         PairClassifier(**QUICK, max_iter=20)
         .fit(scaled, GRAPH)
         .predict_proba(TaskPairs(scaled, pairs))
         for scaled in (X.astype(float), scale * X.astype(float))
     ]
-    np.testing.assert_allclose(*said)
+    np.testing.assert_allclose(*predictions)
 
 
 def test_comparisons_need_fewer_relations():
@@ -168,13 +166,15 @@ def test_comparisons_need_fewer_relations():
     seen = groups < 15
     precision = []
     for n_similarities in (0, 16):
-        baseline = PairClassifier(**QUICK, n_similarities=n_similarities, max_iter=150)
-        baseline.fit(features[seen], alike[np.ix_(seen, seen)])
+        classifier = PairClassifier(**QUICK, n_similarities=n_similarities, max_iter=150)
+        classifier.fit(features[seen], alike[np.ix_(seen, seen)])
         new = features[~seen]
         heads, tails = np.nonzero(~np.eye(len(new), dtype=bool))
-        said = baseline.predict_proba(TaskPairs(new, np.stack([heads, tails], 1)))[:, 1]
+        predicted = classifier.predict_proba(TaskPairs(new, np.stack([heads, tails], 1)))[
+            :, 1
+        ]
         truth = alike[np.ix_(~seen, ~seen)][heads, tails]
-        precision.append(average_precision_score(truth, said))
+        precision.append(average_precision_score(truth, predicted))
     assert precision[1] > precision[0] + 0.1
 
 
@@ -182,9 +182,9 @@ def test_an_interrupted_fit_does_not_pass_for_a_finished_one(monkeypatch):
     def interrupt(self, *args, **kwargs):
         raise KeyboardInterrupt
 
-    baseline = PairClassifier(**QUICK).fit(X, GRAPH)
-    before = vars(baseline).copy()
-    monkeypatch.setattr(PairNet, "train_step", interrupt)
+    classifier = PairClassifier(**QUICK).fit(X, GRAPH)
+    before = vars(classifier).copy()
+    monkeypatch.setattr(PairMLP, "forward", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        baseline.fit(X, GRAPH)
-    assert vars(baseline) == before
+        classifier.fit(X, GRAPH)
+    assert vars(classifier) == before

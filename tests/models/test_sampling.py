@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sklearn_task2box.models import sampling
+from sklearn_task2box.models import _sampling
 from sklearn_task2box.models._sampling import Sampler
-from sklearn_task2box.relations import as_relations
+from sklearn_task2box.relations import TaskRelations, as_relations
 
 N = 20
 
@@ -15,14 +15,14 @@ def observed(share_related=0.1, unobserved="negative"):
     strengths = (rng.uniform(size=(N, N)) < share_related) * rng.uniform(size=(N, N))
     strengths[rng.uniform(size=(N, N)) < 0.2] = np.nan
     np.fill_diagonal(strengths, 1)
-    pairs = as_relations(strengths, N, unobserved=unobserved).observed()
+    pairs = TaskRelations(strengths, range(N), unobserved=unobserved).observed()
     return pairs, strengths
 
 
 @pytest.mark.parametrize("unobserved", ["negative", "unknown"])
 @pytest.mark.parametrize("most_listed", [3000, 0])
 def test_each_epoch_stands_for_all_observed_pairs(monkeypatch, unobserved, most_listed):
-    monkeypatch.setattr(sampling, "_MAX_LISTED", most_listed)
+    monkeypatch.setattr(_sampling, "_MAX_LISTED", most_listed)
     pairs, truth = observed(unobserved=unobserved)
     sampler = Sampler(pairs, 100, np.random.RandomState(0))
     for _ in range(5):

@@ -6,7 +6,6 @@ import torch
 from scipy.spatial.distance import cosine, pdist
 from scipy.special import logit
 from scipy.stats import rankdata
-from sklearn.metrics import d2_log_loss_score
 
 from sklearn_task2box import TaskPairs
 from sklearn_task2box.datasets import load_digits_tasks
@@ -144,20 +143,3 @@ def test_all_pairs_related():
     X = np.arange(3.0)[:, None]
     model = SimilarityModel("euclidean").fit(X, np.ones((3, 3)))
     assert (model.predict_proba(X) > 0.99).all()
-
-
-def test_what_a_similarity_explains():
-    X, strengths = load_digits_tasks(return_X_y=True)
-    inside = np.where(np.eye(len(X), dtype=bool), np.nan, strengths == 1)
-    model = SimilarityModel("gaussian_kl", variances=True).fit(X, inside)
-    seen = ~np.isnan(inside)
-    predicted = model.predict_proba(X)[seen]
-    expected = d2_log_loss_score(inside[seen], predicted)
-    assert model.explained_ == pytest.approx(expected, abs=1e-6)
-    rng = np.random.RandomState(0)
-    noise = SimilarityModel("euclidean").fit(rng.normal(size=X.shape), inside)
-    assert 0 <= noise.explained_ < 0.01
-    graded = SimilarityModel("gaussian_kl", variances=True).fit(X, strengths)
-    assert 0.2 < graded.explained_ < 1
-    exact = np.where(seen, graded.predict_proba(X), np.nan)
-    assert graded.fit(X, exact).explained_ == pytest.approx(1, abs=0.01)

@@ -1,11 +1,10 @@
-"""Batches of pairs, and the callbacks."""
+"""Batches of pairs."""
 
 import numpy as np
-import pytest
 import torch
-from sklearn_task2box.nets._training import NEGATIVES, PairBatches, PairDataset, schedule
 
 from sklearn_task2box.boxes._pair_loss import PairTable
+from sklearn_task2box.nets._batches import PairBatches, PairDataset
 from sklearn_task2box.relations import TaskRelations
 
 N = 30
@@ -13,7 +12,8 @@ STRENGTHS = np.triu(np.random.RandomState(0).uniform(size=(N, N)) < 0.2, 1).asty
 
 
 def batches(strengths=STRENGTHS, batch_size=None, unobserved="negative", **options):
-    observed = TaskRelations(strengths, tasks=range(N), unobserved=unobserved).observed()
+    relations = TaskRelations(strengths, tasks=range(N), unobserved=unobserved)
+    observed = relations.observed()
     dataset = PairDataset(torch.arange(N, dtype=torch.float32)[:, None], observed)
     options = {
         "n_negatives": 4,
@@ -88,49 +88,14 @@ def test_sampled_batches_go_through_all_relations_and_draw_only_unrelated_pairs(
     assert again[0].keys() == seen(next(iter(batches(strengths, batch_size=40)[1]))).keys()
 
 
-@pytest.mark.parametrize("negatives", sorted(NEGATIVES))
-def test_negatives_are_unrelated_however_they_are_drawn(negatives):
-    _, sampled = batches(batch_size=200, negatives=negatives, n_negatives=10)
-    drawn = [
-        pair for b in sampled for pair, (strength, _) in seen(b).items() if not strength
-    ]
-    assert len(set(drawn)) > 100
-    assert all(STRENGTHS[pair] == 0 and pair[0] != pair[1] for pair in drawn)
-
-
-def test_negatives_by_degree_and_hard_ones():
-    tree = np.zeros((N, N))
-    tree[1:15, 0] = tree[15:, 29] = 1  # two containers, of 14 and 14 tasks
-    tree[29, 29] = 0
-    observed = TaskRelations(tree, tasks=range(N)).observed()
-    rng = np.random.RandomState(0)
-    heads, tails = np.repeat(observed.heads, 50), np.repeat(observed.tails, 50)
-    at_head = np.arange(len(heads)) % 2 == 0
-    by_degree = NEGATIVES["degree"](observed, rng)(heads, tails, at_head)
-    assert set(by_degree[~at_head]) == {0, 29}  # all the containers there are
-    assert set(by_degree[at_head]) == set(range(1, 29))  # all the members
-    hard = NEGATIVES["hard"](observed, rng)(heads, tails, at_head)
-    same = (heads < 15) == (hard < 15)
-    assert 0.7 < same.mean() < 0.8  # near half of the time, anywhere the other half
-
-
 def test_batches_of_known_zeros_are_not_sampled():
     observed, listed = batches(np.where(STRENGTHS, 1.0, 0.0), 100, unobserved="unknown")
     found = [pair for batch in listed for pair in seen(batch)]
     assert len(found) == len(set(found)) == observed.n_observed == N * (N - 1)
 
 
-def test_positive_pairs_can_weigh_more():
+def test_positive_pairs_can_have_more_weight():
     _, whole = batches(positive_weight=3.0)
     (batch,) = list(whole)
     for pair, (_, weight) in seen(batch).items():
         assert weight == 1 + 2 * STRENGTHS[pair]
-
-
-def test_schedules():
-    assert schedule("constant", 0.1, 10) is None
-    for name in ("one_cycle", "cosine"):
-        callback = schedule(name, 0.1, 10)
-        assert callback.step_every == "batch"
-    with pytest.raises(KeyError):
-        callback.kwargs["total_steps"]

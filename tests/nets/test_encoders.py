@@ -8,7 +8,7 @@ from sklearn_task2box.nets._encoders import MLP, BoxEncoder, Table
 from sklearn_task2box.utils._features import preparation
 
 
-def test_the_layers_of_a_perceptron():
+def test_the_layers_of_an_mlp():
     body = MLP(7, 4, (5, 3), dropout=0.1, normalization="batch")
     kinds = [type(layer).__name__ for layer in body]
     hidden = ["Linear", "ReLU", "BatchNorm1d", "Dropout"]
@@ -34,12 +34,11 @@ def test_mixed_precision_is_of_hidden_layers_in_training_only():
     assert body.double()(X.double()).dtype == torch.float64
 
 
-@pytest.mark.parametrize("anchor", ["center", "lower"])
 @pytest.mark.parametrize("side", ["exp", "softplus", "sigmoid"])
 @pytest.mark.parametrize("scale", [1.0, 1e4])
-def test_boxes_have_positive_finite_sides(side, anchor, scale):
+def test_boxes_have_positive_finite_sides(side, scale):
     torch.manual_seed(0)
-    encoder = BoxEncoder(MLP(7, 6, (5,)), 7, 6, side, anchor)
+    encoder = BoxEncoder(MLP(7, 6, (5,)), 7, 6, side)
     lower, upper = encoder(scale * torch.randn(20, 7))
     assert lower.shape == upper.shape == (20, 3)
     assert torch.isfinite(upper).all()
@@ -48,15 +47,15 @@ def test_boxes_have_positive_finite_sides(side, anchor, scale):
         assert (upper - lower <= 1 + 1e-3 * scale).all()
 
 
-def test_the_anchor_places_the_box():
+def test_outputs_are_centers_of_boxes_and_lower_corners_of_bounded_ones():
     body = torch.nn.Linear(1, 2)
     with torch.no_grad():
         body.weight[:] = 0
-        body.bias[:] = torch.tensor([3.0, 0.0])  # position 3, side exp(0) = 1
-    lower, upper = BoxEncoder(body, 1, 2, side="exp", anchor="center")(torch.zeros(1, 1))
+        body.bias[:] = torch.tensor([3.0, 0.0])  # position 3; sides exp(0), sigmoid(0)
+    lower, upper = BoxEncoder(body, 1, 2, side="exp")(torch.zeros(1, 1))
     assert (lower.item(), upper.item()) == (2.5, 3.5)
-    lower, upper = BoxEncoder(body, 1, 2, side="exp", anchor="lower")(torch.zeros(1, 1))
-    assert (lower.item(), upper.item()) == (3.0, 4.0)
+    lower, upper = BoxEncoder(body, 1, 2, side="sigmoid")(torch.zeros(1, 1))
+    assert (lower.item(), upper.item()) == (3.0, 3.5)
 
 
 def test_a_table_looks_rows_up():
@@ -75,11 +74,10 @@ def test_preparation_is_centring_and_rotation():
 
 
 @pytest.mark.parametrize("side", ["softplus", "exp", "sigmoid"])
-@pytest.mark.parametrize("anchor", ["center", "lower"])
-def test_outputs_of_boxes_are_those_that_make_them(side, anchor):
+def test_outputs_of_boxes_are_those_that_make_them(side):
     lower = torch.randn(9, 3, dtype=torch.float64, generator=torch.manual_seed(0))
     upper = lower + 0.9 * torch.rand(9, 3, dtype=torch.float64) + 0.01
-    encoder = BoxEncoder(torch.nn.Identity(), 6, 6, side, anchor)
+    encoder = BoxEncoder(torch.nn.Identity(), 6, 6, side)
     got = encoder(encoder.outputs_of(lower, upper), prepared=True)
     torch.testing.assert_close(got, (lower, upper))
 

@@ -14,6 +14,10 @@ STRENGTHS = rng.choice([0, 0.3, 1], size=(6, 6))
 WEIGHTS = rng.uniform(size=(6, 6)) * (rng.uniform(size=(6, 6)) < 0.7)
 
 
+def loss(pair_loss, **weights):
+    return Objective(pair_loss, **weights).make_loss(temperature=0.1, exponent=1.0)
+
+
 def value(objective, listed):
     i, j = np.nonzero(WEIGHTS if listed else ~np.eye(6, dtype=bool))
     kept = i != j
@@ -60,22 +64,22 @@ def test_the_short_way_for_unrelated_pairs(loss):
 
 @pytest.mark.parametrize("listed", [False, True])
 def test_terms_are_means_over_tasks_and_related_pairs(listed):
-    plain = value(Objective(SquaredError(), 0.1), listed)
+    plain = value(loss("squared_error"), listed)
     volumes = (0.1 * np.log1p(np.exp((UPPER - LOWER) / 0.1))).prod(axis=1)
-    got = value(Objective(SquaredError(), 0.1, volume_weight=2.0), listed) - plain
+    got = value(loss("squared_error", volume_weight=2.0), listed) - plain
     assert got == pytest.approx(2 * (volumes ** (-1 / 3)).mean())
 
     centers = (LOWER + UPPER) / 2
     i, j = np.nonzero((STRENGTHS > 0) & (WEIGHTS > 0) & ~np.eye(6, dtype=bool))
-    got = value(Objective(SquaredError(), 0.1, distance_weight=2.0), listed) - plain
+    got = value(loss("squared_error", distance_weight=2.0), listed) - plain
     assert got == pytest.approx(2 * ((centers[i] - centers[j]) ** 2).sum(axis=1).mean())
 
     sides = UPPER - LOWER
     gaps = sum(abs(sides[:, k] - sides[:, m]) for k in range(3) for m in range(k))
-    got = value(Objective(SquaredError(), 0.1, squareness_weight=2.0), listed) - plain
+    got = value(loss("squared_error", squareness_weight=2.0), listed) - plain
     assert got == pytest.approx(2 * gaps.mean() / 9)
 
 
 def test_unobserved_pairs_do_not_count():
-    table = value(Objective(CrossEntropy(), 0.1), listed=False)
-    assert table == pytest.approx(value(Objective(CrossEntropy(), 0.1), listed=True))
+    table = value(loss("cross_entropy"), listed=False)
+    assert table == pytest.approx(value(loss("cross_entropy"), listed=True))

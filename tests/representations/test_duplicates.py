@@ -1,6 +1,7 @@
-"""Tasks of equal features: how they are found and marked, and get boxes of their own."""
+"""Indicator features that tell tasks of equal features apart."""
 
 import pickle
+import tracemalloc
 
 import networkx as nx
 import numpy as np
@@ -11,24 +12,15 @@ from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_task2box import (
-    PAPER_SETTINGS,
-    BoxRelationEmbedder,
-    TaskLinkClassifier,
-    TaskPairs,
-    TaskRelations,
-)
-from sklearn_task2box.models import (
-    GeometryModel,
-    PairClassifier,
-    SimilarityModel,
-)
-from sklearn_task2box.representations._duplicates import Twins
+from sklearn_task2box import BoxRelationEmbedder, TaskLinkClassifier, TaskPairs
+from sklearn_task2box.models import GeometryModel, PairClassifier
+from sklearn_task2box.representations import DuplicateIndicator
 
-QUICK = {"max_epochs": 300, "hidden_layer_sizes": (32,), "n_teachers": 0, "random_state": 0}
+QUICK = {"max_epochs": 300, "hidden_layer_sizes": (32,), "random_state": 0}
 N = 30
-# Three tasks with the features of a fourth: relations alone tell them apart.
+# Three tasks with the features of a fourth: only their relations tell them apart.
 SAME = [4, 11, 20, 27]
+SMALL = np.array([[1.0, 0], [0, 2], [1, -0.0], [3, 3], [0, 2], [1, 0]])
 
 
 @pytest.fixture(scope="module")
@@ -37,193 +29,118 @@ def alike():
     X, graph = make_taxonomy(N)
     X[SAME] = X[SAME[0]]
     names = [f"task {i}" for i in range(N)]
-    frame = pd.DataFrame(X, index=names)
+    frame = pd.DataFrame(X, index=names, columns=[f"f{j}" for j in range(X.shape[1])])
     return X, graph, frame, nx.relabel_nodes(graph, dict(enumerate(names)))
 
 
-def all_pairs():
-    return np.argwhere(~np.eye(N, dtype=bool))
+@pytest.fixture(scope="module")
+def fitted(alike):
+    """A pipeline that tells the copies apart, fitted to named tasks."""
+    *_, frame, named = alike
+    model = make_pipeline(DuplicateIndicator(), BoxRelationEmbedder(**QUICK))
+    return model.set_output(transform="pandas").fit(frame, named)
 
 
-def boxes_equal(boxes, others):
-    return np.abs(boxes - others).max(axis=1) < 1e-6
+def toarray(X):
+    return X.toarray() if sparse.issparse(X) else np.asarray(X)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
-def test_twins_are_found_and_marked(kind):
-    X = kind(np.array([[1.0, 0], [0, 2], [1, -0.0], [3, 3], [0, 2], [0, 0]]))
-    twins = Twins.among(X)
-    assert len(twins) == 4
-    assert twins.positions.tolist() == [0, 1, 2, 4]
-    marked = twins.mark(X, np.arange(6))
-    assert sparse.issparse(marked) == sparse.issparse(X)
-    marked = marked.toarray() if sparse.issparse(marked) else marked
-    marks = marked[:, 2:]
-    assert marked.shape == (6, 6)
-    assert (marks[[0, 1, 2, 4]] == twins.length * np.eye(4)).all()
-    assert (marks[[3, 5]] == 0).all()
-    assert abs(twins.mark(X)[:, 2:]).max() == 0
-    with pytest.warns(UserWarning, match=r"4 tasks of 6 share .* \(at most 3\)"):
-        none = Twins.among(X, most=3)
-    assert len(none) == 0
-    assert none.mark(X, np.arange(6)) is X
+def test_copies_are_numbered_in_binary(kind):
+    X = kind(SMALL)
+    model = DuplicateIndicator().fit(X)
+    assert model.copies_.tolist() == [0, 0, 1, 0, 1, 2]
+    assert model.n_indicators_ == 2
+    found = model.transform(X)
+    assert sparse.issparse(found) == sparse.issparse(X)
+    found = toarray(found)
+    np.testing.assert_array_equal(found[:, :2], SMALL)
+    bits = found[:, 2:] > 0
+    assert (bits @ [1, 2]).tolist() == [0, 0, 1, 0, 1, 2]
+    assert list(model.get_feature_names_out()) == ["x0", "x1", "duplicate0", "duplicate1"]
 
 
-def test_a_mark_is_for_the_features_it_was_made_of():
-    X = np.array([[1.0, 0], [1, 0], [3, 3]])
-    twins = Twins.among(X)
-
-    def has_mark(rows, at):
-        rows = np.array(rows, dtype=float)
-        return twins.mark(rows, np.array(at))[:, rows.shape[1] :].any(axis=1).tolist()
-
-    assert has_mark([[1, 0], [1, 1e-9], [1, 0.1]], [1, 0, 0]) == [True, True, False]
-    assert has_mark([[1, 0], [1, 0], [1, 0]], [-1, 2, 7]) == [False] * 3
-    assert has_mark([[1, 0, 0]], [0]) == [False]  # other features than those of fit
+def test_features_without_copies_stay_as_they_are(alike):
+    X = alike[0][:10]
+    model = DuplicateIndicator().fit(X)
+    assert model.n_indicators_ == 0
+    np.testing.assert_array_equal(model.transform(X), X)
 
 
-@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
-def test_marks_are_short_beside_the_features_whatever_their_unit(scale):
-    X = scale * np.array([[1.0, 0], [1, 0], [0, 1]])
-    twins = Twins.among(X)
-    distance = np.sqrt(((X / scale - X.mean(axis=0) / scale) ** 2).sum(axis=1).mean())
-    assert twins.length / scale == pytest.approx(0.1 * distance)
-    assert Twins.among(np.zeros((3, 2))).length > 0
+def test_other_rows_are_first_copies():
+    model = DuplicateIndicator().fit(pd.DataFrame(SMALL, index=list("abcdef")))
+
+    def is_copy(rows, names):
+        found = model.transform(pd.DataFrame(rows, index=names))
+        return np.asarray(found)[:, 2:].any(axis=1).tolist()
+
+    assert is_copy(SMALL[[2, 4]], ["c", "e"]) == [True, True]
+    assert is_copy(SMALL[[2, 4]] + 1e-9, ["c", "e"]) == [True, True]  # rounding
+    assert is_copy(SMALL[[2, 4]], ["e", "c"]) == [False, False]  # other features
+    assert is_copy(SMALL[[2, 4]], ["new", "a"]) == [False, False]  # other names
+    # Without names, positions count where X has as many rows as in fit.
+    assert toarray(model.transform(SMALL))[:, 2:].any(axis=1).tolist() == [
+        False, False, True, False, True, True,
+    ]  # fmt: skip
+    assert not toarray(model.transform(SMALL[:5]))[:, 2:].any()
 
 
-def test_relations_of_twins_are_learned(alike):
-    X, graph, frame, named = alike
-    own = BoxRelationEmbedder(**QUICK).fit(frame, named)
-    shared = BoxRelationEmbedder(separate_twins=False, **QUICK).fit(frame, named)
-    assert own.twins_.tolist() == SAME
-    assert shared.twins_.tolist() == []
-    assert boxes_equal(shared.boxes_[SAME], shared.boxes_[SAME[:1]]).all()
-    assert not boxes_equal(own.boxes_[SAME[1:]], own.boxes_[SAME[:1]]).any()
-    assert own.score(frame, named) > 0.99
+@pytest.mark.parametrize("unit", [1e-150, 1.0, 1e150])
+def test_indicators_are_small_beside_the_features_in_any_unit(unit):
+    value = toarray(DuplicateIndicator(0.1).fit_transform(unit * SMALL))[2, 2] / unit
+    centered = SMALL - SMALL.mean(axis=0)
+    assert value == pytest.approx(0.1 * np.sqrt((centered**2).sum(axis=1).mean()))
+
+
+def test_fifty_thousand_equal_rows_need_sixteen_columns():
+    X = np.ones((50_000, 16))
+    tracemalloc.start()
+    found = DuplicateIndicator().fit_transform(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.shape == (50_000, 32)
+    assert len(np.unique(found, axis=0)) == 50_000
+    assert peak < 20 * X.nbytes
+
+
+def test_relations_of_copies_are_learned(alike, fitted):
+    *_, frame, named = alike
+    shared = BoxRelationEmbedder(**QUICK).fit(frame, named)
+    assert np.ptp(shared.boxes_[SAME], axis=0).max() < 1e-6
+    boxes = fitted[-1].boxes_[SAME]
+    assert all(abs(boxes[i] - boxes[j]).max() > 1e-3 for i in range(4) for j in range(i))
+    assert fitted.score(frame, named) > 0.99
     assert shared.score(frame, named) < 0.9
-    assert own.n_features_in_ == X.shape[1]
-    assert PAPER_SETTINGS["separate_twins"] is False
 
 
-def test_without_twins_nothing_changes(alike):
-    X, graph, *_ = alike
-    part = np.setdiff1d(np.arange(N), SAME[1:])
-    relations = TaskRelations(graph, tasks=np.arange(N)).loc[part]
-    models = [
-        BoxRelationEmbedder(separate_twins=on, **QUICK).fit(X[part], relations)
-        for on in (True, False)
-    ]
-    np.testing.assert_array_equal(models[0].boxes_, models[1].boxes_)
-
-
-def test_known_twins_are_found_again(alike):
-    X, graph, frame, named = alike
-    model = BoxRelationEmbedder(**QUICK).fit(frame, named)
-    np.testing.assert_allclose(model.transform(frame), model.boxes_, atol=1e-9)
+def test_known_copies_are_recognized_in_any_order(alike, fitted):
+    *_, frame, _ = alike
+    boxes = fitted[-1].boxes_
     order = np.random.RandomState(0).permutation(N)
-    np.testing.assert_allclose(
-        model.transform(frame.iloc[order]), model.boxes_[order], atol=1e-9
-    )
-    np.testing.assert_allclose(
-        model.transform(frame.iloc[SAME]), model.boxes_[SAME], atol=1e-9
-    )
-    pairs = all_pairs()
-    truth = nx.to_numpy_array(graph, nodelist=range(N))[tuple(pairs.T)]
-    predicted = model.predict_proba(TaskPairs(frame, pairs))[:, 1]
-    expected = model.predict_proba(frame)[tuple(pairs.T)]
-    np.testing.assert_allclose(predicted, expected, atol=1e-9)
-    assert ((predicted >= model.threshold_) == truth).mean() > 0.99
-    # Names lost on the way: all rows in their order, or pairs of positions.
-    np.testing.assert_allclose(model.transform(X), model.boxes_, atol=1e-9)
-    predicted = model.predict_proba(TaskPairs(X, pairs))[:, 1]
-    np.testing.assert_allclose(predicted, expected, atol=1e-9)
+    for rows, expected in [
+        (frame.iloc[order], boxes[order]),
+        (frame.iloc[SAME], boxes[SAME]),
+        (frame.reset_index(drop=True), boxes),  # without names, in the order of fit
+    ]:
+        found = np.asarray(fitted.transform(rows))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.transform(frame), fitted.transform(frame))
 
 
-def test_unnamed_twins_are_known_by_position(alike):
-    X, graph, *_ = alike
-    model = BoxRelationEmbedder(**QUICK).fit(X, graph)
-    assert model.twins_.tolist() == SAME
-    np.testing.assert_allclose(model.transform(X), model.boxes_, atol=1e-9)
-    assert model.score(X, graph) > 0.99
-    few = TaskPairs(X, [(SAME[1], 0), (0, SAME[1])])
-    expected = model.predict_proba(X)[[SAME[1], 0], [0, SAME[1]]]
-    np.testing.assert_allclose(model.predict_proba(few)[:, 1], expected, atol=1e-9)
-    restored = pickle.loads(pickle.dumps(model))
-    np.testing.assert_array_equal(restored.transform(X), model.transform(X))
-
-
-def test_a_new_task_with_the_features_of_twins_is_none_of_them(alike):
-    X, graph, frame, named = alike
-    model = BoxRelationEmbedder(**QUICK).fit(frame, named)
-    new = frame.loc[["task 4"]].rename(index={"task 4": "new"})
-    box = model.transform(new)
-    assert not boxes_equal(model.boxes_, box).any()
-    np.testing.assert_allclose(model.transform(X[:1]), model.boxes_[:1], atol=1e-9)
-    # Fewer rows, no names: nobody knows which of them they are.
-    np.testing.assert_allclose(model.transform(X[SAME]), box.repeat(4, axis=0), atol=1e-9)
-    changed = frame.loc[["task 4"]] + 1.0
-    np.testing.assert_allclose(
-        model.transform(changed), model.transform(changed.to_numpy()), atol=1e-9
-    )
-
-
-@pytest.mark.parametrize("n_teachers", [0, 1])
-def test_links_in_a_pipeline_know_twins(alike, n_teachers):
-    _, graph, frame, named = alike
+def test_pairs_of_copies_through_a_pipeline(alike):
+    _, graph, frame, _ = alike
     truth = nx.to_numpy_array(graph, nodelist=range(N))
-    settings = {**QUICK, "n_teachers": n_teachers}
-    steps = make_pipeline(StandardScaler(), BoxRelationEmbedder(**settings))
-    pairs = TaskPairs(frame, all_pairs())
+    model = make_pipeline(
+        StandardScaler(), DuplicateIndicator(), BoxRelationEmbedder(**QUICK)
+    ).set_output(transform="pandas")
+    pairs = TaskPairs(frame, np.argwhere(~np.eye(N, dtype=bool)))
     y = truth[tuple(pairs.pairs.T)]
-    links = TaskLinkClassifier(steps).fit(pairs, y)
-    assert (links.predict(pairs) == y).mean() > 0.99
-    assert links.embedder_[-1].twins_.tolist() == SAME
-    whole = nx.to_pandas_adjacency(named, nodelist=list(frame.index))
-    steps.fit(frame, whole)
-    np.testing.assert_allclose(steps.transform(frame), steps[-1].boxes_, atol=1e-6)
-    assert steps.score(frame, whole) > 0.99
-
-
-def test_sparse_features_have_twins(alike):
-    X, graph, *_ = alike
-    rows = sparse.csr_matrix(X)
-    model = BoxRelationEmbedder(**QUICK).fit(rows, graph)
-    assert model.twins_.tolist() == SAME
-    np.testing.assert_allclose(model.transform(rows), model.boxes_, atol=1e-9)
-    assert model.score(rows, graph) > 0.99
-
-
-def test_tables_and_maps_of_features_have_no_twins(alike):
-    X, graph, *_ = alike
-    assert len(BoxRelationEmbedder(**QUICK).fit(X).twins_) == 0
-    table = BoxRelationEmbedder(**{**QUICK, "encoder": "table"})
-    assert len(table.fit(sparse.identity(N, format="csr"), graph).twins_) == 0
-
-
-@pytest.mark.parametrize("going_on", ["partial_fit", "warm_start"])
-def test_twins_stay_when_a_fit_goes_on(alike, going_on):
-    X, graph, frame, named = alike
-    old = frame.index[:25]
-    model = BoxRelationEmbedder(warm_start=True, **QUICK)
-    model.fit(frame.loc[old], named.subgraph(old))
-    twins = model.twins_.tolist()
-    assert twins == SAME[:3]
-    if going_on == "partial_fit":
-        model.partial_fit(frame.iloc[25:], named)  # task 27 has the features of three
-        assert len(model.tasks_) == N
-        seen = frame
-    else:
-        model.fit(frame.loc[old], named.subgraph(old))
-        seen = frame.loc[old]
-    assert model.twins_.tolist() == twins
-    np.testing.assert_allclose(model.transform(seen), model.boxes_, atol=1e-5)
-    assert model.score(seen, named.subgraph(seen.index)) > 0.99
-    with pytest.raises(ValueError, match="a network from 12 features .* X has 11 features"):
-        model.fit(frame.iloc[:, 1:], named)
+    assert (TaskLinkClassifier(model).fit(pairs, y).predict(pairs) == y).mean() > 0.99
 
 
 @pytest.mark.parametrize(
-    "baseline",
+    "model",
     [
         PairClassifier(hidden_layer_sizes=(256, 128), random_state=0),
         PairClassifier("boosted_trees", random_state=0),
@@ -231,58 +148,16 @@ def test_twins_stay_when_a_fit_goes_on(alike, going_on):
     ],
     ids=["mlp", "boosted_trees", "order"],
 )
-def test_baselines_that_learn_of_features_tell_twins_apart(alike, baseline):
-    X, graph, frame, named = alike
-    baseline.fit(frame, named)
-    assert baseline.score(frame, named) > 0.95
-    table = baseline.predict_proba(frame)
-    pairs = all_pairs()
-    predicted = baseline.predict_proba(TaskPairs(frame, pairs))[:, 1]
-    np.testing.assert_allclose(predicted, table[tuple(pairs.T)], atol=1e-6)
+def test_other_models_can_tell_copies_apart_too(alike, model):
+    *_, frame, named = alike
+    steps = make_pipeline(DuplicateIndicator(scale=0.5), model)
+    steps[:-1].set_output(transform="pandas")
+    steps.fit(frame, named)
+    table = steps.predict_proba(frame)
     others = np.setdiff1d(np.arange(N), SAME)
     assert np.ptp(table[np.ix_(SAME, others)], axis=0).max() > 0.5
 
 
-def test_similarities_do_not(alike):
-    *_, frame, named = alike
-    table = SimilarityModel("euclidean").fit(frame, named).predict_proba(frame)
-    np.testing.assert_allclose(np.ptp(table[SAME], axis=0), 0, atol=1e-12)
-
-
-@pytest.mark.parametrize("predict_from", ["boxes", "teachers"])
-def test_teachers_take_twins_as_one_where_they_are_not_to_be_told_apart(
-    alike, predict_from
-):
-    X, graph, *_ = alike
-    settings = {**QUICK, "n_teachers": 2, "max_epochs": 30, "predict_from": predict_from}
-    model = BoxRelationEmbedder(separate_twins=False, **settings).fit(X, graph)
-    assert model.transform(X + 0.1).shape == (N, 10)
-    said = model.predict_proba(X)
-    np.testing.assert_allclose(said[SAME[1]], said[SAME[0]], atol=1e-6)
-
-
-@pytest.mark.parametrize("n_teachers", [0, 2])
-def test_other_features_than_before_are_told(alike, n_teachers):
-    X, graph, *_ = alike
-    settings = {**QUICK, "n_teachers": n_teachers, "max_epochs": 3, "warm_start": True}
-    model = BoxRelationEmbedder(**settings).fit(X, graph)
-    boxes = model.boxes_
-    with pytest.raises(ValueError, match=r"from 12 features to 5 dimensions.* has 11"):
-        model.fit(X[:, :11], graph)
-    assert model.boxes_ is boxes
-
-
-def test_the_warning_points_at_the_fit(alike, monkeypatch):
-    X, graph, *_ = alike
-    monkeypatch.setattr(Twins.among.__func__, "__defaults__", (3,))
-    with pytest.warns(UserWarning, match="too many to tell them apart") as caught:
-        BoxRelationEmbedder(**{**QUICK, "max_epochs": 1}).fit(X, graph)
-    assert caught[0].filename == __file__
-
-
-def test_a_warm_start_on_other_tasks_names_those_that_are_there(alike):
-    X, graph, *_ = alike
-    model = BoxRelationEmbedder(warm_start=True, **QUICK).fit(X, graph)
-    few = graph.subgraph(range(15))
-    assert model.fit(X[:15], few).twins_.tolist() == SAME[:2]
-    assert len(model.fit(X[:15] + 1.0, few).twins_) == 0
+def test_bad_scale():
+    with pytest.raises(ValueError, match="scale"):
+        DuplicateIndicator(scale=0).fit(SMALL)

@@ -7,11 +7,10 @@ from scipy import sparse
 
 from sklearn_task2box.nets._encoders import BoxEncoder
 from sklearn_task2box.utils._features import (
+    has_variance_names,
     hot_columns,
     means_and_variances,
-    names_say_variances,
     preparation,
-    with_rows,
     writable,
 )
 
@@ -95,7 +94,7 @@ def test_read_only_arrays_are_copied():
     ],
 )
 def test_names_say_whether_half_of_the_features_are_variances(names, expected):
-    assert names_say_variances(np.array(names, dtype=object)) is expected
+    assert has_variance_names(np.array(names, dtype=object)) is expected
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
@@ -109,19 +108,3 @@ def test_means_and_variances_are_the_halves_of_the_features(kind):
         means_and_variances(kind(X[:, :3]))
     with pytest.raises(ValueError, match="not negative; got -1"):
         means_and_variances(kind(X[:, [1, 0]]))
-
-
-@pytest.mark.parametrize("known_sparse", [False, True])
-@pytest.mark.parametrize("new_sparse", [False, True])
-@pytest.mark.parametrize("more_columns", [0, 2])
-def test_new_rows_replace_known_ones_or_follow_them(known_sparse, new_sparse, more_columns):
-    known, new = np.ones((4, 3)), np.full((3, 3 + more_columns), 2.0)
-    expected = np.ones((6, 3 + more_columns))
-    expected[:, 3:] = 0
-    expected[[1, 4, 5]] = 2
-    known = sparse.csr_matrix(known) if known_sparse else known
-    new = sparse.csr_matrix(new) if new_sparse else new
-    found = with_rows(known, new, np.array([4, 1, 5]))
-    assert sparse.issparse(found) == (known_sparse or new_sparse or more_columns > 0)
-    found = found.toarray() if sparse.issparse(found) else found
-    np.testing.assert_array_equal(found, expected)
