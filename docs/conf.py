@@ -52,9 +52,18 @@ html_theme_options = {
     "footer_end": [],
 }
 
+# A reference to a name of this package that does not exist is a warning, and so an error.
+nitpicky = True
+nitpick_ignore_regex = [
+    (r"py:.*", r"(numpy|sklearn|joblib|torch|warnings)\..*"),
+    (r"py:class", "Module"),  # in a docstring that comes from torch
+]
+
 autosummary_generate = True
 # Methods stand below their class, with those inherited from classes of this package.
 numpydoc_show_class_members = False
+# "fit()" in the column of what is on a page, and not "BoxRelationEmbedder.fit()".
+toc_object_entries_show_parents = "hide"
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

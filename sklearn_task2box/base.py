@@ -50,7 +50,8 @@ class RelationModel(BaseEstimator):
     unless the attribute ``_recognizes`` of the class is "name" (tasks are known by name,
     and by their features where there are no names) or "features" (by their features
     alone). ``_table(tasks, others)`` can be overridden where all pairs are predicted
-    faster at once.
+    faster at once. The attribute ``_width``, 8 by default, is how many numbers are at work
+    for each pair in ``_pair_strengths``: pairs are predicted in blocks of that size.
 
     Attributes
     ----------

@@ -156,7 +156,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     ----------
     estimators : list of (str, RelationModel), default=None
         Members, as in scikit-learn's StackingClassifier; "drop" in place of a model leaves
-        it out. None takes those of :func:`default_estimators`; nested parameters need an
+        it out. None takes those of
+        :func:`~sklearn_task2box.ensemble.default_estimators`; nested parameters need an
         explicit list.
     final_estimator : estimator, default=None
         Maps strengths predicted by the members, of shape (n_pairs, n_members), to one: a

@@ -16,7 +16,7 @@ PAGES = sorted(
 # A newcomer greps for the terms of the field: see the words in CONTRIBUTING.
 WORDS = re.compile(
     r"\b(teachers|opinions?|lessons?|school|panel|rehears(e|al)|twins?|virtual tasks?"
-    r"|said|heard|told|marks?|going on|placement(?!_))\b",
+    r"|roles|baselines|said|heard|told|marks?|going on|placement(?!_))\b",
     re.IGNORECASE,
 )
 
@@ -80,6 +80,27 @@ def test_readme_is_short_enough_to_be_read():
     assert len(read("README.md").splitlines()) <= 130
 
 
+def section_of_guide(heading):
+    """Text of the guide below a heading, up to the next of that level."""
+    return read("docs/guide.md").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_advice_on_tuning_fits_on_a_screen():
+    assert len(section_of_guide("How do I tune?").splitlines()) <= 40
+
+
+def test_readme_leads_to_a_model_of_twenty_lines():
+    assert "[twenty lines in the guide](docs/guide.md#a-model-of-your-own)" in read(
+        "README.md"
+    )
+    section = section_of_guide("A model of your own")
+    code = re.search(r"```python\n(.*?)```", section, re.S)[1]
+    models = [node for node in ast.parse(code).body if isinstance(node, ast.ClassDef)]
+    assert [base.id for model in models for base in model.bases] == ["RelationModel"]
+    lines = ast.get_source_segment(code, models[0]).splitlines()
+    assert sum(bool(line.strip()) for line in lines) <= 20
+
+
 def test_commands_of_documents_are_targets_of_the_makefile():
     targets = set(re.findall(r"^([\w-]+):", read("Makefile"), flags=re.M))
     for page in PAGES:
@@ -104,9 +125,7 @@ def test_files_that_contributing_names_exist():
 
 
 def test_errors_that_the_guide_explains_are_raised_by_the_package():
-    answers = (
-        read("docs/guide.md").split("## What does this error mean?")[1].split("\n## ")[0]
-    )
+    answers = section_of_guide("What does this error mean?")
     quotes = re.findall(r"\*\*\"(.*?)\"\*\*", answers, flags=re.DOTALL)
     assert len(quotes) >= 15
     for quote in quotes:
@@ -132,7 +151,7 @@ def test_arguments_that_the_guide_names_exist():
     modules = (sklearn_task2box, models, nets, representations)
     classes = {n: getattr(m, n) for m in modules for n in m.__all__}
     n_checked = 0
-    for page in ("README.md", "docs/guide.md", "docs/index.md"):
+    for page in PAGES:
         for code in code_of(page):
             for name, arguments in re.findall(r"\b(\w+)\(([^()]*)\)", code):
                 if not inspect.isclass(classes.get(name)):

@@ -39,7 +39,7 @@ class KnownBoxes:
     boxes : ndarray of float64, of shape (n_boxes, 2 * box_dim)
         Lower corners, then upper corners. They are not copied if columns are contiguous.
     temperature : float
-        Temperature of the soft volume, see :mod:`sklearn_task2box.boxes._geometry`.
+        Temperature of the soft volume, see :func:`sklearn_task2box.boxes.log_volume`.
     exponent : float, default=1.0
         Strengths are overlaps to this power.
     """

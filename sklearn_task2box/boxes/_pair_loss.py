@@ -241,7 +241,7 @@ def pairs_loss(lower, upper, temperature, pairs, pair_loss, exponent=1.0):
     lower, upper : tensor of shape (n_tasks, box_dim)
         Corners of the boxes.
     temperature : float
-        See :func:`sklearn_task2box.boxes._geometry.log_volume`.
+        See :func:`sklearn_task2box.boxes.log_volume`.
     pairs : PairTable or PairList
     pair_loss : nn.Module
         Maps (log_overlap, strengths) to losses, elementwise. It may have a method

@@ -59,7 +59,7 @@ def fetch_taskonomy(
     ==============   ======================================
     Targets                                              22
     Sources            25, and two or three reference networks
-    Features         none: see :mod:`sklearn_task2box.representations`
+    Features         none: see ``sklearn_task2box.representations``
     Relations        strengths in [0, 1], not symmetric
     ==============   ======================================
 

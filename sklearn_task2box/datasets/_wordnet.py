@@ -45,7 +45,7 @@ def fetch_wordnet(
     Synsets                1,182 (default)
     Relations              1,182 edges (default), 82,115 synsets and 84,427 edges of all
                            nouns, in WordNet 3.0
-    Features               none: see :mod:`sklearn_task2box.representations`
+    Features               none: see ``sklearn_task2box.representations``
     ====================   ======================
 
     Parameters

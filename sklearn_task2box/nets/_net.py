@@ -221,7 +221,7 @@ def make_net(
             max_gradient_norm
         See :class:`~sklearn_task2box.BoxRelationEmbedder`.
     batches : dict
-        Arguments of :class:`PairBatches`.
+        Arguments of :class:`~sklearn_task2box.nets._batches.PairBatches`.
     device : str
     held_out : tuple (heads, tails, strengths), default=None
         Held-out relations for early stopping.

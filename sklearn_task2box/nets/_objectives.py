@@ -164,7 +164,7 @@ def _check_elementwise(pair_loss):
 
 
 class ObjectiveLoss(nn.Module):
-    """Loss of boxes and pairs by an :class:`Objective`, a torch module.
+    """Loss of boxes and pairs by an :class:`~sklearn_task2box.nets.Objective`.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ def reachable(heads, tails, n):
     Parameters
     ----------
     heads, tails : int ndarray of shape (n_edges,)
-        Edges among the nodes 0..n-1, without a cycle: see :func:`find_cycle`.
+        Edges among the nodes 0..n-1, without a cycle: see ``find_cycle``.
     n : int
 
     Returns
