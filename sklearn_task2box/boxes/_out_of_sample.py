@@ -54,6 +54,7 @@ def fit_boxes(
     temperature,
     n_steps,
     exponent=1.0,
+    start_share=0.0,
 ):
     """Boxes of new tasks whose overlaps with known boxes fit given strengths.
 
@@ -82,6 +83,9 @@ def fit_boxes(
         Number of steps of Adam.
     exponent : float, default=1.0
         Strengths are overlaps to this power.
+    start_share : float, default=0.0
+        Share of the strengths at the start in those that are fitted: they become
+        ``(1 - start_share) * given + start_share * at the start``.
 
     Returns
     -------
@@ -97,7 +101,6 @@ def fit_boxes(
 
     def fit(outputs, inside, around):
         strengths = torch.stack([inside, around])
-        weights = counts * (1 + (positive_weight - 1) * strengths)
         outputs = outputs.clone().requires_grad_()
         optimizer = torch.optim.Adam([outputs], lr=_RATE)
         for i in range(n_steps):
@@ -106,7 +109,11 @@ def fit_boxes(
             volumes = log_softplus(upper - lower).sum(1)
             shared = _SharedVolumes.apply(lower, upper, known_lower, known_upper)
             overlaps = torch.stack([shared - volumes[:, None], shared - known_volumes])
-            losses = pair_loss(exponent * overlaps.clamp(max=0), strengths)
+            overlaps = exponent * overlaps.clamp(max=0)
+            if i == 0:
+                strengths = strengths.lerp(overlaps.detach().exp(), start_share)
+                weights = counts * (1 + (positive_weight - 1) * strengths)
+            losses = pair_loss(overlaps, strengths)
             optimizer.zero_grad()
             (weights * losses).sum().backward()
             optimizer.step()

@@ -111,3 +111,15 @@ def test_known_boxes_of_weight_zero_do_not_count(scene):
         rtol=0,
         atol=1e-8,
     )
+
+
+def test_boxes_that_have_the_mixed_strengths_stay(scene):
+    start, known, inside, around = scene
+    loss = SquaredError()
+    settings = ENCODER, start, known, np.ones(len(known)), inside, around, loss, 3.0
+    stays = fit_boxes(*settings, TEMPERATURE, 100, start_share=1.0)
+    np.testing.assert_allclose(stays, torch.cat(boxes_of(start), 1), atol=1e-5)
+    half = fit_boxes(*settings, TEMPERATURE, 100, start_share=0.5)
+    whole = fit_boxes(*settings, TEMPERATURE, 100, start_share=0.0)
+    moved = [abs(boxes - stays).mean() for boxes in (half, whole)]
+    assert 0 < moved[0] < moved[1]
