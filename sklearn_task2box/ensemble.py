@@ -27,6 +27,7 @@ from sklearn_task2box.models import (
 )
 from sklearn_task2box.nets import Objective
 from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
+from sklearn_task2box.utils._rows import IdentifiedRows
 
 # Shares that the hold-out split of cv="auto" holds out: of the tasks, and of the pairs of
 # the others.
@@ -36,6 +37,8 @@ _HELD_PAIRS = 0.2
 _ENOUGH_RELATED = 20
 # Strengths are kept so far from 0 and 1, where log-odds have no end.
 _EDGE = 1e-3
+# Tasks of whose pairs tables can be held.
+_MAX_TASKS = 10_000
 # Unrelated pairs held out; of more, this many are drawn.
 _MAX_ZEROS = 200_000
 
@@ -295,6 +298,12 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     def _fit_pairs(self, X, pairs):
         rng = check_random_state(self.random_state)
         names, members = zip(*self._members(), strict=True)
+        if pairs.n_tasks > _MAX_TASKS:
+            raise ValueError(
+                f"X has {pairs.n_tasks} tasks, and a RelationEnsemble holds tables of all "
+                f"pairs, for at most {_MAX_TASKS} tasks. Use one model, such as a "
+                "BoxRelationEmbedder."
+            )
         self._n_tasks = pairs.n_tasks
         splits = held_out_splits(pairs, self.cv, rng)
         jobs = []
@@ -373,14 +382,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     # -- predictions -------------------------------------------------------------------
     def _represent(self, X, known):
-        stack = sparse.hstack if sparse.issparse(X) else np.hstack
-        rows = stack([known[:, None].astype(X.dtype), X])
-        return rows.tocsr() if sparse.issparse(rows) else rows
-
-    def _split(self, tasks):
-        known = tasks[:, [0]]
-        known = known.toarray() if sparse.issparse(known) else known
-        return known.ravel().astype(int), tasks[:, 1:]
+        return IdentifiedRows(known, X)
 
     def _row_names_of(self, rows):
         """Names by which the members know tasks, from n_tasks on new ones."""
@@ -396,33 +398,32 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         index = pd.Index(self._row_names_of(rows), dtype=object)
         return pd.DataFrame(X, index, getattr(self, "feature_names_in_", None), copy=False)
 
-    def _distinct(self, known, X):
+    def _distinct(self, tasks):
         """Rows with each known task once, and where each row went."""
-        keys = np.where(known >= 0, known, self._n_tasks + np.arange(len(known)))
+        new = self._n_tasks + np.arange(len(tasks))
+        keys = np.where(tasks.known >= 0, tasks.known, new)
         keys, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        return self._named_rows(X[first], keys), inverse
+        return self._named_rows(tasks.X[first], keys), inverse
 
     def _pair_strengths(self, tasks, heads, tails):
         used, ends = np.unique(np.concatenate([heads, tails]), return_inverse=True)
-        known, X = self._split(tasks[used])
-        features, rows = self._distinct(known, X)
+        tasks = tasks[used]
+        known = tasks.known
+        features, rows = self._distinct(tasks)
         heads, tails = np.split(ends, 2)
         pairs = TaskPairs.from_positions(features, rows[heads], rows[tails])
         predicted = [model.predict_proba(pairs)[:, 1] for model in self.estimators_]
         return self._blended(np.column_stack(predicted), known[heads], known[tails])
 
     def _table(self, tasks, others):
-        known, X = self._split(tasks)
-        known_others, _ = self._split(others)
-        if not np.array_equal(known_others, np.arange(self._n_tasks)):
+        known = tasks.known
+        if not np.array_equal(others.known, np.arange(self._n_tasks)):
             return super()._table(tasks, others)
-        features, rows = self._distinct(known, X)
+        features, rows = self._distinct(tasks)
         tables = [model.predict_proba(features)[rows] for model in self.estimators_]
         predicted = np.stack([table.ravel() for table in tables], axis=1)
-        heads, tails = (
-            np.repeat(known, len(known_others)),
-            np.tile(known_others, len(known)),
-        )
+        heads = np.repeat(known, len(others))
+        tails = np.tile(others.known, len(known))
         return self._blended(predicted, heads, tails).reshape(len(known), -1)
 
     def _blended(self, predicted, heads, tails):

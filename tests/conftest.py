@@ -88,8 +88,6 @@ def few_of(strengths, share, seed=0):
 # to the folder of what it tests, and adapted. Until then they are not collected.
 collect_ignore = [
     "test_benchmarks.py",
-    "test_documentation.py",
-    "test_documents.py",
     "test_examples.py",
 ]
 if os.environ.get("TASK2BOX_ALL"):

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_taxonomy
+from scipy import sparse
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -344,3 +345,28 @@ def test_scorers_grade_held_out_tasks(fitted):
     model = clone(fitted).fit(FRAME.iloc[:30], y.iloc[:30])
     score = make_relation_scorer("average_precision")(model, FRAME.iloc[30:], y.iloc[30:])
     assert 0.05 < score < 1
+
+
+@pytest.mark.slow
+def test_n_jobs_does_not_change_the_quality_with_one_hot_features():
+    features, graph = make_taxonomy(n_tasks=300)
+    hot = np.zeros((300, 400))
+    hot[np.arange(300), np.random.RandomState(0).permutation(400)[:300]] = 1
+    strengths = nx.to_numpy_array(graph, nodelist=range(300))
+    hidden = np.random.RandomState(1).uniform(size=strengths.shape) < 0.2
+    np.fill_diagonal(hidden, False)
+    seen, pairs = np.where(hidden, np.nan, strengths), TaskPairs(hot, np.argwhere(hidden))
+    scores = []
+    for n_jobs in (None, 2):
+        model = RelationEnsemble(n_jobs=n_jobs, random_state=0).fit(hot, seen)
+        predicted = model.predict_proba(pairs)[:, 1]
+        scores.append(average_precision_score(strengths[hidden], predicted))
+    print("average precision with n_jobs of None and 2:", scores)
+    assert min(scores) > 0.8
+    assert scores[1] == pytest.approx(scores[0], abs=0.01)
+
+
+def test_too_many_tasks_for_a_table_of_pairs():
+    table = sparse.identity(10_001, format="csr")
+    with pytest.raises(ValueError, match="10001 tasks.*at most 10000.*BoxRelationEmbedder"):
+        RelationEnsemble(members()).fit(table, [(0, 1)])

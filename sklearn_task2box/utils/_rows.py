@@ -4,8 +4,29 @@ import numpy as np
 from scipy import sparse
 
 
+class IdentifiedRows:
+    """Features of tasks, and which known task each is: its position, -1 for a new one."""
+
+    def __init__(self, known, X):
+        self.known = known
+        self.X = X
+
+    @property
+    def shape(self):
+        return self.X.shape
+
+    def __len__(self):
+        return self.X.shape[0]
+
+    def __getitem__(self, rows):
+        return IdentifiedRows(self.known[rows], self.X[rows])
+
+
 def stack_rows(one, other):
     """The rows of both, one below the other."""
+    if isinstance(one, IdentifiedRows):
+        known = np.concatenate([one.known, other.known])
+        return IdentifiedRows(known, stack_rows(one.X, other.X))
     if sparse.issparse(one) or sparse.issparse(other):
         return sparse.vstack([one, other], format="csr")
     return np.concatenate([one, other])

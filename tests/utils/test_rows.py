@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_task2box.utils._rows import replace_rows, stack_rows
+from sklearn_task2box.utils._rows import IdentifiedRows, replace_rows, stack_rows
 
 
 @pytest.mark.parametrize("one", [np.asarray, sparse.csr_matrix])
@@ -30,3 +30,12 @@ def test_new_rows_replace_known_ones_or_follow_them(known_sparse, new_sparse, mo
     assert sparse.issparse(found) == (known_sparse or new_sparse or more_columns > 0)
     found = found.toarray() if sparse.issparse(found) else found
     np.testing.assert_array_equal(found, expected)
+
+
+def test_identified_rows_are_sliced_and_stacked_with_their_identity():
+    one = IdentifiedRows(np.array([3, -1, 2**40]), np.eye(3, dtype=np.float32))
+    both = stack_rows(one[[2, 0]], one[1:])
+    assert both.known.tolist() == [2**40, 3, -1, 2**40]
+    np.testing.assert_array_equal(both.X, np.eye(3)[[2, 0, 1, 2]])
+    assert both.shape == (4, 3)
+    assert len(both) == 4
