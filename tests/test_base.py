@@ -1,5 +1,6 @@
 """RelationModel: a model of one's own, and what all models share."""
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,3 +141,16 @@ def test_the_task_inside_comes_with_each_compared_pair():
     strengths, predicted, heads = model.compare(X, np.eye(4), by_task=True)
     np.testing.assert_array_equal(heads, np.repeat(np.arange(4), 3))
     assert len(strengths) == len(predicted) == 12
+
+
+def test_verbose_fits_tell_how_relations_were_read(named_taxonomy, capsys):
+    X, graph = named_taxonomy
+    model = BoxRelationEmbedder(2, max_epochs=1, hidden_layer_sizes=(4,), verbose=1)
+    model.fit(X.to_numpy(), nx.to_pandas_adjacency(graph, nodelist=X.index))
+    warned = "X has no names: labelled relations are taken in the order of its rows"
+    assert warned in capsys.readouterr().out
+    model.fit(X, nx.transitive_reduction(graph))
+    shown = capsys.readouterr().out
+    assert warned not in shown
+    n_added = graph.number_of_edges() - nx.transitive_reduction(graph).number_of_edges()
+    assert f"closed: {n_added} pairs added" in shown

@@ -6,6 +6,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import torch
 from conftest import make_taxonomy
 from scipy import sparse
@@ -185,3 +186,22 @@ def test_link_classifier_accepts_the_model(unfitted):
     assert proba.shape == (len(test), 2)
     np.testing.assert_allclose(proba.sum(axis=1), 1)
     np.testing.assert_array_equal(links.predict(test), proba.argmax(axis=1))
+
+
+@every
+def test_output_as_frames_everywhere_does_not_matter(unfitted):
+    expected = clone(unfitted).fit(FRAME, NAMED).predict_proba(X[:5] + 1)
+    with sklearn.config_context(transform_output="pandas"):
+        found = clone(unfitted).fit(FRAME, NAMED).predict_proba(X[:5] + 1)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", GRAPH_ONLY)
+def test_pairs_of_other_features_are_no_known_tasks(name):
+    model = clone(GRAPH_ONLY[name]).fit(X, GRAPH)
+    pairs = list(GRAPH.edges)
+    noise = np.random.RandomState(0).normal(size=X.shape)
+    new = model.predict_proba(TaskPairs(noise, pairs))[:, 1]
+    known = model.predict_proba(TaskPairs(X, pairs))[:, 1]
+    assert np.ptp(new) == 0  # features say nothing to these models
+    assert np.ptp(known) > 0 or known.mean() > new.mean()
