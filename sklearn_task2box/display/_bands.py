@@ -52,13 +52,9 @@ class Bands:
         sizes = {i: sizes[i] for i in place.rows[k] if i in sizes}
         if not sizes:
             return {}, False
-        bends = place.order[k] if k < place.n_layers else []
-        fixed = [
-            place.left,
-            place.right,
-            *(place.x[b] for b in bends if b not in place.level),
-        ]
-        spans = [(x, x) for x in fixed]
+        row = place.order[k] if k < place.n_layers else []
+        bends = [place.x[bend] for bend in row if bend not in place.level]
+        spans = [(x, x) for x in (place.left, place.right, *bends)]
         for i, (width, _) in sizes.items():
             spans.append((place.x[i] - width / unit / 2, place.x[i] + width / unit / 2))
         apart = 6 * self.point / unit
@@ -94,20 +90,10 @@ class Bands:
                 if i not in sizes:
                     continue
                 below[i] = top + 5 * point + sizes[i][0 if turned else 1]
-                texts.append(
-                    add_text(
-                        ax,
-                        self.names[i],
-                        (x[i], top),
-                        (0, -5),
-                        rotation=90 if turned else 0,
-                        ha="center",
-                        va="top",
-                        fontsize=self.font,
-                        color=darker(palette.colours[i]),
-                        zorder=4,
-                    )
-                )
+                looks = {"fontsize": self.font, "color": darker(palette.colours[i])}
+                looks |= {"ha": "center", "va": "top", "rotation": 90 if turned else 0}
+                text = add_text(ax, self.names[i], (x[i], top), (0, -5), zorder=4, **looks)
+                texts.append(text)
         thin = np.clip(self.unit / point / 6, 0.3, 1.0)
         ax.add_collection(
             PathCollection(
@@ -124,14 +110,8 @@ class Bands:
         looks = list(zip(palette.colours, palette.styles, strict=True))
         for look in dict.fromkeys(looks):
             same = [i for i in y if looks[i] == look]
-            ax.scatter(
-                [x[i] for i in same],
-                [y[i] for i in same],
-                s=size,
-                color=look[0],
-                marker=look[1][1],
-                zorder=5,
-            )
+            places = [x[i] for i in same], [y[i] for i in same]
+            ax.scatter(*places, s=size, color=look[0], marker=look[1][1], zorder=5)
         self._draw_divider()
         return texts
 

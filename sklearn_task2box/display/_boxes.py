@@ -23,10 +23,10 @@ from sklearn_task2box.display._inputs import (
     check_option,
     find_tasks,
     fitted_model,
-    given_axes,
     import_pyplot,
     labelled_tasks,
     read_groups,
+    set_axes,
 )
 from sklearn_task2box.display._looks import (
     COLOURS,
@@ -56,17 +56,15 @@ class BoxDisplay:
         Names of the tasks, each different; None numbers them.
     groups : array-like of shape (n_tasks,), default=None
         Category of each task, shown as its colour; a Series may name the tasks, in any
-        order. The 12 most frequent ones can be distinguished; all others, and missing ones,
-        are grey.
+        order. All but the 12 most frequent ones, and missing ones, are grey.
     inside : {array-like, sparse array} of bool of shape (n_tasks, n_tasks), default=None
-        ``inside[i, j]`` states whether task i counts as lying in task j where a task is
+        ``inside[i, j]``: whether task i counts as lying in task j where a task is
         highlighted. None takes the corners: whether box i lies in box j as a whole.
 
     Attributes
     ----------
     ax_ : matplotlib Axes or ndarray of Axes
-        Where the boxes are; an array, in the order of ``dimensions_``, if there is more
-        than one plot.
+        Where the boxes are; an array, in the order of ``dimensions_``, of several plots.
     figure_ : matplotlib Figure
         The figure around them.
     dimensions_ : list of tuple of int
@@ -113,16 +111,12 @@ class BoxDisplay:
         self.names = as_names(np.arange(n) if names is None else names, "names")
         check_length(self.names, n, "names", "box")
         self.groups = read_groups(groups, self.names)
-        if sparse.issparse(inside):
-            inside = sparse.csr_array(inside)
-        elif inside is not None:
-            inside = np.asarray(inside, dtype=bool)
-        if inside is not None and inside.shape != (n, n):
+        self.inside = None if inside is None else sparse.csr_array(inside, dtype=bool)
+        if inside is not None and self.inside.shape != (n, n):
             raise ValueError(
                 f"inside must have the shape ({n}, {n}), a row and a column for each box; "
-                f"got {inside.shape}."
+                f"got {self.inside.shape}."
             )
-        self.inside = inside
 
     @classmethod
     def from_estimator(
@@ -140,24 +134,17 @@ class BoxDisplay:
 
         Parameters
         ----------
-        estimator : BoxRelationEmbedder or DistilledBoxEmbedder, or Pipeline or search \
-                that ends in one
-            Fitted.
+        estimator : fitted BoxRelationEmbedder or DistilledBoxEmbedder
+            Or a Pipeline or search that ends in one. A task lies in another where the
+            strength is at least its ``threshold_``.
         X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features), \
                 default=None
             Tasks to draw, as the estimator takes them; the index of a DataFrame names
             them. None draws those of training.
         groups : array-like of shape (n_tasks,), default=None
-            Category of each task, shown as its colour; a Series may name the tasks.
-        highlight : task name, position or list of these, default=None
-            Tasks to shade strongly. The boxes that contain them, by at least
-            ``threshold_``, are outlined strongly, and all others are faint.
-        labels : {"auto", "all", "none"} or list of task names, default="auto"
-            Which tasks to label. See :meth:`plot`.
-        spacing : {"auto", "linear", "log", "even"}, default="auto"
-            Scale of the axes. See :meth:`plot`.
-        ax : matplotlib Axes or array-like of Axes, default=None
-            Where to draw; an array if there is more than one plot. None makes a figure.
+            Category of each task, see :class:`BoxDisplay`.
+        highlight, labels, spacing, ax
+            See :meth:`plot`.
 
         Returns
         -------
@@ -178,8 +165,7 @@ class BoxDisplay:
         >>> from sklearn_task2box.display import BoxDisplay
         >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
         >>> embedder = BoxRelationEmbedder(box_dim=2, max_epochs=30, random_state=0)
-        >>> embedder = embedder.fit(X, relations == 1)
-        >>> display = BoxDisplay.from_estimator(embedder, highlight="primes")
+        >>> display = BoxDisplay.from_estimator(embedder.fit(X, relations == 1))
         >>> len(display.ax_.patches)
         120
         >>> plt.close(display.figure_)
@@ -222,15 +208,13 @@ class BoxDisplay:
         ValueError
             If a parameter is not usable.
         """
-        plt = import_pyplot(type(self))
         marked = find_tasks(highlight, self.names, "highlight")
         wanted, forced = labelled_tasks(labels, self.names)
         check_option(spacing, SPACINGS, "spacing")
         spacing = choose_spacing(spacing, self.boxes)
         lower, upper = np.hsplit(self.boxes, 2)
         self.dimensions_ = dimension_pairs(lower.shape[1])
-        axes = self._axes(plt, ax)
-
+        axes = self._axes(ax)
         palette = Palette(self.groups, len(self.boxes))
         around = self._containers(marked)
         order = np.argsort(-log_volumes(self.boxes), kind="stable")
@@ -263,17 +247,14 @@ class BoxDisplay:
                 font=FONT if len(axes) == 1 else FONT - 1,
             )
         ]
-        self.ax_ = axes[0] if len(axes) == 1 else axes
-        self.figure_ = axes[0].figure
         return self
 
     def to_html(self, path, *, title=None, spacing="auto"):
         """Write a page to explore the boxes in a browser.
 
-        It suits more tasks than a picture can show. It zooms, shows the name, the volume,
-        the containers and the members of the box under the pointer, finds tasks by name,
-        and marks the containers and members of a task that is clicked. With more than two
-        dimensions, the two that are drawn can be chosen.
+        It suits more tasks than a picture can show: it zooms, finds tasks by name, shows
+        the volume, the containers and the members of the box under the pointer, and marks
+        those of a task that is clicked. The two dimensions drawn can be chosen.
 
         Parameters
         ----------
@@ -314,10 +295,8 @@ class BoxDisplay:
             raise ValueError(f"title must be a string or None; got {title!r}.")
         spacing = choose_spacing(spacing, self.boxes)
         around = [self._containers([i]) for i in range(len(self.boxes))]
-        page = make_page(
-            page_data(self.boxes, self.names, self.groups, spacing, around), title
-        )
-        path = Path(path)
+        data = page_data(self.boxes, self.names, self.groups, spacing, around)
+        page, path = make_page(data, title), Path(path)
         # Lone halves of surrogate pairs, in a title, are no text.
         path.write_text(page, encoding="utf-8", errors="replace")
         return path
@@ -329,26 +308,17 @@ class BoxDisplay:
         if self.inside is None:
             found = containers(self.boxes, marked)
         else:
-            found = self.inside[marked]
-            found = found.toarray() if sparse.issparse(found) else found
+            found = self.inside[marked].toarray()
         return np.setdiff1d(np.flatnonzero(found.any(axis=0)), marked).tolist()
 
-    def _axes(self, plt, ax):
-        n, box_dim = len(self.dimensions_), self.boxes.shape[1] // 2
-        if ax is not None:
-            what = f"the dimensions {', '.join(map(str, self.dimensions_))}"
-            return given_axes(ax, n, what)
+    def _axes(self, ax):
+        n = len(self.dimensions_)
         n_columns = n if n <= 3 else int(np.ceil(np.sqrt(n)))
-        n_rows = -(-n // n_columns)
-        size = (8.0, 6.5) if n == 1 else (5.2 * n_columns, 4.6 * n_rows)
-        if box_dim == 1:
-            size = (9.0, 4.5)
-        _, axes = plt.subplots(
-            n_rows, n_columns, figsize=size, layout="constrained", squeeze=False
-        )
-        for spare in axes.flat[n:]:
-            spare.remove()
-        return axes.ravel()[:n]
+        size = (5.2 * n_columns, 4.6 * -(-n // n_columns))
+        if n == 1:
+            size = (9.0, 4.5) if self.boxes.shape[1] == 2 else (8.0, 6.5)
+        what = f"the dimensions {', '.join(map(str, self.dimensions_))}"
+        return set_axes(self, ax, n, what, n_columns, figsize=size, layout="constrained")
 
     def _draw(self, ax, dims, scales, order, palette, marked, around):
         from matplotlib.colors import to_rgba

@@ -2,6 +2,7 @@
 
 import html
 import json
+from decimal import Decimal
 from importlib.resources import files
 
 import numpy as np
@@ -68,13 +69,8 @@ def page_data(boxes, names, groups, spacing, around):
         "scales": _scales(lower, upper, order, spacing),
         "grouped": groups is not None,
         "groups": [
-            {
-                "label": label,
-                "colour": colour,
-                "dark": _darker_hex(colour),
-                "dash": DASHES[style[0]],
-            }
-            for label, (colour, style) in entries
+            {"label": label, "colour": c, "dark": _darker_hex(c), "dash": DASHES[style[0]]}
+            for label, (c, style) in entries
         ],
         "group": group.tolist(),
         "members": [np.flatnonzero(group == g).tolist() for g in range(len(entries))],
@@ -120,10 +116,8 @@ def volumes(logs):
     """Volumes as texts, also where they are beyond floating-point numbers, or 0."""
     texts = []
     for log_volume in logs:
-        power = round(log_volume / np.log(10)) if np.isfinite(log_volume) else 0
-        head = float(f"{np.exp(log_volume - power * np.log(10)):.3g}")
-        if 0 < head < 1:
-            head, power = 10 * head, power - 1
-        small = -5 < power < 6
-        texts.append(f"{head * 10.0**power:.3g}" if small else f"{head:.2f}e{power}")
+        volume = Decimal(float(log_volume)).exp()
+        is_usual = volume == 0 or -5 < volume.adjusted() < 6
+        large = f"{volume:.2e}".replace("e+", "e")
+        texts.append(f"{float(volume):.3g}" if is_usual else large)
     return texts

@@ -8,20 +8,14 @@ import numpy as np
 from sklearn_task2box.display._bands import Bands
 from sklearn_task2box.display._inputs import (
     fitted_model,
-    given_axes,
     import_pyplot,
     labelled_tasks,
     read_groups,
+    set_axes,
     true_strengths,
 )
 from sklearn_task2box.display._layers import Layers
-from sklearn_task2box.display._looks import (
-    LONGEST_LABEL,
-    Palette,
-    add_legend,
-    lay_out,
-    shorten,
-)
+from sklearn_task2box.display._looks import LONGEST, Palette, add_legend, lay_out, shorten
 from sklearn_task2box.relations._names import as_names, some
 
 SURPLUS, MISSING = "#D55E00", "#8E44AD"
@@ -51,8 +45,7 @@ class HierarchyDisplay:
         from others, as ``to_networkx`` of a relation model makes it.
     groups : array-like of shape (n_tasks,), default=None
         Category of each task, in the order of the nodes, shown as its colour; a Series may
-        name the tasks, in any order. The 12 most frequent ones can be distinguished; all
-        others, and missing ones, are grey.
+        name the tasks. All but the 12 most frequent ones, and missing ones, are grey.
     truth : networkx.DiGraph or array-like of shape (n_tasks, n_tasks), default=None
         True relations: a graph of the same tasks, read as ``graph`` is, or strengths in
         the order of the nodes, ``truth[i, j]`` reading "task i inside task j". From 0.5 on
@@ -69,11 +62,10 @@ class HierarchyDisplay:
     isolated_ : list
         The tasks drawn that have no relation.
     missing_ : list of tuple
-        Member and container of each true relation that the graph lacks, whether both are
-        drawn or not; of relations that follow from others, only these others. Empty
-        without a truth.
+        Member and container of each true relation that the graph lacks, drawn or not;
+        of relations that follow from others, only these others.
     surplus_ : list of tuple
-        Member and container of each edge that is not true. Empty without a truth.
+        Member and container of each edge that is not true. Both are empty without a truth.
     texts_ : list of Text
         The labels drawn.
 
@@ -129,8 +121,7 @@ class HierarchyDisplay:
 
         Parameters
         ----------
-        estimator : RelationModel, or Pipeline or search that ends in one
-            Fitted.
+        estimator : fitted RelationModel, or Pipeline or search that ends in one
         X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features), \
                 default=None
             Tasks to draw, as the estimator takes them; the index of a DataFrame names
@@ -141,13 +132,9 @@ class HierarchyDisplay:
         threshold : float in [0, 1], default=None
             Smallest strength of a line; None takes ``threshold_`` of the model.
         groups : array-like of shape (n_tasks,), default=None
-            Category of each task, shown as its colour; a Series may name the tasks.
-        labels : {"auto", "all", "none"} or list of task names, default="auto"
-            Which tasks to label. See :meth:`plot`.
-        max_tasks : int or None, default=100
-            Draw no more than these: the tasks that contain most others. None draws all.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a figure that is as large as the graph needs.
+            Category of each task, see :class:`HierarchyDisplay`.
+        labels, max_tasks, ax
+            See :meth:`plot`.
 
         Returns
         -------
@@ -168,10 +155,9 @@ class HierarchyDisplay:
         >>> from sklearn_task2box.display import HierarchyDisplay
         >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
         >>> embedder = BoxRelationEmbedder(box_dim=2, max_epochs=30, random_state=0)
-        >>> embedder = embedder.fit(X, relations == 1)
-        >>> display = HierarchyDisplay.from_estimator(embedder, max_tasks=30)
+        >>> display = HierarchyDisplay.from_estimator(embedder.fit(X, relations == 1))
         >>> sum(len(layer) for layer in display.layers_) + len(display.isolated_)
-        30
+        100
         >>> plt.close(display.figure_)
         """
         import_pyplot(cls)
@@ -196,8 +182,7 @@ class HierarchyDisplay:
         ax : matplotlib Axes, default=None
             Where to draw. None makes a figure that is as large as the graph needs.
         labels : {"auto", "all", "none"} or list of task names, default="auto"
-            Which tasks to label. "auto" labels as many as fit, those that contain most
-            first.
+            Which tasks to label. "auto" labels what fits, those that contain most first.
         max_tasks : int or None, default=100
             Draw no more than these: the tasks that contain most others. None draws all.
 
@@ -211,7 +196,7 @@ class HierarchyDisplay:
         ValueError
             If a parameter is not usable.
         """
-        plt = import_pyplot(type(self))
+        import_pyplot(type(self))
         names = list(self.graph)
         wanted, forced = labelled_tasks(labels, as_names(names, "the nodes of graph"))
         is_number = isinstance(max_tasks, Integral) and not isinstance(max_tasks, bool)
@@ -234,13 +219,11 @@ class HierarchyDisplay:
         place = Layers(graph, n_members)
 
         palette = Palette(self.groups, len(names))
-        short = [shorten(name, LONGEST_LABEL) for name in names]
+        short = [shorten(name, LONGEST) for name in names]
         lines, handles = _lines(graph, palette)
         own = ax is None
-        if own:
-            size = place.figure_size([short[i] for i in graph], bool(handles))
-            _, ax = plt.subplots(figsize=size, layout="constrained")
-        (ax,) = given_axes(ax, 1, "the graph")
+        size = place.figure_size([short[i] for i in graph], bool(handles))
+        (ax,) = set_axes(self, ax, 1, "the graph", figsize=size, layout="constrained")
         ax.set_axis_off()
         title = "" if place.n_layers else "no relations"
         if len(graph) < len(names):
@@ -254,7 +237,6 @@ class HierarchyDisplay:
         rows = [[names[i] for i in row] for row in place.rows]
         self.layers_ = rows[: place.n_layers]
         self.isolated_ = [name for row in rows[place.n_layers :] for name in row]
-        self.ax_, self.figure_ = ax, ax.figure
         return self
 
 
@@ -289,13 +271,8 @@ def _compare(graph, truth):
     ]
     # Of tasks that contain each other, as predicted, the later one contains the earlier.
     place = {node: k for k, node in enumerate(nx.topological_sort(graph))}
-    true.remove_edges_from(
-        [
-            (i, j)
-            for i, j in true.edges
-            if i == j or (true.has_edge(j, i) and place[i] > place[j])
-        ]
-    )
+    back = [(i, j) for i, j in true.edges if true.has_edge(j, i) and place[i] >= place[j]]
+    true.remove_edges_from(back)
     predicted = nx.transitive_closure_dag(graph)
     needed = nx.transitive_reduction(true).edges
     return [edge for edge in needed if not predicted.has_edge(*edge)], surplus

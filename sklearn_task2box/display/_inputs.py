@@ -82,13 +82,26 @@ def check_length(values, n, what, thing):
         )
 
 
-def given_axes(ax, n, what):
-    """Array of the Axes that a user passed; ValueError unless there are n of them."""
-    axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+def set_axes(display, ax, n, what, n_columns=1, **figure):
+    """Set ``ax_`` and ``figure_`` of a display, and return the n Axes as an array.
+
+    They are those that a user passed or, where ``ax`` is None, those of a new figure.
+    """
+    plt = import_pyplot(type(display))
+    if ax is None:
+        n_rows = -(-n // n_columns)
+        axes = plt.subplots(n_rows, n_columns, squeeze=False, **figure)[1].ravel()
+        for spare in axes[n:]:
+            spare.remove()
+        axes = axes[:n]
+    else:
+        axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     if len(axes) != n:
         raise ValueError(
             f"ax must be {n} Axes, for {what}; got {len(axes)}. Pass {n}, or ax=None."
         )
+    display.ax_ = axes[0] if n == 1 else axes
+    display.figure_ = axes[0].figure
     return axes
 
 

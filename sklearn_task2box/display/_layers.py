@@ -13,22 +13,12 @@ BEND, SWEEPS = 0.5, 16  # width of a bend beside that of a task, and passes over
 class Layers:
     """Layered drawing of an acyclic graph, as by Sugiyama et al. (1981).
 
-    A relation over several layers is a chain of bends, one per layer between, that take
-    part like tasks. Edges of the graph point from member to container; of the tasks on top,
-    those with more members come first.
-
-    Attributes
-    ----------
-    level : dict
-        Layer of each task that has relations, from the top.
-    chains : dict
-        Bends of each relation, by container and member.
-    order : list of list
-        Tasks and bends of each layer, from left to right.
-    rows : list of list
-        Tasks of each layer (``n_layers`` rows) and, below them, those without relations.
-    x : dict
-        Place of each task and bend, from ``left`` to ``right``; tasks are 1 apart or more.
+    Edges of the graph point from member to container. A relation over several layers is a
+    chain of bends, one per layer between, that take part like tasks: ``chains`` has them by
+    container and member. ``level`` is the layer of each task that has relations, ``order``
+    the tasks and bends of each layer from left to right, ``rows`` the tasks of each layer
+    (``n_layers``) and then those without relations, and ``x`` the place of each task and
+    bend, from ``left`` to ``right``, where tasks are 1 apart or more.
     """
 
     def __init__(self, graph, n_members):

@@ -7,7 +7,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLES = (("-", "o"), ("--", "s"))  # of lines and markers, once the colours are used up
 GREY = "#8C8C8C"
 FONT, SMALLEST_FONT = 8.0, 5.0
-LONGEST_LABEL = 32
+LONGEST = 32
 
 
 class Palette:
@@ -21,16 +21,11 @@ class Palette:
             return
         looks = [(colour, style) for style in STYLES for colour in COLOURS]
         groups = pd.Series(list(groups), dtype=getattr(groups, "dtype", None))
+        groups = groups.astype("category")  # whose values are sorted, if they were none
         counts = groups.value_counts()
         counts = counts[counts > 0]
-        shown = counts.index[: len(looks)]
-        if isinstance(groups.dtype, pd.CategoricalDtype):
-            shown = [group for group in groups.cat.categories if group in set(shown)]
-        else:
-            try:
-                shown = sorted(shown)
-            except TypeError:  # a mixture of types has no order
-                shown = sorted(shown, key=str)
+        frequent = set(counts.index[: len(looks)])
+        shown = [group for group in groups.cat.categories if group in frequent]
         look = dict(zip(shown, looks, strict=False))
         self.entries = [(shorten(group, 30), *look[group]) for group in shown]
         n_left = len(counts) - len(shown)
@@ -80,19 +75,12 @@ def add_legend(axes, handles, own):
     """Put the legend beside the axes, where it covers nothing."""
     if not handles:
         return
-    looks = {"fontsize": 8, "frameon": False}
-    figure = axes[0].figure
+    looks = {"handles": handles, "fontsize": 8, "frameon": False}
+    ax, figure = axes[-1], axes[-1].figure
     if own:
-        figure.legend(handles=handles, loc="outside right upper", **looks)
+        figure.legend(loc="outside right upper", **looks)
         return
-    ax = axes[-1]
-    legend = ax.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
-        borderaxespad=0,
-        **looks,
-    )
+    legend = ax.legend(loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0, **looks)
     if figure.get_layout_engine() is None:  # else the engine makes room
         taken = legend.get_window_extent().width / figure.bbox.width
         box = ax.get_position()

@@ -8,18 +8,12 @@ from sklearn_task2box.display._inputs import (
     check_length,
     check_option,
     fitted_model,
-    given_axes,
     import_pyplot,
     labelled_tasks,
+    set_axes,
     true_strengths,
 )
-from sklearn_task2box.display._looks import (
-    FONT,
-    LONGEST_LABEL,
-    SMALLEST_FONT,
-    lay_out,
-    shorten,
-)
+from sklearn_task2box.display._looks import FONT, LONGEST, SMALLEST_FONT, lay_out, shorten
 from sklearn_task2box.relations._names import as_names, positions_of
 
 ORDERS = ("auto", "true", "predicted", "given")
@@ -29,11 +23,10 @@ UNKNOWN, DIAGONAL = "#F2CF9B", "#9A9A9A"  # neither is a shade of the colour map
 class RelationMatrixDisplay:
     """Draw predicted beside true strengths as heat maps.
 
-    The cell in row i and column j is the share of task i that lies inside task j, so that
-    a container is a column, and the boxes that contain a task are its row. Rows and columns
-    of both maps stand in one order, by default that of the hierarchy: depth first, each
-    task below the smallest of its containers, and after all of them. So what lies inside a
-    task stands just after it, as a dark stripe in its column below the diagonal.
+    The cell in row i and column j is the share of task i that lies inside task j. Rows and
+    columns of both maps stand in one order, by default that of the hierarchy: depth first,
+    each task below the smallest of its containers, and after all of them. So what lies
+    inside a task stands just after it, a dark stripe in its column below the diagonal.
 
     Parameters
     ----------
@@ -105,8 +98,7 @@ class RelationMatrixDisplay:
 
         Parameters
         ----------
-        estimator : RelationModel, or Pipeline or search that ends in one
-            Fitted.
+        estimator : fitted RelationModel, or Pipeline or search that ends in one
         X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features), \
                 default=None
             Tasks to draw, as the estimator takes them; the index of a DataFrame names
@@ -114,12 +106,8 @@ class RelationMatrixDisplay:
         y : relations among these tasks, default=None
             The truth, in any input format of ``fit``. None takes the relations of training
             where X is None too, and otherwise draws the predicted ones alone.
-        order : {"auto", "true", "predicted", "given"}, default="auto"
-            Order of rows and columns. See :meth:`plot`.
-        labels : {"auto", "all", "none"} or list of task names, default="auto"
-            Which tasks to label. See :meth:`plot`.
-        ax : matplotlib Axes or array-like of two Axes, default=None
-            Where to draw; two where there is a truth. None makes a figure.
+        order, labels, ax
+            See :meth:`plot`.
 
         Returns
         -------
@@ -164,11 +152,9 @@ class RelationMatrixDisplay:
             the one given. "auto" is "true" where there is a true relation, or else
             "predicted".
         labels : {"auto", "all", "none"} or list of task names, default="auto"
-            Which tasks to label. "auto" labels as many as fit without covering one
-            another, those that contain most first.
+            Which tasks to label. "auto" labels what fits, those that contain most first.
         cmap : str or matplotlib Colormap, default="Blues"
-            Colours of strengths from 0 to 1. Unknown pairs are of the colour of sand, and
-            the diagonal, which is no pair, is grey.
+            Colours of strengths from 0 to 1. Unknown pairs are sandy, the diagonal grey.
 
         Returns
         -------
@@ -196,7 +182,12 @@ class RelationMatrixDisplay:
         self.order_ = np.arange(n) if order == "given" else containment_order(inside[order])
         n_members = inside.get(order, inside["predicted"]).sum(axis=0)[self.order_]
 
-        axes = self._axes(plt, ax, list(maps))
+        # Cells and names get smaller as tasks get more, but not as much smaller.
+        side = np.clip(0.035 * n, 5.2, 10.0)
+        # Of axes of a fixed aspect, "constrained" does not settle.
+        looks = {"figsize": (len(maps) * (side - 1.2) + 2.4, side), "layout": "compressed"}
+        what = f"{' and '.join(maps)} strengths"
+        axes = set_axes(self, ax, len(maps), what, len(maps), **looks)
         colours = plt.get_cmap(cmap).with_extremes(bad=UNKNOWN)
         self.images_ = [
             self._draw(axis, kind, strengths, colours)
@@ -205,8 +196,6 @@ class RelationMatrixDisplay:
         axes[0].set_ylabel("member")
         self._add_colorbar(axes, list(maps.values()))
         self._label(axes, n_members, wanted, forced)
-        self.ax_ = axes[0] if len(axes) == 1 else axes
-        self.figure_ = axes[0].figure
         return self
 
     def _inside(self, strengths):
@@ -215,16 +204,6 @@ class RelationMatrixDisplay:
             inside = strengths >= max(self.threshold, np.finfo(float).tiny)
         np.fill_diagonal(inside, False)
         return inside
-
-    def _axes(self, plt, ax, kinds):
-        if ax is not None:
-            return given_axes(ax, len(kinds), f"{' and '.join(kinds)} strengths")
-        # Cells and names get smaller as tasks get more, but not as much smaller.
-        side = np.clip(0.035 * len(self.predicted), 5.2, 10.0)
-        size = (len(kinds) * (side - 1.2) + 2.4, side)
-        # Of axes of a fixed aspect, "constrained" does not settle.
-        options = {"figsize": size, "layout": "compressed", "squeeze": False}
-        return plt.subplots(1, len(kinds), **options)[1].ravel()
 
     def _draw(self, ax, title, strengths, colours):
         from matplotlib.colors import ListedColormap
@@ -272,7 +251,7 @@ class RelationMatrixDisplay:
 
     def _label(self, axes, n_members, wanted, forced):
         """Name rows, and columns, as far as there is room."""
-        names = [shorten(self.names[i], LONGEST_LABEL) for i in self.order_]
+        names = [shorten(self.names[i], LONGEST) for i in self.order_]
         n = len(names)
         places = np.flatnonzero(np.isin(self.order_, wanted))
         longest = sorted(places, key=lambda k: -len(names[k]))[:1]
@@ -299,20 +278,10 @@ class RelationMatrixDisplay:
 def containment_order(inside):
     """Positions of tasks, depth first through their hierarchy, containers before members.
 
-    A task stands below the smallest of its containers (the one of the fewest members), the
-    larger ones of the tasks below a container before the smaller ones. Where it has
-    other containers beside that one and those above it, they are pulled up before it. A
-    container counts as such if it has more members than the task or, where it has
-    as many, if it is given first: so there are no cycles.
-
-    Parameters
-    ----------
-    inside : array-like of bool of shape (n_tasks, n_tasks)
-        ``inside[i, j]`` reads "task i inside task j". The diagonal does not matter.
-
-    Returns
-    -------
-    order : ndarray of int of shape (n_tasks,)
+    ``inside[i, j]``, of shape (n_tasks, n_tasks), reads "task i inside task j". A task
+    stands below the container of the fewest members, larger tasks first, and after all its
+    other containers. Of two tasks inside each other, the one of more members, or else the
+    one given first, is the container: so there are no cycles.
     """
     inside = np.array(inside, dtype=bool)
     np.fill_diagonal(inside, False)

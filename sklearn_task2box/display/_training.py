@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_task2box.display._inputs import fitted_model, given_axes, import_pyplot
+from sklearn_task2box.display._inputs import fitted_model, import_pyplot, set_axes
 from sklearn_task2box.display._looks import COLOURS
 
 # From this ratio of the largest to the smallest loss on, its axis is logarithmic.
@@ -28,21 +28,19 @@ class TrainingDisplay:
     lines_ : dict of str to Line2D
         The curve of each entry drawn.
     best_epoch_ : int or None
-        The epoch of the best held-out score, the first of equal ones, which is marked.
-        None where there is no score.
+        First epoch of the best held-out score, which is marked; None without a score.
 
     Examples
     --------
     >>> import matplotlib.pyplot as plt
+    >>> from sklearn_task2box import BoxRelationEmbedder
+    >>> from sklearn_task2box.datasets import load_digits_tasks
     >>> from sklearn_task2box.display import TrainingDisplay
-    >>> history = [
-    ...     {"epoch": 1, "train_loss": 0.9, "valid_score": 0.2},
-    ...     {"epoch": 2, "train_loss": 0.5, "valid_score": 0.7},
-    ...     {"epoch": 3, "train_loss": 0.4, "valid_score": 0.6},
-    ... ]
-    >>> display = TrainingDisplay(history).plot()
-    >>> display.best_epoch_
-    2
+    >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
+    >>> embedder = BoxRelationEmbedder(max_epochs=30, random_state=0)
+    >>> display = TrainingDisplay.from_estimator(embedder.fit(X, relations))
+    >>> list(display.lines_)
+    ['train_loss']
     >>> plt.close(display.figure_)
     """
 
@@ -67,11 +65,11 @@ class TrainingDisplay:
 
         Parameters
         ----------
-        estimator : BoxRelationEmbedder or DistilledBoxEmbedder, or Pipeline or search \
-                that ends in one
-            Fitted. Its held-out score is recorded with ``early_stopping=True``.
+        estimator : fitted BoxRelationEmbedder or DistilledBoxEmbedder
+            Or a Pipeline or search that ends in one. Its held-out score is recorded with
+            ``early_stopping=True``.
         ax : matplotlib Axes or array-like of two Axes, default=None
-            Where to draw; two where there is a held-out score. None makes a figure.
+            See :meth:`plot`.
 
         Returns
         -------
@@ -83,19 +81,6 @@ class TrainingDisplay:
             If a parameter is not usable, or the fit had no epochs.
         NotFittedError
             If the estimator is not fitted.
-
-        Examples
-        --------
-        >>> import matplotlib.pyplot as plt
-        >>> from sklearn_task2box import BoxRelationEmbedder
-        >>> from sklearn_task2box.datasets import load_digits_tasks
-        >>> from sklearn_task2box.display import TrainingDisplay
-        >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
-        >>> embedder = BoxRelationEmbedder(max_epochs=30, random_state=0)
-        >>> display = TrainingDisplay.from_estimator(embedder.fit(X, relations))
-        >>> list(display.lines_)
-        ['train_loss']
-        >>> plt.close(display.figure_)
         """
         import_pyplot(cls)
         return cls(fitted_model(estimator, attribute="history_")[0].history_).plot(ax)
@@ -118,7 +103,6 @@ class TrainingDisplay:
         ValueError
             If the number of Axes is wrong.
         """
-        plt = import_pyplot(type(self))
         epochs = np.array([row["epoch"] for row in self.history])
         keys = dict.fromkeys(key for row in self.history for key in row)
         curves = {
@@ -128,7 +112,9 @@ class TrainingDisplay:
         }
         score = curves.pop("valid_score", np.full(len(epochs), np.nan))
         scored = np.isfinite(score).any()
-        axes = self._axes(plt, ax, scored)
+        what = "the loss and the held-out score" if scored else "the loss alone"
+        looks = {"figsize": (7.0, 5.8 if scored else 4.0), "layout": "constrained"}
+        axes = set_axes(self, ax, 2 if scored else 1, what, sharex=True, **looks)
         colours = (COLOURS[0], *COLOURS[2:])  # COLOURS[1] is that of the score
         self.lines_ = {}
         for k, (key, curve) in enumerate(curves.items()):
@@ -147,23 +133,13 @@ class TrainingDisplay:
             axis.set_axisbelow(True)
         axes[-1].set_xlabel("epoch")
         axes[-1].xaxis.get_major_locator().set_params(integer=True)
-        self.ax_ = axes[0] if len(axes) == 1 else axes
-        self.figure_ = axes[0].figure
         return self
-
-    def _axes(self, plt, ax, scored):
-        n = 2 if scored else 1
-        if ax is not None:
-            what = "the loss and the held-out score" if scored else "the loss alone"
-            return given_axes(ax, n, what)
-        options = {"sharex": True, "squeeze": False, "layout": "constrained"}
-        return plt.subplots(n, 1, figsize=(7.0, 2.2 + 1.8 * n), **options)[1].ravel()
 
     def _draw_score(self, ax, epochs, score):
         """Draw the held-out score, and return the epoch of the best one."""
         colour = COLOURS[1]
         self.lines_["valid_score"] = _draw_curve(ax, epochs, score, colour, "valid_score")
-        best = int(np.nanargmax(np.where(np.isfinite(score), score, np.nan)))
+        best = np.argmax(np.where(np.isfinite(score), score, -np.inf))
         label = f"best: {score[best]:.3f} at epoch {epochs[best]}"
         (dot,) = ax.plot(epochs[best], score[best], "o", ms=5, color=colour, label=label)
         ax.legend(handles=[dot], fontsize=8, frameon=False)
