@@ -289,15 +289,10 @@ class RelationModel(BaseEstimator):
         return self._features
 
     def _recognized(self, data, names=None, positions=None):
-        """Which known task each row is, -1 for none.
+        """Which known task each row of checked features is, -1 for none.
 
-        Parameters
-        ----------
-        data : array or CSR matrix of shape (n, n_features)
-        names : ndarray of shape (n,), default=None
-        positions : ndarray of int, of shape (n,), default=None
-            Rows of the features that they are taken from: where nothing is named, each is
-            the known task at its position if it has its features.
+        ``positions`` are the rows of the features that they are taken from: where nothing
+        is named, each is the known task at its position if it has its features.
         """
         candidates = positions
         if candidates is None and data.shape[0] == len(self.tasks_):

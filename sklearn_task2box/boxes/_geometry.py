@@ -150,24 +150,12 @@ def overlap(lower, upper, other_lower, other_upper, temperature):
 
 
 def sum_log_softplus(z, memory=None, slopes=True):
-    """Sum of log(softplus(z)) over the first axis, made for speed.
+    """Sum of log(softplus(z)) over the first axis, and its derivatives; made for speed.
 
-    Three factors at a time are multiplied before the logarithm is taken.
-
-    Parameters
-    ----------
-    z : tensor of shape (box_dim, ...)
-        Overwritten; values above 1e12 count as 1e12.
-    memory : list of three tensors of the shape of z, default=None
-        Working memory; the results are among them.
-    slopes : bool, default=True
-        Whether derivatives are wanted.
-
-    Returns
-    -------
-    total : tensor of shape (...)
-    slopes : tensor of shape (box_dim, ...), or None
-        Derivative of the total for each z.
+    z, of shape (box_dim, ...), is overwritten; its values above 1e12 count as 1e12. Three
+    factors at a time are multiplied before the logarithm is taken. ``memory`` holds at
+    least three tensors of the shape of z, and the results are among them. Without
+    ``slopes``, the derivatives are None.
     """
     clamped, soft, slope = memory[:3] if memory else [torch.empty_like(z) for _ in "123"]
     torch.clamp(z, min=_SHORTEST[z.dtype], max=_LONGEST, out=clamped)
@@ -191,21 +179,10 @@ def sum_log_softplus(z, memory=None, slopes=True):
 
 
 def overlap_by_dimension(lower, upper, other_lower, other_upper, temperature, exponent=1.0):
-    """Overlaps of corners that have the dimension first; not differentiable.
+    """Overlaps, of shape (...), of boxes whose corners have the shape (box_dim, ...).
 
-    Parameters
-    ----------
-    lower, upper : tensor of shape (box_dim, ...)
-    other_lower, other_upper : tensor of shape (box_dim, ...)
-        The other dimensions broadcast.
-    temperature : float
-    exponent : float, default=1.0
-        Power of the overlap that is returned.
-
-    Returns
-    -------
-    tensor of shape (...)
-        1 where the box lies in the other up to rounding.
+    They are raised to the power ``exponent``, are 1 where the box lies in the other up to
+    rounding, and are not differentiable.
     """
     shared = torch.minimum(upper, other_upper)
     shared.sub_(torch.maximum(lower, other_lower)).div_(temperature)

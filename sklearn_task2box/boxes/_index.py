@@ -34,14 +34,10 @@ _DEEP = 0.7
 class KnownBoxes:
     """Boxes that can be queried for their overlaps.
 
-    Parameters
-    ----------
-    boxes : ndarray of float64, of shape (n_boxes, 2 * box_dim)
-        Lower corners, then upper corners. They are not copied if columns are contiguous.
-    temperature : float
-        Temperature of the soft volume, see :func:`sklearn_task2box.boxes.log_volume`.
-    exponent : float, default=1.0
-        Strengths are overlaps to this power.
+    ``boxes``, of shape (n_boxes, 2 * box_dim), are lower corners, then upper corners; they
+    are not copied if columns are contiguous. Strengths are overlaps of soft volumes of this
+    ``temperature``, see :func:`sklearn_task2box.boxes.log_volume`, to the power
+    ``exponent``.
     """
 
     def __init__(self, boxes, temperature, exponent=1.0):
@@ -83,17 +79,9 @@ class KnownBoxes:
         return strengths
 
     def overlaps(self, queries, inside):
-        """How much of each query lies in each known box, or the other way round.
+        """How much of each query lies in each known box, of shape (n_queries, n_boxes).
 
-        Parameters
-        ----------
-        queries : KnownBoxes
-        inside : bool
-            Whether the queries are the boxes inside, or those outside.
-
-        Returns
-        -------
-        strengths : ndarray of shape (n_queries, n_boxes)
+        Unless the queries are ``inside``, how much of each known box lies in them.
         """
         strengths = np.empty((len(queries), len(self)))
         out = torch.from_numpy(strengths)
@@ -116,21 +104,10 @@ class KnownBoxes:
     def best(self, queries, k, inside, without=None):
         """The k known boxes that best contain each query, or are best contained in it.
 
-        Parameters
-        ----------
-        queries : KnownBoxes
-        k : int
-            At most the number of known boxes, less one with ``without``.
-        inside : bool
-            See :meth:`overlaps`.
-        without : ndarray of shape (n_queries,), default=None
-            A known box that is left out of the answer, for each query; -1 for none.
-
-        Returns
-        -------
-        indices, strengths : ndarray of shape (n_queries, k)
-            The strongest first; of equally strong ones the smallest box that contains, or
-            the largest that is contained; then the first.
+        Returns positions and strengths of shape (n_queries, k), the strongest first; of
+        equally strong ones the smallest box that contains, or the largest that is
+        contained; then the first. ``without`` holds a known box for each query that is left
+        out, -1 for none.
         """
         indices = np.empty((len(queries), k), dtype=np.intp)
         strengths = np.empty((len(queries), k))
@@ -158,17 +135,7 @@ class KnownBoxes:
         return indices, strengths
 
     def at_least(self, queries, thresholds, inside):
-        """Yield, for each query, the known boxes that overlap it by at least a threshold.
-
-        Parameters
-        ----------
-        queries, inside : see :meth:`overlaps`
-        thresholds : ndarray of shape (n_queries,)
-
-        Yields
-        ------
-        indices, strengths : ndarray of shape (n_found,)
-        """
+        """For each query, yield the boxes that reach its threshold, and their overlaps."""
         for i, threshold in enumerate(thresholds):
             yield self._search(queries[i : i + 1], threshold, inside)
 
@@ -273,19 +240,9 @@ class KnownBoxes:
 def graph_of(tasks, threshold, reduce):
     """A directed graph of the relations among tasks that reach a threshold.
 
-    Parameters
-    ----------
-    tasks : KnownBoxes or TableIndex
-    threshold : float
-    reduce : bool
-        Whether to keep, of two tasks that contain each other, only the edge to the larger
-        one, to do so in longer cycles, too, and to drop edges that follow from others by
-        transitivity.
-
-    Returns
-    -------
-    graph : networkx.DiGraph
-        Nodes are positions.
+    Nodes are the positions of the tasks, which are KnownBoxes or a TableIndex. ``reduce``
+    keeps, of two tasks that contain each other, only the edge to the larger one, also in
+    longer cycles, and drops edges that follow from others by transitivity.
     """
     graph = nx.DiGraph()
     graph.add_nodes_from(range(len(tasks)))
@@ -314,19 +271,8 @@ def graph_of(tasks, threshold, reduce):
 def rankings(tasks, pairs):
     """Yield, for each task inside another, the tasks ranked before its weakest container.
 
-    Parameters
-    ----------
-    tasks : KnownBoxes or TableIndex
-    pairs : ObservedPairs
-        The observed relations of these tasks.
-
-    Yields
-    ------
-    related : ndarray of bool, of shape (n_found,)
-        Whether the task lies in each of the tasks that it is predicted to lie in as much
-        as in the weakest of its containers.
-    strengths : ndarray of shape (n_found,)
-        How much it is predicted to lie in them.
+    ``tasks`` are KnownBoxes or a TableIndex, ``pairs`` their ObservedPairs; see
+    :meth:`~sklearn_task2box.base.RelationModel.ranked_containers`.
     """
     related = pairs.strengths > 0
     heads, tails = pairs.heads[related], pairs.tails[related]

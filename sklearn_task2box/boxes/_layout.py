@@ -72,22 +72,11 @@ def layout(heads, tails, n_tasks, box_dim, order=None, random_state=None):
 
 
 def place(lower, upper, heads, tails, n_new, random_state):
-    """Initial boxes of new tasks among known ones.
+    """Initial boxes of new tasks among known ones: corners of shape (n_new, box_dim).
 
-    A new task with known members gets their hull, another one a small box somewhere in
-    the smallest of its containers; one without either, a box at the middle of all.
-
-    Parameters
-    ----------
-    lower, upper : ndarray of shape (n_known, box_dim)
-    heads, tails : int ndarray of shape (n_pairs,)
-        Positions of tasks, and of others that contain them; new ones count from n_known on.
-    n_new : int
-    random_state : numpy.random.RandomState
-
-    Returns
-    -------
-    lower, upper : ndarray of shape (n_new, box_dim)
+    Heads lie inside tails; new tasks count from n_known on. A new task with known members
+    gets their hull, another one a small box somewhere in the smallest of its containers;
+    one without either, a box at the middle of all.
     """
     n_known = len(lower)
     middle, side = (lower + upper).mean(0) / 2, (upper - lower).mean(0)
@@ -124,13 +113,10 @@ def place(lower, upper, heads, tails, n_new, random_state):
 def _deal(closure, box_dim):
     """Deal the containers out among the dimensions.
 
-    Returns
-    -------
-    members : CSR matrix of bool, of shape (n, n)
-        Which task (row) is in which container (column): the closure, with each in itself,
-        less what containers had to give up.
-    colors : ndarray of bool, of shape (box_dim, n)
-        Dimensions in which each container is nested or disjoint; there is at least one.
+    Returns which task (row) is in which container (column), a CSR matrix of bool of shape
+    (n, n), which is the closure, with each in itself, less what containers had to give up;
+    and the dimensions, at least one, in which each container is nested or disjoint, of
+    shape (box_dim, n).
     """
     n = closure.shape[0]
     within = (closure + sparse.identity(n, dtype=bool, format="csr")).tocsr()

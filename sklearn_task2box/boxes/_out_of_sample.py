@@ -56,40 +56,16 @@ def fit_boxes(
     exponent=1.0,
     start_share=0.0,
 ):
-    """Boxes of new tasks whose overlaps with known boxes fit given strengths.
+    """Boxes of new tasks, (n_new, 2 * box_dim), fitted to strengths with known ones.
 
     Adam minimizes the loss of a fit over the pairs of one new task and each known one, in
-    both directions, and nothing else.
-
-    Parameters
-    ----------
-    encoder : BoxEncoder
-        Turns outputs of its body into boxes.
-    outputs : float64 tensor of shape (n_new, 2 * box_dim)
-        Outputs of the body to start from.
-    known : ndarray of shape (n_known, 2 * box_dim)
-        Known boxes: lower corners, then upper corners.
-    weights : ndarray of shape (n_known,)
-        Weights of the pairs with each of them.
-    inside, around : ndarray of shape (n_new, n_known)
-        Strengths of the relations from new tasks to known ones, and back.
-    pair_loss : nn.Module
-        Maps (log_overlap, strengths) to losses, elementwise.
-    positive_weight : float
-        Weight of a pair of strength 1 relative to that of a pair of strength 0.
-    temperature : float
-        Temperature of the soft volume, see :func:`sklearn_task2box.boxes.log_volume`.
-    n_steps : int
-        Number of steps of Adam.
-    exponent : float, default=1.0
-        Strengths are overlaps to this power.
-    start_share : float, default=0.0
-        Share of the strengths at the start in those that are fitted: they become
-        ``(1 - start_share) * given + start_share * at the start``.
-
-    Returns
-    -------
-    boxes : ndarray of shape (n_new, 2 * box_dim)
+    both directions, and nothing else. It starts from ``outputs`` of the body of the
+    encoder, (n_new, 2 * box_dim). ``inside`` and ``around``, (n_new, n_known), are
+    strengths of the relations from new tasks to known ones, and back; those that are fitted
+    are ``(1 - start_share) * given + start_share * at the start``. ``weights``, (n_known,),
+    are those of the pairs with each of the ``known`` boxes, (n_known, 2 * box_dim). The
+    other arguments are those of :func:`~sklearn_task2box.boxes._pair_loss.pairs_loss` and
+    of an :class:`~sklearn_task2box.nets.Objective`.
     """
     boxes_of = encoder.boxes_of
     known, counts, inside, around = (

@@ -35,15 +35,9 @@ def _add_at(sums, ends, values):
 
 
 class PairList:
-    """Some ordered pairs, each with a strength and a weight.
+    """Some ordered pairs: heads, tails, strengths and weights, tensors of shape (n_pairs,).
 
-    Parameters
-    ----------
-    heads, tails : int tensor of shape (n_pairs,)
-        Positions of boxes.
-    strengths, weights : float tensor of shape (n_pairs,)
-    block : int, default=BLOCK
-        Size of the working memory: four arrays of that many numbers.
+    The working memory is four arrays of ``block`` numbers.
     """
 
     def __init__(self, heads, tails, strengths, weights, block=BLOCK):
@@ -90,20 +84,11 @@ class PairList:
 class PairTable:
     """All ordered pairs of tasks: unrelated and of weight 1 but for those listed.
 
-    Where no pair of two of the last tasks counts, as of augmented tasks, the part of the
-    table that holds these pairs is not computed.
-
-    Parameters
-    ----------
-    n_tasks : int
-    heads, tails : int ndarray of shape (n_listed,)
-        Positions of boxes; each pair at most once, none with itself. Pairs of a task with
-        itself never count.
-    strengths, weights : float ndarray of shape (n_listed,)
-    block : int, default=BLOCK
-        Size of the working memory: four arrays of that many numbers, or of box_dim rows of
-        the table where that is more.
-    device : torch.device, default="cpu"
+    Heads, tails, strengths and weights, arrays of shape (n_listed,), list each pair at most
+    once, and none of a task with itself, which never counts. Where no pair of two of the
+    last tasks counts, as of augmented tasks, the part of the table that holds these pairs
+    is not computed. The working memory is four arrays of ``block`` numbers, or of box_dim
+    rows of the table where that is more.
     """
 
     def __init__(
@@ -234,26 +219,14 @@ class PairTable:
 
 
 def pairs_loss(lower, upper, temperature, pairs, pair_loss, exponent=1.0):
-    """Weighted mean, over pairs of boxes, of a loss of their overlaps.
+    """Weighted mean, over pairs of boxes, of a loss of their overlaps to a power.
 
-    Parameters
-    ----------
-    lower, upper : tensor of shape (n_tasks, box_dim)
-        Corners of the boxes.
-    temperature : float
-        See :func:`sklearn_task2box.boxes.log_volume`.
-    pairs : PairTable or PairList
-    pair_loss : nn.Module
-        Maps (log_overlap, strengths) to losses, elementwise. It may have a method
-        ``unrelated(log_overlap)``, which may overwrite its argument and returns the sum of
-        the losses at strength 0 and their gradient: a faster way for the pairs of a table.
-    exponent : float, default=1.0
-        Strengths are overlaps to this power.
-
-    Returns
-    -------
-    loss : tensor without dimensions
-        Differentiable, once, in the corners and in the parameters of ``pair_loss``.
+    Corners have the shape (n_tasks, box_dim); ``pairs`` are a PairTable or a PairList. The
+    module ``pair_loss`` maps (log_overlap, strengths) to losses, elementwise. It may have a
+    method ``unrelated(log_overlap)``, which may overwrite its argument and returns the sum
+    of the losses at strength 0 and their gradient: a faster way for the pairs of a table.
+    The result is differentiable, once, in the corners and in the parameters of
+    ``pair_loss``.
     """
     parameters = [p for p in pair_loss.parameters() if p.requires_grad]
     settings = temperature, pairs, pair_loss, exponent

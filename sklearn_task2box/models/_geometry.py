@@ -151,14 +151,7 @@ GEOMETRIES = {
 
 
 class GeometryNet(nn.Module):
-    """Network from features of tasks to points, and from pairs of points to log-odds.
-
-    Parameters
-    ----------
-    n_features : int
-    hidden_layer_sizes : sequence of int
-    geometry : nn.Module
-    """
+    """Network from features of tasks to points, and from pairs of points to log-odds."""
 
     def __init__(self, n_features, hidden_layer_sizes, geometry):
         super().__init__()

@@ -11,14 +11,8 @@ from sklearn_task2box.utils._devices import few_threads, seeded
 class PairEpochs:
     """Iterates over the pairs of an epoch, drawn anew each time, in minibatches.
 
-    Parameters
-    ----------
-    observed : ObservedPairs
-    max_pairs : int
-        Pairs per epoch.
-    batch_size : int or None
-        Pairs per step; None takes all of an epoch at once.
-    seed : int
+    An epoch has ``max_pairs`` pairs, and a step ``batch_size`` of them, or all if that is
+    None.
     """
 
     def __init__(self, observed, max_pairs, batch_size, seed):
@@ -56,34 +50,10 @@ def fit_module(
 ):
     """Train a module from (features, heads, tails) to log-odds on the observed pairs.
 
-    Parameters
-    ----------
-    make_module : callable
-        Makes the module, with random weights.
-    features : float32 tensor of shape (n_tasks, n_features)
-    observed : ObservedPairs
-    optimizer : torch.optim.Optimizer class
-    learning_rate : float
-        Peak of a one-cycle schedule.
-    weight_decay : float
-    max_iter : int
-        Number of steps, rounded up to whole epochs.
-    max_pairs, batch_size
-        See :class:`PairEpochs`.
-    max_gradient_norm : float or None
-    rng : numpy.random.RandomState
-
-    Returns
-    -------
-    module : nn.Module
-        Trained module, in evaluation mode.
-    losses : list of float
-        Mean loss of each epoch.
-
-    Raises
-    ------
-    ValueError
-        If the loss is not finite.
+    ``make_module`` makes it, with random weights. ``learning_rate`` is the peak of a
+    one-cycle schedule of a torch ``optimizer``; ``max_iter`` steps are rounded up to whole
+    epochs, which are those of :class:`PairEpochs`. Returns the module, in evaluation mode,
+    and the mean loss of each epoch.
     """
     seed, batch_seed = rng.randint(np.iinfo(np.int32).max, size=2)
     epochs = PairEpochs(observed, max_pairs, batch_size, batch_seed)

@@ -37,16 +37,8 @@ class PairMLP(nn.Module):
     """Multilayer perceptron over the concatenated features of head and tail.
 
     The first layer is linear in both, W [x_i; x_j] = W_1 x_i + W_2 x_j: it is computed once
-    for each task, and added up for each pair.
-
-    Parameters
-    ----------
-    n_features : int
-        Number of features of a task.
-    hidden_layer_sizes : sequence of int
-    n_similarities : int, default=0
-        Number of weighted sums of the absolute differences of the features, and of as many
-        of their products, which are inputs of the first layer, too.
+    for each task, and added up for each pair. It also reads ``n_similarities`` weighted
+    sums of the absolute differences of the features, and as many of their products.
     """
 
     def __init__(self, n_features, hidden_layer_sizes, n_similarities=0):

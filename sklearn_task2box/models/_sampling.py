@@ -9,17 +9,10 @@ _MAX_LISTED = 3000
 class Sampler:
     """Draws, for each epoch, related and unrelated pairs, and gives each a weight.
 
-    An epoch has all related pairs, and as many unrelated ones as there is room for; where
-    the related ones take more than half of it, they are drawn too. Pairs are drawn without
-    replacement, an epoch continuing where the last one ended, so that each is seen as often
-    as any other of its kind.
-
-    Parameters
-    ----------
-    observed : ObservedPairs
-    max_pairs : int
-        Pairs per epoch.
-    rng : numpy.random.RandomState
+    An epoch of ``max_pairs`` pairs has all related pairs, and as many unrelated ones as
+    there is room for; where the related ones take more than half of it, they are drawn too.
+    Pairs are drawn without replacement, an epoch continuing where the last one ended, so
+    that each is seen as often as any other of its kind.
     """
 
     def __init__(self, observed, max_pairs, rng):
@@ -51,15 +44,10 @@ class Sampler:
         return np.flatnonzero(mask & (strengths == 0))
 
     def draw(self):
-        """The pairs of one epoch.
+        """Heads, tails, strengths and weights of the pairs of one epoch: arrays (n_pairs,).
 
-        Returns
-        -------
-        heads, tails : int ndarray of shape (n_pairs,)
-        strengths : ndarray of shape (n_pairs,)
-        weights : ndarray of shape (n_pairs,)
-            Number of observed pairs that each represents. They sum to the number of
-            observed pairs, so a weighted mean estimates the mean over all of these.
+        A weight is the number of observed pairs that a pair represents. Weights sum to the
+        number of observed pairs, so a weighted mean estimates the mean over all of these.
         """
         n = self.observed.n_tasks
         chosen = self._next_related()

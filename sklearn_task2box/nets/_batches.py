@@ -14,14 +14,10 @@ _TABLE_FROM_SHARE = 0.1
 
 
 class PairDataset(torch.utils.data.Dataset):
-    """Features of the tasks and the pairs of them that are observed.
+    """Features of the tasks, and the pairs of them that are observed.
 
-    Parameters
-    ----------
-    features : float32 tensor of shape (n_tasks, n_features), or such a CSR matrix
-        Prepared features, as the body of the encoder reads them; positions, (n_tasks,),
-        for a table.
-    pairs : ObservedPairs
+    Features are prepared, as the body of the encoder reads them: a float32 tensor or CSR
+    matrix of shape (n_tasks, n_features), or positions, (n_tasks,), for a table.
     """
 
     def __init__(self, features, pairs):
@@ -42,20 +38,10 @@ class PairDataset(torch.utils.data.Dataset):
 class PairBatches:
     """Iterates over the observed pairs of a PairDataset, an epoch at a time.
 
-    Parameters
-    ----------
-    dataset : PairDataset
-    batch_size : int or None
-        Pairs per batch; None puts all observed pairs into one batch.
-    n_negatives : int
-        Unrelated pairs drawn at random for each related one, where there are batches and
-        all pairs that are not mentioned count as unrelated.
-    negatives : {"uniform", "degree", "hard"}
-        Way of drawing them, see :class:`~sklearn_task2box.BoxRelationEmbedder`.
-    positive_weight : float
-        Weight of a pair of strength 1 relative to that of a pair of strength 0.
-    seed : int
-    device : torch.device
+    ``batch_size`` None puts all of them into one batch. Otherwise, where all pairs that are
+    not mentioned count as unrelated, ``n_negatives`` unrelated pairs are drawn for each
+    related one, see ``negatives`` of :class:`~sklearn_task2box.BoxRelationEmbedder`. A pair
+    of strength 1 has ``positive_weight`` times the weight of a pair of strength 0.
     """
 
     def __init__(

@@ -32,21 +32,10 @@ def hidden_sizes(sizes):
 class MLP(nn.Sequential):
     """Multilayer perceptron with ReLU activations.
 
-    Parameters
-    ----------
-    n_features, n_outputs : int
-    hidden_layer_sizes : sequence of int, default=(512, 256)
-    dropout : float in [0, 1), default=0.0
-        Dropout rate after each hidden layer.
-    normalization : {None, "batch", "layer"}, default=None
-        Normalization after the activation of each hidden layer, as in Task2Box's network.
-
-    Attributes
-    ----------
-    mixed_precision : bool
-        Whether hidden layers compute in bfloat16 while training. The last layer never does:
-        with 8 bits, the sides of a box and the corners of its containers would be rounded
-        past one another.
+    Each hidden layer is followed by a "batch" or "layer" normalization, as in Task2Box's
+    network, and by dropout, if there are any. With ``mixed_precision``, hidden layers
+    compute in bfloat16 while training. The last layer never does: with 8 bits, the sides of
+    a box and the corners of its containers would be rounded past one another.
     """
 
     mixed_precision = False
@@ -103,22 +92,12 @@ class Table(nn.Module):
 class BoxEncoder(nn.Module):
     """Network from features of tasks to boxes: a body, and a head that makes the boxes.
 
-    Parameters
-    ----------
-    body : nn.Module
-        Maps prepared features to outputs, (n_tasks, n_outputs): positions, then raw sides.
-    n_features : int
-        Number of features before they are prepared.
-    n_outputs : int
-        Number of outputs of the body, 2 * box_dim.
-    side : {"softplus", "exp", "sigmoid"}, default="softplus"
-        Activation that turns a raw side z into a side: softplus(z);
-        exp(10 * tanh(z / 10)), which is about exp(z); or sigmoid(z), at most 1. Positions
-        are centers, and with "sigmoid", as in Task2Box, lower corners.
-    offset : tensor of shape (n_features,), default=None
-        Offset that is subtracted from the features.
-    rotation : tensor of shape (n_features, n_rotated) or (), default=None
-        Matrix or factor that they are multiplied by after that.
+    Features are prepared by subtracting ``offset``, of shape (n_features,), and multiplying
+    by ``rotation``, of shape (n_features, n_rotated) or a factor. The ``body`` maps them to
+    ``n_outputs = 2 * box_dim`` outputs: positions, then raw sides. ``side`` names the
+    activation that turns a raw side z into a side: softplus(z); exp(10 * tanh(z / 10)),
+    which is about exp(z); or sigmoid(z), at most 1. Positions are centers, and with
+    "sigmoid", as in Task2Box, lower corners.
     """
 
     def __init__(
@@ -172,18 +151,7 @@ class BoxEncoder(nn.Module):
         return X + self.offset.cpu().numpy()
 
     def forward(self, X, prepared=False):
-        """Boxes of tasks.
-
-        Parameters
-        ----------
-        X : tensor of shape (n_tasks, n_features)
-        prepared : bool, default=False
-            Whether X is prepared already.
-
-        Returns
-        -------
-        lower, upper : tensor of shape (n_tasks, box_dim)
-        """
+        """Corners of boxes, (n_tasks, box_dim), of features, prepared or not."""
         outputs = self.body(X if prepared else self.prepare(X))
         if outputs.ndim != 2 or outputs.shape[1] != self.n_outputs:
             raise ValueError(
@@ -236,17 +204,8 @@ class BoxEncoder(nn.Module):
     def grow(self, X, heads, tails):
         """Append rows to a table, one for each column of X that it does not have.
 
-        Parameters
-        ----------
-        X : array or CSR matrix of shape (n_tasks, n_features)
-            One-hot rows, those of the new tasks among them.
-        heads, tails : ndarray of int
-            Rows of X that lie inside others, which new boxes start from.
-
-        Raises
-        ------
-        ValueError
-            If a new column is that of none of the rows.
+        X are one-hot rows, those of the new tasks among them. The rows ``heads`` lie inside
+        the rows ``tails``, which new boxes start from.
         """
         n_known = len(self.body.rows.weight)
         n_new = X.shape[1] - n_known
@@ -286,18 +245,10 @@ class BoxEncoder(nn.Module):
 
 
 def make_encoder(X, kind, box_dim, *, hidden_layer_sizes, dropout, normalization, side):
-    """A network for features like X, with random weights.
+    """A BoxEncoder for features like X, with random weights.
 
-    Parameters
-    ----------
-    X : array or CSR matrix of shape (n_tasks, n_features)
-    kind : {"mlp", "linear", "table"} or nn.Module class
-    box_dim, hidden_layer_sizes, dropout, normalization, side
-        See :class:`~sklearn_task2box.BoxRelationEmbedder`.
-
-    Returns
-    -------
-    encoder : BoxEncoder
+    ``kind`` is "mlp", "linear", "table" or a class derived from nn.Module; for the other
+    arguments, see :class:`~sklearn_task2box.BoxRelationEmbedder`.
     """
     n_inputs, n_outputs = X.shape[1], 2 * box_dim
     offset, rotation = (None, None) if kind == "table" else preparation(X)

@@ -13,17 +13,7 @@ _ROWS = 8192
 
 
 def start_from_layout(encoder, dataset, temperature, rng, device):
-    """Fit a network to boxes that are constructed from the related pairs.
-
-    Parameters
-    ----------
-    encoder : BoxEncoder
-    dataset : PairDataset
-    temperature : float
-        Temperature of the soft volume.
-    rng : numpy.random.RandomState
-    device : str
-    """
+    """Fit a network to boxes that are constructed from the related pairs of a dataset."""
     pairs, box_dim = dataset.pairs, encoder.n_outputs // 2
     corners = layout(*pairs.contained(), pairs.n_tasks, box_dim, random_state=rng)
     # A step of the layout is about the temperature, and a power of 2: exact.

@@ -106,16 +106,8 @@ class FinishedEpochs(Callback):
 class HeldOutScore(Callback):
     """Records the score of held-out relations as ``valid_score``.
 
-    Parameters
-    ----------
-    heads, tails, strengths : ndarray of shape (n_pairs,)
-        Held-out relations.
-    dataset : PairDataset
-        Features of their tasks.
-    temperature : float
-        Temperature of the soft volume.
-    every : int
-        Number of epochs between two evaluations; those between repeat the last score.
+    The dataset has the features of their tasks. Scores are computed after ``every`` so many
+    epochs; those between repeat the last one.
     """
 
     def __init__(self, heads, tails, strengths, dataset, temperature, every):
@@ -174,13 +166,8 @@ class Progress(Callback):
 def schedule(name, learning_rate, n_steps):
     """Callback that sets the learning rate at every step; None leaves it constant.
 
-    Parameters
-    ----------
-    name : {"one_cycle", "cosine", "constant"}
-    learning_rate : float
-        Peak learning rate.
-    n_steps : int
-        Number of steps of the whole fit.
+    ``learning_rate`` is the peak of the schedule "one_cycle" or "cosine", and ``n_steps``
+    the number of steps of the whole fit.
     """
     if n_steps == 0 or name == "constant":
         return None
@@ -212,24 +199,10 @@ def make_net(
 ):
     """The net of one fit, not initialized.
 
-    Parameters
-    ----------
-    encoder : BoxEncoder
-    criterion : ObjectiveLoss
-    dataset : PairDataset
-    temperature, max_epochs, learning_rate, learning_rate_schedule, weight_decay, \
-            max_gradient_norm
-        See :class:`~sklearn_task2box.BoxRelationEmbedder`.
-    batches : dict
-        Arguments of :class:`~sklearn_task2box.nets._batches.PairBatches`.
-    device : str
-    held_out : tuple (heads, tails, strengths), default=None
-        Held-out relations for early stopping.
-    patience : int, default=None
-        Number of epochs without a better score on them before the fit stops.
-    callbacks : list, default=None
-        Further skorch callbacks.
-    verbose : int
+    ``batches`` are arguments of :class:`~sklearn_task2box.nets._batches.PairBatches`.
+    ``held_out``, a tuple (heads, tails, strengths), are held-out relations for early
+    stopping; ``patience`` is the number of epochs without a better score on them before the
+    fit stops. For the others, see :class:`~sklearn_task2box.BoxRelationEmbedder`.
     """
     max_epochs = int(max_epochs)  # torch refuses NumPy's integers
     n_steps = max_epochs * len(PairBatches(dataset, **batches))

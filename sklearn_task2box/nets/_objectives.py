@@ -16,13 +16,8 @@ class CrossEntropy(nn.Module):
     """Cross-entropy between strengths and overlaps, from the logarithm of the overlap.
 
     ``-(s log p + (1 - s) log(1 - p))`` with ``p = (1 - slack) * overlap``, for strengths s
-    of 0, 1 or anything between.
-
-    Parameters
-    ----------
-    slack : float, default=1e-3
-        Distance from 1 that keeps the loss and the gradient of a pair that is wrongly
-        contained finite.
+    of 0, 1 or anything between. The slack keeps the loss and the gradient of a pair that is
+    wrongly contained finite.
     """
 
     def __init__(self, slack=1e-3):
@@ -166,15 +161,8 @@ def _check_elementwise(pair_loss):
 class ObjectiveLoss(nn.Module):
     """Loss of boxes and pairs by an :class:`~sklearn_task2box.nets.Objective`.
 
-    Parameters
-    ----------
-    objective : Objective
-    pair_loss : nn.Module
-        Loss of a pair of tasks: maps (log_overlap, strengths) to losses, elementwise.
-    temperature : float
-        Temperature of the soft volume, see :func:`~sklearn_task2box.boxes.log_volume`.
-    exponent : float
-        Strengths are overlaps to this power.
+    ``pair_loss``, ``temperature`` and ``exponent`` are those of
+    :func:`~sklearn_task2box.boxes._pair_loss.pairs_loss`.
     """
 
     def __init__(self, objective, pair_loss, temperature, exponent):

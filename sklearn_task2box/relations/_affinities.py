@@ -11,20 +11,10 @@ def neighborhood_affinities(X, n_neighbors=15):
     """How strongly each row belongs to the neighborhood of each of its nearest rows.
 
     The strength of i -> j is ``exp(-max(0, d_ij - d_i) / scale_i)``, where d_i is the
-    distance from i to its nearest neighbor, and scale_i makes the strengths of row i sum
-    to log2(n_neighbors). These are the membership strengths of UMAP (McInnes, Healy &
-    Melville, 2018, section 3.1) before they are made symmetric.
-
-    Parameters
-    ----------
-    X : {array-like, sparse matrix} of shape (n_tasks, n_features)
-    n_neighbors : int, default=15
-        Neighbors per row; all the others where there are fewer.
-
-    Returns
-    -------
-    strengths : csr_matrix of shape (n_tasks, n_tasks)
-        In [0, 1], without a diagonal; row i has strength 1 at its nearest neighbor.
+    distance from i to its nearest neighbor, and scale_i makes the strengths of row i sum to
+    log2(n_neighbors). These are the membership strengths of UMAP (McInnes, Healy &
+    Melville, 2018, section 3.1) before they are made symmetric, as a CSR matrix of shape
+    (n_tasks, n_tasks).
     """
     n = X.shape[0]
     k = min(n_neighbors, n - 1)

@@ -20,22 +20,12 @@ def components(heads, tails, n):
 
 
 def reachable(heads, tails, n):
-    """Transitive closure of a directed acyclic graph.
+    """Transitive closure of a directed acyclic graph, a CSR matrix of bool of shape (n, n).
 
+    Edges lead from ``heads`` to ``tails``, of shape (n_edges,), among the nodes 0..n-1.
     From the last node of a topological order to the first, each takes the nodes that its
     nearest successors reach; a successor that another one reaches adds nothing. The time is
     about that of writing the closure.
-
-    Parameters
-    ----------
-    heads, tails : int ndarray of shape (n_edges,)
-        Edges among the nodes 0..n-1, without a cycle: see ``find_cycle``.
-    n : int
-
-    Returns
-    -------
-    closure : CSR matrix of bool, of shape (n, n)
-        Whether a path of at least one edge leads from the row to the column.
     """
     successors = adjacency(heads, tails, n)
     order = _topological_order(successors)
@@ -90,21 +80,10 @@ def complete(heads, tails, strengths, n, n_stated=0):
     """Add to relations without a cycle the pairs that follow by transitivity.
 
     u -> v of strength w, and a chain of pairs of strength 1 from v to x, imply that at
-    least the share w of u lies inside x. A stated strength is kept; NaN is not stated.
-
-    Parameters
-    ----------
-    heads, tails : int ndarray of shape (n_pairs,)
-        Each pair at most once.
-    strengths : ndarray of shape (n_pairs,)
-    n : int
-        Number of tasks.
-    n_stated : int, default=0
-        All pairs among so many first tasks are stated; those not listed are unrelated.
-
-    Returns
-    -------
-    heads, tails, strengths : ndarray of shape (n_all_pairs,)
+    least the share w of u lies inside x. Heads, tails and strengths, of shape (n_pairs,),
+    hold each pair at most once, before and after. A stated strength is kept; NaN is not
+    stated. All pairs among the first ``n_stated`` tasks are stated; those not listed are
+    unrelated.
     """
     given, known = (heads, tails, strengths), ~np.isnan(strengths)
     certain, partial = strengths == 1, (strengths > 0) & (strengths < 1)

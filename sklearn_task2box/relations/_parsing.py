@@ -54,17 +54,10 @@ class Entries(NamedTuple):
 
 
 def read_entries(relations, tasks=None):
-    """Read a DataFrame, graph, mapping of parents, edge list or matrix.
+    """Read a DataFrame, graph, mapping of parents, edge list or matrix as Entries.
 
-    Parameters
-    ----------
-    relations : see TaskRelations
-    tasks : ndarray of names or None
-
-    Returns
-    -------
-    entries : Entries
-        Without self-loops, and with each ordered pair at most once.
+    They hold no self-loops, and each ordered pair at most once. ``tasks`` are the names of
+    the tasks or None, as in TaskRelations.
     """
     if is_labelled(relations):
         return _read_labelled(relations, tasks)

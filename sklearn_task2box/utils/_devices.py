@@ -27,22 +27,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def resolve_device(name):
-    """Name of an available device.
-
-    Parameters
-    ----------
-    name : str or torch.device
-        "auto" is "cuda" where it is available, and "cpu" elsewhere.
-
-    Returns
-    -------
-    device : str
-
-    Raises
-    ------
-    ValueError
-        If torch has no device of that name, or can't use it here.
-    """
+    """Name of an available device; "auto" is "cuda" where it is available, else "cpu"."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -9,18 +9,10 @@ _ROUNDING = 1e-5
 
 
 def match_rows(X, known, candidates=None):
-    """Find the known row that each row equals, up to rounding.
+    """Position of the known row that each row equals, up to rounding; -1 for none.
 
-    Parameters
-    ----------
-    X, known : array or CSR matrix of shape (n, n_features), (n_known, n_features)
-    candidates : ndarray of int, of shape (n,), default=None
-        Position of the known row that is preferred among equal ones, -1 for none.
-
-    Returns
-    -------
-    matches : ndarray of int, of shape (n,)
-        Positions in ``known``; -1 for a row that equals none.
+    ``candidates``, of shape (n,), are positions that are preferred among equal rows, -1 for
+    none.
     """
     if X.shape[0] == 0 or known.shape[0] == 0 or X.shape[1] != known.shape[1]:
         return np.full(X.shape[0], -1)

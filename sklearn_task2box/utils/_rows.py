@@ -35,17 +35,9 @@ def stack_rows(one, other):
 def replace_rows(known, new, rows):
     """Rows of known tasks, some of them replaced by new ones, and others added.
 
-    Parameters
-    ----------
-    known, new : array or CSR matrix
-        Features; new ones may have further columns.
-    rows : ndarray of int, of shape (n_new,)
-        Position of each new row: that of a known one, which is replaced, or one after them.
-
-    Returns
-    -------
-    X : array or CSR matrix
-        Sparse if either is, or if there are further columns.
+    ``rows``, of shape (n_new,), holds the position of each new row: that of a known one,
+    which is replaced, or one after them. The result is sparse if either is, or if new rows
+    have further columns.
     """
     n = known.shape[0]
     if known.shape[1] < new.shape[1]:

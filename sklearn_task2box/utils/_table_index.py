@@ -7,16 +7,11 @@ _TABLE = 1 << 20
 
 
 class TableIndex:
-    """Tasks that can be queried for their strongest relations, from tables of strengths.
+    """Tasks that can be queried for their strongest relations, as KnownBoxes can.
 
-    Parameters
-    ----------
-    table : callable
-        ``table(tasks, others)`` gives strengths of shape (n_tasks, n_others).
-    pairs : callable
-        ``pairs(tasks, heads, tails)`` gives strengths of shape (n_pairs,).
-    tasks : ndarray of shape (n_tasks, ...) or CSR matrix
-        Representations of the tasks.
+    Strengths come from ``table(tasks, others)``, of shape (n_tasks, n_others), and from
+    ``pairs(tasks, heads, tails)``, of shape (n_pairs,). ``tasks`` are representations of
+    the tasks, an array of shape (n_tasks, ...) or a CSR matrix.
     """
 
     def __init__(self, table, pairs, tasks):
@@ -46,19 +41,9 @@ class TableIndex:
     def best(self, queries, k, inside, without=None):
         """The k tasks that best contain each query, or are best contained in it.
 
-        Parameters
-        ----------
-        queries : TableIndex
-        k : int
-        inside : bool
-            Whether the queries are the tasks inside, or those outside.
-        without : ndarray of shape (n_queries,), default=None
-            A task that is left out of the answer, for each query; -1 for none.
-
-        Returns
-        -------
-        indices, strengths : ndarray of shape (n_queries, k)
-            The strongest first; of equally strong ones, the first.
+        Returns positions and strengths of shape (n_queries, k), the strongest first; of
+        equally strong ones, the first. ``without`` holds a task for each query that is left
+        out, -1 for none.
         """
         indices = np.empty((len(queries), k), dtype=np.intp)
         strengths = np.empty((len(queries), k))

@@ -7,16 +7,7 @@ from sklearn.pipeline import Pipeline
 def unwrapped(estimator):
     """Innermost estimator of pipelines, fitted searches and frozen estimators.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Any of them, nested in any way, or another one.
-
-    Returns
-    -------
-    innermost : estimator
-    before : list of estimator
-        Transformers that features pass through first, in this order.
+    It comes with the transformers that features pass through first, in their order.
     """
     before = []
     while True:
