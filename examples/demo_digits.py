@@ -153,7 +153,7 @@ def draw(X, inside, classes, folder):
     few = few[~X.index[few].str.endswith(")")]  # no second task of the same digits
     contained = inside.iloc[few, few]
     # All of these relations are known, and a single network is enough to draw them.
-    flat = BoxRelationEmbedder(box_dim=2, max_epochs=1000, random_state=0)
+    flat = BoxRelationEmbedder(box_dim=2, max_epochs=1000, random_state=1)
     flat.fit(X.iloc[few], contained)
     figure, axes = plt.subplots(
         1, 2, figsize=(15, 7), width_ratios=[1.2, 1], layout="constrained"

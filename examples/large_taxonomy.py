@@ -85,10 +85,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", help="folder of wordnet30_noun_edges.csv.gz")
     parser.add_argument(
-        "--ask", nargs="+", default=["dog.n.01", "piano.n.01"], help="nouns to look up"
+        "--query", nargs="+", default=["dog.n.01", "piano.n.01"], help="nouns to look up"
     )
     parser.add_argument(
         "--complete", action="store_true", help="also score all pairs (a minute or two)"
     )
     arguments = parser.parse_args()
-    main(arguments.folder, arguments.ask, arguments.complete or arguments.folder is None)
+    main(arguments.folder, arguments.query, arguments.complete or arguments.folder is None)

@@ -4,7 +4,7 @@ Attach new concepts to a taxonomy, and find misplaced ones
 
 Two jobs of those who keep a taxonomy. A new concept comes with a definition and no
 parent: which are good ones? And of the concepts that have one, which are in the wrong
-place? Both ask how well a concept fits into others by its features alone.
+place? Both depend on how well a concept fits into others by its features alone.
 
 The folder that ``TASK2BOX_DATA`` or the first argument names holds ``mammal_minilm.npz``
 (embeddings of definitions, synsets) and ``mammal_edges.csv.gz`` (child, parent) of WordNet,

@@ -82,9 +82,9 @@ columns = [
     "feature_types",
 ]
 about = cards[[column for column in columns if column in cards]]
-kinds = {"task_categories": "tags", "task_ids": "tags"}
+tags = {"task_categories": "tags", "task_ids": "tags"}
 X = DatasheetRepresentation(
-    kinds={key: kind for key, kind in kinds.items() if key in about}, min_frequency=2
+    kinds={key: kind for key, kind in tags.items() if key in about}, min_frequency=2
 ).fit_transform(about)
 print(f"{len(X)} data sets, {X.shape[1]} features")
 
@@ -121,7 +121,7 @@ print(f"Spearman's rho of the area of a box and the size of its data set: {rho:.
 
 # %%
 # On the left, areas are what they are. On the right, the gaps between corners are made
-# even, so that the small ones in the middle can be told apart.
+# even, so that the small ones in the middle can be distinguished.
 display = BoxDisplay(embedder.boxes_, X.index, groups=kinds.to_numpy())
 figure, axes = plt.subplots(1, 2, figsize=(18, 8.5), layout="constrained")
 display.plot(axes[1], spacing="even")
