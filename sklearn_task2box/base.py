@@ -19,10 +19,8 @@ from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import stack_rows
 from sklearn_task2box.utils._table_index import TableIndex
 
-# Pairs that are compared at a time.
-_BLOCK = 1 << 22
-# Numbers that are at work at a time in a table of strengths.
-_TABLE = 1 << 22
+# Pairs that are compared at a time, and numbers that are at work in a table of strengths.
+_BLOCK = _TABLE = 1 << 22
 # A table of all pairs is faster than the observed ones from this share on.
 _TABLE_FROM_SHARE = 0.1
 # Pairs that a threshold is chosen on; of more, unrelated ones are drawn.
@@ -69,7 +67,6 @@ class RelationModel(BaseEstimator):
     """
 
     _recognizes = None
-    # Numbers at work for each pair in ``_pair_strengths``.
     _width = 8
 
     def __sklearn_tags__(self):
@@ -305,12 +302,16 @@ class RelationModel(BaseEstimator):
 
     def _strengths_in_blocks(self, tasks, heads, tails):
         """Strengths of pairs of rows of tasks, in bounded memory."""
-        strengths = np.empty(len(heads))
+        return self._in_blocks(self._pair_strengths, tasks, heads, tails)
+
+    def _in_blocks(self, of_pairs, tasks, heads, tails):
+        """Values ``of_pairs(tasks, heads, tails)`` of pairs, in bounded memory."""
+        values = np.empty(len(heads))
         step = max(1, _TABLE // self._width)
         for start in range(0, len(heads), step):
             part = slice(start, start + step)
-            strengths[part] = self._pair_strengths(tasks, heads[part], tails[part])
-        return strengths
+            values[part] = of_pairs(tasks, heads[part], tails[part])
+        return values
 
     # -- scores ------------------------------------------------------------------------
     def score(self, X, y=None):
@@ -471,31 +472,20 @@ class RelationModel(BaseEstimator):
         return self._best(X, k, True, as_frame)
 
     def subsets(self, X=None, k=5, *, as_frame=False):
-        """Known tasks that are best contained in each task.
+        """Known tasks that are best contained in each task: as :meth:`supersets`.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_new, n_features), default=None
-            None takes the tasks of training. A known task is no answer to itself.
         k : int, default=5
         as_frame : bool, default=False
-            Whether to return a frame with names.
 
         Returns
         -------
-        indices : ndarray of shape (n_new, k)
-            Positions in ``tasks_``, the strongest first; of equally strong ones the one
-            with the largest box, or, of models without boxes, the first.
-        strengths : ndarray of shape (n_new, k)
-            How much of them lies in the task.
+        indices, strengths : ndarray of shape (n_new, k)
+            Of equally strong ones, the one with the largest box comes first.
         frame : DataFrame
-            In place of the two, with ``as_frame=True``: columns "task", "member" and
-            "strength", one row per answer.
-
-        Raises
-        ------
-        ValueError
-            If k is no number of known tasks, or X is unlike the X of fit.
+            Its columns are "task", "member" and "strength".
         """
         return self._best(X, k, False, as_frame)
 

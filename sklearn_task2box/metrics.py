@@ -153,10 +153,14 @@ def expected_calibration_error(strengths, predicted, n_bins=15, strategy="unifor
     >>> from sklearn_task2box.metrics import expected_calibration_error
     >>> expected_calibration_error([0, 0, 1, 1], [0.25, 0.25, 0.75, 0.75])
     0.25
-    >>> expected_calibration_error([0, 1, 1, 1], [0.75, 0.75, 0.75, 0.75])
-    0.0
     """
-    strengths, predicted = _shares(strengths, predicted)
+    strengths, predicted = _columns(strengths, predicted)
+    for name, values in (("strengths", strengths), ("predicted", predicted)):
+        if not ((values >= 0) & (values <= 1)).all():
+            raise ValueError(
+                f"{name} must be in [0, 1]; got values from {values.min():.3g} to "
+                f"{values.max():.3g}."
+            )
     if not isinstance(n_bins, Integral) or isinstance(n_bins, bool) or n_bins < 1:
         raise ValueError(f"n_bins must be a whole number of at least 1; got {n_bins!r}.")
     if strategy == "uniform":
@@ -185,17 +189,6 @@ def _columns(strengths, predicted):
             raise ValueError(
                 f"{np.isnan(values).sum()} of the {len(values)} {name} are NaN. Leave out "
                 "the pairs that nothing is known of."
-            )
-    return strengths, predicted
-
-
-def _shares(strengths, predicted):
-    strengths, predicted = _columns(strengths, predicted)
-    for name, values in (("strengths", strengths), ("predicted", predicted)):
-        if not ((values >= 0) & (values <= 1)).all():
-            raise ValueError(
-                f"{name} must be in [0, 1]; got values from {values.min():.3g} to "
-                f"{values.max():.3g}."
             )
     return strengths, predicted
 
@@ -248,7 +241,7 @@ def average_precision_beyond_closure(strengths, predicted, implied):
             f"The closure of the training pairs implies all {len(implied)} pairs, so none "
             "is left to be scored. Hold out more pairs, or whole tasks."
         )
-    return _average_precision(strengths[left], predicted[left], None)
+    return _average_precision(strengths[left], predicted[left])
 
 
 def best_f1_threshold(strengths, predicted, weights=None):
@@ -412,15 +405,15 @@ def _mean_ranking(rows):
     return float(np.mean(precisions)), float(ranks / n_pairs)
 
 
-def _f1(strengths, predicted, threshold):
-    return float(f1_score(strengths >= 0.5, predicted >= threshold))
+def _f1(strengths, above):
+    return float(f1_score(strengths >= 0.5, above))
 
 
-def _roc_auc(strengths, predicted, threshold):
+def _roc_auc(strengths, predicted):
     return float(roc_auc_score(_related_or_not(strengths), predicted))
 
 
-def _average_precision(strengths, predicted, threshold):
+def _average_precision(strengths, predicted):
     return float(average_precision_score(_related_or_not(strengths), predicted))
 
 
@@ -453,15 +446,11 @@ def _by_task(strengths, predicted, heads):
     )
 
 
-def _spearman(strengths, predicted, threshold):
-    return spearman(strengths, predicted)
-
-
 _SCORES = {
     "average_precision": _average_precision,
     "roc_auc": _roc_auc,
     "f1": _f1,
-    "spearman": _spearman,
+    "spearman": spearman,
 }
 _SCORES_BY_TASK = {
     "mean_average_precision": _mean_average_precision,
@@ -493,13 +482,14 @@ class RelationScorer:
             )
         for step in before:
             X = step.transform(X)
-        if self.name in _SCORES_BY_TASK:
-            strengths, predicted, heads = predictor.compare(X, y, by_task=True)
-            _check_related(strengths)
-            return _SCORES_BY_TASK[self.name](strengths, predicted, heads)
-        strengths, predicted = predictor.compare(X, y)
+        options = {"by_task": True} if self.name in _SCORES_BY_TASK else {}
+        strengths, predicted, *heads = predictor.compare(X, y, **options)
         _check_related(strengths)
-        return _SCORES[self.name](strengths, predicted, predictor.threshold_)
+        if heads:
+            return _SCORES_BY_TASK[self.name](strengths, predicted, *heads)
+        if self.name == "f1":
+            predicted = predicted >= predictor.threshold_
+        return _SCORES[self.name](strengths, predicted)
 
 
 def make_relation_scorer(name):

@@ -17,7 +17,7 @@ import heapq
 import numpy as np
 from scipy import sparse
 
-from sklearn_task2box.relations._closure import components, reachable
+from sklearn_task2box.relations._closure import condensed
 
 # Side of a new box in units of that of its container.
 _SMALLER = 0.25
@@ -48,9 +48,8 @@ def layout(heads, tails, n_tasks, box_dim, order=None, random_state=None):
         container, nor has members in it, nor contains it, is disjoint from its box.
     """
     rng = random_state or np.random.RandomState(0)
-    n, group = components(heads, tails, n_tasks)
-    inner = group[heads] != group[tails]
-    closure = reachable(group[heads][inner], group[tails][inner], n)
+    group, closure = condensed(heads, tails, n_tasks)
+    n = closure.shape[0]
     members, colors = _deal(closure, box_dim)
     if order is None:
         order = np.arange(n_tasks)

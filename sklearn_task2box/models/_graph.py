@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from sklearn_task2box.base import RelationModel
-from sklearn_task2box.relations._closure import components, reachable
+from sklearn_task2box.relations._closure import condensed
 
 
 class RandomModel(RelationModel):
@@ -155,7 +155,9 @@ class ClosureModel(PopularityModel):
         super()._fit_pairs(X, pairs)
         n = pairs.n_tasks
         sure = pairs.strengths == 1
-        part, inside = _parts_inside(pairs.heads[sure], pairs.tails[sure], n)
+        part, above = condensed(pairs.heads[sure], pairs.tails[sure], n)
+        itself = sparse.identity(above.shape[0], dtype=bool)
+        inside = (above + itself).astype(float).tocsr()
         member = sparse.csr_matrix((np.ones(n), (np.arange(n), part)))
         reach = member @ inside @ member.T
         partial = (pairs.strengths > 0) & ~sure
@@ -171,17 +173,6 @@ class ClosureModel(PopularityModel):
         closed = np.asarray(self.closure_[heads[both], tails[both]]).ravel()
         strengths[both] = np.where(closed > 0, (1 + closed) / 2, strengths[both])
         return strengths
-
-
-def _parts_inside(heads, tails, n):
-    """The strongly connected part that each node is in, and which parts lie in which.
-
-    Each part lies in itself.
-    """
-    n_parts, part = components(heads, tails, n)
-    across = part[heads] != part[tails]
-    above = reachable(part[heads[across]], part[tails[across]], n_parts)
-    return part, (above + sparse.identity(n_parts, dtype=bool)).astype(float).tocsr()
 
 
 def _spread(pairs, chosen, part, inside):

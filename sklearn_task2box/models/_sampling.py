@@ -29,19 +29,12 @@ class Sampler:
         self.n_all_zeros = n_zeros
         self.zeros = None
         if observed.n_tasks <= _MAX_LISTED or not observed.complete:
-            self.zeros = self._list_zeros()
+            self.zeros = observed.zero_keys()
             self._next_zeros = _Deck(len(self.zeros), self.n_zeros, rng)
         self.rng = rng
 
     def __len__(self):
         return self.n_related + self.n_zeros
-
-    def _list_zeros(self):
-        if not self.observed.complete:
-            zero = self.observed.strengths == 0
-            return self.observed.keys(self.observed.heads[zero], self.observed.tails[zero])
-        strengths, mask = self.observed.dense()
-        return np.flatnonzero(mask & (strengths == 0))
 
     def draw(self):
         """Heads, tails, strengths and weights of the pairs of one epoch: arrays (n_pairs,).

@@ -14,8 +14,6 @@ from sklearn_task2box.utils._features import dense, has_variance_names, means_an
 
 # Pairs that the probabilities are fitted to; of more, some are drawn.
 _MAX_PAIRS = 250_000
-# Numbers made at a time.
-_BLOCK = 1 << 22
 # Smallest change of the log-odds per standard deviation of the similarity.
 _MIN_SLOPE = 1e-3
 # Penalty of the logistic regression: slopes stay finite where a similarity separates pairs.
@@ -142,7 +140,7 @@ class SimilarityModel(RelationModel):
         heads, tails, strengths, weights = sampler.draw()
         if self.similarity == "gaussian_kl":
             with np.errstate(over="ignore", invalid="ignore"):
-                divergences = self._of_pairs(self._divergences, tasks, heads, tails)
+                divergences = self._in_blocks(self._divergences, tasks, heads, tails)
             if not np.isfinite(divergences).all():
                 raise ValueError(
                     "The features are too large for a divergence of normal distributions: "
@@ -153,7 +151,7 @@ class SimilarityModel(RelationModel):
             self._offset = _SMALL * float(np.median(divergences)) or 1.0
             scores = self._closeness(divergences)
         else:
-            scores = self._of_pairs(self._similarity, tasks, heads, tails)
+            scores = self._in_blocks(self._similarity, tasks, heads, tails)
         self._fit_logistic(scores, strengths, weights)
 
     def _find_variances(self, X):
@@ -205,12 +203,13 @@ class SimilarityModel(RelationModel):
         return X
 
     def _pair_strengths(self, tasks, heads, tails):
-        similarities = self._similarity(tasks[heads], tasks[tails])
+        similarities = self._similarity(tasks, heads, tails)
         return expit(self.intercept_ + self.slope_ * similarities)
 
-    def _similarity(self, heads, tails):
+    def _similarity(self, tasks, heads, tails):
         if self.similarity == "gaussian_kl":
-            return self._closeness(self._divergences(heads, tails))
+            return self._closeness(self._divergences(tasks, heads, tails))
+        heads, tails = tasks[heads], tasks[tails]
         if self.similarity == "asymmetric_cosine":
             products = np.einsum("ij,ij->i", heads, tails)
             squares, squares_j = (np.einsum("ij,ij->i", e, e) for e in (heads, tails))
@@ -221,7 +220,8 @@ class SimilarityModel(RelationModel):
         distances = _task2vec(heads[:, :-1], tails[:, :-1])
         return self._alpha * tails[:, -1] - distances
 
-    def _divergences(self, heads, tails):
+    def _divergences(self, tasks, heads, tails):
+        heads, tails = tasks[heads], tasks[tails]
         if not self._has_variances:
             return ((heads - tails) ** 2).sum(axis=1) / 2
         (mean, variance), (mean_j, variance_j) = (
@@ -234,14 +234,6 @@ class SimilarityModel(RelationModel):
 
     def _closeness(self, divergences):
         return -np.log(self._offset + divergences)
-
-    def _of_pairs(self, of_rows, tasks, heads, tails):
-        values = np.empty(len(heads))
-        step = max(1, _BLOCK // self._width)
-        for start in range(0, len(heads), step):
-            part = slice(start, start + step)
-            values[part] = of_rows(tasks[heads[part]], tasks[tails[part]])
-        return values
 
 
 def _task2vec(a, b):

@@ -19,6 +19,13 @@ def components(heads, tails, n):
     return csgraph.connected_components(adjacency(heads, tails, n), connection="strong")
 
 
+def condensed(heads, tails, n):
+    """Strongly connected component of each node, and the closure among components."""
+    n_parts, part = components(heads, tails, n)
+    across = part[heads] != part[tails]
+    return part, reachable(part[heads][across], part[tails][across], n_parts)
+
+
 def reachable(heads, tails, n):
     """Transitive closure of a directed acyclic graph, a CSR matrix of bool of shape (n, n).
 

@@ -1,7 +1,7 @@
 """ObservedPairs: the pairs of tasks that a fit may learn from."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -167,27 +167,21 @@ class ObservedPairs:
         n_zeros = self.n_observed - len(related)
         # More zeros than this do not make the score any more certain.
         n_out = min(round(fraction * n_zeros), max(10 * len(out), 100_000))
-        zeros = np.setdiff1d(np.arange(len(self.strengths)), related)
-        if not self.complete:
+        if self.complete:
+            drop, held = out, self._and_zeros(out, n_out, rng)
+        else:
+            zeros = np.setdiff1d(np.arange(len(self.strengths)), related)
             drop = np.concatenate([out, rng.permutation(zeros)[:n_out]])
             held = self.heads[drop], self.tails[drop], self.strengths[drop]
-        else:
-            drop, (heads, tails) = out, self.draw_zeros(n_out, rng)
-            held = (
-                np.concatenate([self.heads[out], heads]),
-                np.concatenate([self.tails[out], tails]),
-                np.concatenate([self.strengths[out], np.zeros(len(heads))]),
-            )
         keep = np.ones(len(self.strengths), dtype=bool)
         keep[drop] = False
-        rest = ObservedPairs(
-            n_tasks=self.n_tasks,
+        rest = replace(
+            self,
             heads=self.heads[keep],
             tails=self.tails[keep],
             strengths=self.strengths[keep],
             unknown_heads=np.concatenate([self.unknown_heads, held[0]]),
             unknown_tails=np.concatenate([self.unknown_tails, held[1]]),
-            complete=self.complete,
         )
         return rest, held
 
@@ -222,19 +216,20 @@ class ObservedPairs:
         unknown = self.keys(self.unknown_heads, self.unknown_tails)
         return np.union1d(related, unknown)
 
+    def zero_keys(self):
+        """Keys of all pairs observed to be unrelated."""
+        if not self.complete:
+            return self.keys(self.heads, self.tails)[self.strengths == 0]
+        strengths, mask = self.dense()
+        return np.flatnonzero(mask & (strengths == 0))
+
     def draw_zeros(self, n_drawn, rng):
         """Distinct pairs observed to be unrelated, at most as many as there are."""
         n, n_zeros = self.n_tasks, self.n_observed - self.n_related
         n_drawn = min(n_drawn, n_zeros)
-        if not self.complete:
-            zeros = np.flatnonzero(self.strengths == 0)
-            drawn = rng.choice(zeros, size=n_drawn, replace=False)
-            return self.heads[drawn], self.tails[drawn]
-        if n <= 3000 or n_drawn > n_zeros / 2:
-            strengths, mask = self.dense()
-            zeros = np.flatnonzero(mask & (strengths == 0))
-            drawn = rng.choice(zeros, size=n_drawn, replace=False)
-            return drawn // n, drawn % n
+        if not self.complete or n <= 3000 or n_drawn > n_zeros / 2:
+            keys = rng.choice(self.zero_keys(), size=n_drawn, replace=False)
+            return keys // n, keys % n
         others = self.not_zero_keys()
         keys = np.zeros(0, dtype=np.int64)
         while len(keys) < n_drawn:
@@ -249,9 +244,12 @@ class ObservedPairs:
         """Heads, tails and strengths of the related pairs and of some unrelated ones."""
         related = np.flatnonzero(self.strengths > 0)
         related = related[np.argsort(self.keys(self.heads, self.tails)[related])]
+        return self._and_zeros(related, n_drawn, rng)
+
+    def _and_zeros(self, listed, n_drawn, rng):
         heads, tails = self.draw_zeros(n_drawn, rng)
         return (
-            np.concatenate([self.heads[related], heads]),
-            np.concatenate([self.tails[related], tails]),
-            np.concatenate([self.strengths[related], np.zeros(len(heads))]),
+            np.concatenate([self.heads[listed], heads]),
+            np.concatenate([self.tails[listed], tails]),
+            np.concatenate([self.strengths[listed], np.zeros(len(heads))]),
         )
