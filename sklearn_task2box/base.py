@@ -365,12 +365,10 @@ class RelationModel(BaseEstimator):
             relations = relations.merge(self._beside)
         new = relations.positions(relations.tasks)
         known = np.zeros(0, dtype=int)
-        named = relations.named or relations.is_slice
-        if self._names_matter and named:
+        if self._names_matter and (relations.named or relations.is_slice):
             known = relations.positions(self.tasks_)
         beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
-        positions = None if relations.named else relations.positions(relations.tasks)
-        names = relations.tasks if relations.named else None
+        names, positions = (relations.tasks, None) if relations.named else (None, new)
         tasks = self._describe(data, names, positions)
         others = self._known[beside]
         columns = np.concatenate([new, known[beside]])

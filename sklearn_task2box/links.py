@@ -4,11 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_task2box.embedder import BoxRelationEmbedder
 from sklearn_task2box.relations import TaskPairs, TaskRelations
@@ -111,10 +107,7 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         edges = list(zip(heads.tolist(), tails.tolist(), related * 1.0, strict=True))
         _check_consistent(X, related)
         relations = TaskRelations(
-            edges,
-            np.arange(X.X.shape[0]),
-            unobserved="unknown",
-            transitive=self.transitive,
+            edges, np.arange(X.X.shape[0]), unobserved="unknown", transitive=self.transitive
         )
         embedder = BoxRelationEmbedder() if self.embedder is None else clone(self.embedder)
         if not hasattr(embedder, "predict_proba"):

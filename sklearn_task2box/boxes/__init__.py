@@ -9,11 +9,4 @@ from sklearn_task2box.boxes._geometry import (
 )
 from sklearn_task2box.boxes._layout import layout
 
-__all__ = [
-    "intersection",
-    "layout",
-    "log_overlap",
-    "log_softplus",
-    "log_volume",
-    "overlap",
-]
+__all__ = ["intersection", "layout", "log_overlap", "log_softplus", "log_volume", "overlap"]

@@ -31,7 +31,10 @@ _FASTER = 10.0
 
 
 class _Geometry(nn.Module):
-    """Points of tasks, made of the outputs of a network, and scores of pairs of points."""
+    """Points of tasks, made of the outputs of a network, and scores of pairs of points.
+
+    The scores, and where they come from, are explained in :class:`GeometryModel`.
+    """
 
     def __init__(self, n_components):
         super().__init__()
@@ -42,12 +45,7 @@ class _Geometry(nn.Module):
 
 
 class Order(_Geometry):
-    """Order embeddings: points of the nonnegative orthant, containers near the origin.
-
-    A member x of a container y is nowhere smaller, and the energy
-    ``|max(0, y - x)|^2`` is the violation of that. A wrongly contained pair has no energy
-    and so no gradient; so max(0, .) is softened to softplus.
-    """
+    """Order embeddings: points of the nonnegative orthant, max(0, .) being softened."""
 
     def points(self, outputs):
         return F.softplus(outputs)
@@ -57,10 +55,7 @@ class Order(_Geometry):
 
 
 class Gaussian(_Geometry):
-    """Normal distributions with diagonal covariances: half means, half log variances.
-
-    The score is -KL(member || container).
-    """
+    """Normal distributions with diagonal covariances: half means, half log variances."""
 
     def points(self, outputs):
         means, raw = outputs.chunk(2, dim=1)
@@ -76,11 +71,7 @@ class Gaussian(_Geometry):
 
 
 class Poincare(_Geometry):
-    """Points of the Poincaré ball, containers near its center.
-
-    The score is ``-(1 + alpha (|container| - |member|)) d(member, container)``, alpha >= 0
-    being learned.
-    """
+    """Points of the Poincaré ball, containers near its center; alpha >= 0 is learned."""
 
     def __init__(self, n_components):
         super().__init__(n_components)
@@ -101,12 +92,7 @@ class Poincare(_Geometry):
 
 
 class Cone(_Geometry):
-    """Hyperbolic entailment cones: a container is the apex of a cone of its members.
-
-    The energy is the angle by which a member lies outside of the cone, max(0, Xi - psi). A
-    wrongly contained pair has no energy and so no gradient; so max(0, .) is softened to
-    softplus.
-    """
+    """Hyperbolic entailment cones: a container is the apex of a cone of its members."""
 
     def points(self, outputs):
         norms = outputs.norm(dim=1, keepdim=True).clamp(min=_TINY)
@@ -130,10 +116,9 @@ class Cone(_Geometry):
 
 
 class Bilinear(_Geometry):
-    """Bilinear (two-tower) model: a vector as member, u_i, and one as container, v_j.
+    """Bilinear (two-tower) model: a vector as member, and one as container.
 
-    The score is ``u_i^T v_j``; a matrix between them could only repeat what the last layer
-    of the network learns.
+    A matrix between them could only repeat what the last layer of the network learns.
     """
 
     def score(self, head, tail):

@@ -30,27 +30,20 @@ def hidden_sizes(sizes):
 
 
 class MLP(nn.Sequential):
-    """Multilayer perceptron with ReLU activations.
+    """Multilayer perceptron with ReLU activations, and hidden layers of the given sizes.
 
-    Each hidden layer is followed by a "batch" or "layer" normalization, as in Task2Box's
-    network, and by dropout, if there are any. With ``mixed_precision``, hidden layers
-    compute in bfloat16 while training. The last layer never does: with 8 bits, the sides of
-    a box and the corners of its containers would be rounded past one another.
+    After each comes a "batch" or "layer" normalization, as in Task2Box's network, and
+    dropout, if there are any. With ``mixed_precision``, hidden layers compute in bfloat16
+    while training. The last layer never does: with 8 bits, the sides of a box and the
+    corners of its containers would be rounded past one another.
     """
 
     mixed_precision = False
 
-    def __init__(
-        self,
-        n_features,
-        n_outputs,
-        hidden_layer_sizes=(512, 256),
-        dropout=0.0,
-        normalization=None,
-    ):
+    def __init__(self, n_features, n_outputs, sizes, dropout=0.0, normalization=None):
         norms = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
         layers, width = [], n_features
-        for size in hidden_layer_sizes:
+        for size in sizes:
             layers += [nn.Linear(width, size), nn.ReLU()]
             if normalization is not None:
                 layers.append(norms[normalization](size))

@@ -89,11 +89,7 @@ class FinishedEpochs(Callback):
     def on_epoch_end(self, net, **kwargs):
         # state_dict() has the buffers too: a batch norm's statistics move mid-epoch.
         state = net.module_.state_dict()
-        if self.weights_ is None:
-            self.weights_ = {name: value.clone() for name, value in state.items()}
-        else:
-            for name, value in state.items():
-                self.weights_[name].copy_(value)
+        self.weights_ = {name: value.clone() for name, value in state.items()}
         self.n_epochs_ += 1
         self.running_ = False
 

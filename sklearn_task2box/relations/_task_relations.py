@@ -5,12 +5,7 @@ import pandas as pd
 from scipy import sparse
 
 from sklearn_task2box.relations._affinities import neighborhood_affinities
-from sklearn_task2box.relations._closure import (
-    complete,
-    contradicted,
-    find_cycle,
-    last_of,
-)
+from sklearn_task2box.relations._closure import complete, contradicted, find_cycle, last_of
 from sklearn_task2box.relations._names import as_names, is_positions, positions_of, some
 from sklearn_task2box.relations._observed import ObservedPairs
 from sklearn_task2box.relations._parsing import (
