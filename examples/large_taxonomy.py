@@ -40,7 +40,7 @@ def main(folder, queries, complete):
     embedder.fit(X, edges.apply(names.get_indexer))
     seconds = time.perf_counter() - started
     print(f"{len(names):,} tasks, {len(edges):,} relations: fitted in {seconds:.1f} s")
-    print(f"transitive closure: {embedder.relations_.closure}")
+    print(f"relations {embedder.relations_.closure}")
 
     for name in queries:
         row = one_hot([names.get_loc(name)], names)

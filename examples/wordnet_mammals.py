@@ -72,7 +72,8 @@ def new_tasks(model, X, relations, seed):
 
 def main(folder, n_synsets, seed):
     X, relations = load(folder, n_synsets)
-    print(f"{relations}\n")
+    n_pairs = np.count_nonzero(relations.toarray())
+    print(f"{len(X)} synsets, {n_pairs} hypernyms, direct ones or not\n")
     methods = {
         "boxes, 5 dimensions": BoxRelationEmbedder(random_state=seed),
         "boxes, 2 dimensions": BoxRelationEmbedder(box_dim=2, random_state=seed),
