@@ -44,31 +44,21 @@ def load_digits_tasks(
 ):
     """Load tasks made of digit images, and how far each lies inside the others.
 
-    A task is a data set of images of some of the ten digits. It is described by the mean
-    and the variance of an embedding of its images, and related to each other task by the
-    share of its digits that the other one has too. The images come with scikit-learn.
-
-    =========================   ===============================
-    Tasks                                         120 (default)
-    Dimensionality                                 32 (default)
-    Features                                               real
-    Relations                   shares in [0, 1], not symmetric
-    Digits per task                                     1 to 10
-    Images per task and digit                   about 52 to 110
-    =========================   ===============================
+    A task is a data set of images of some of the ten digits, which come with scikit-learn.
+    It is described by the mean and the variance of an embedding of its images, and related
+    to each other task by the share of its digits that the other one has too.
 
     Parameters
     ----------
     n_tasks : int, default=120
-        Number of tasks, from 20 to 300. The ten single digits, all ten digits and a few
-        named sets, such as the even digits, are always among them. A tenth of the tasks
-        have the same digits as another task, but a sample of their own.
+        Number of tasks, from 20 to 300. The single digits, all ten digits and a few named
+        sets, such as the even digits, are always among them. A tenth of the tasks have the
+        same digits as another task, but a sample of their own.
     n_components : int, default=16
         Number of principal components of the images, from 1 to 60. Each gives two
-        features, a mean and a variance. It has no influence on which images are in a task.
+        features, a mean and a variance. It does not influence which images a task has.
     as_frame : bool, default=False
-        If True, the features and the relations are DataFrames labelled with the names of
-        the tasks.
+        If True, features and relations are DataFrames labelled with the names of the tasks.
     return_X_y : bool, default=False
         If True, return ``(data, relations)`` instead of a Bunch.
     random_state : int, RandomState instance or None, default=0
@@ -78,19 +68,15 @@ def load_digits_tasks(
     Returns
     -------
     tasks : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object, with the following attributes.
-
         data : {ndarray, DataFrame} of shape (n_tasks, 2 * n_components)
-            The means, then the variances, of the whitened principal components of the
-            images of each task.
+            Means, then variances, of the whitened principal components of the images.
         relations : {ndarray, DataFrame} of shape (n_tasks, n_tasks)
             ``relations[i, j]`` is the share of the digits of task i that task j has too:
-            1 where i lies inside j, 0 where they have no digit in common. The diagonal
-            is 1. ``relations == 1`` gives the strict containments, each task in itself
-            included.
+            1 where i lies inside j and on the diagonal, 0 where they have no digit in
+            common. ``relations == 1`` gives the strict containments.
         task_names : ndarray of str of shape (n_tasks,)
-            The names of the tasks, each different, such as "digit 3", "digits 0,3,7" or
-            "even". The second task with the same digits as another one ends in " (b)".
+            The names of the tasks, such as "digit 3", "digits 0,3,7" or "even". The second
+            task with the same digits as another one ends in " (b)".
         feature_names : list of str
             The names of the features: "mean_pca0", ..., "variance_pca0", ...
         classes : ndarray of bool of shape (n_tasks, 10)
@@ -122,9 +108,6 @@ def load_digits_tasks(
     1.0
     >>> float(tasks.relations.loc["even", "digit 2"])
     0.2
-    >>> inside = tasks.relations == 1
-    >>> bool(inside.loc["primes", "all"])
-    True
     """
     # Unlike check_random_state(None), this leaves the global generator alone.
     rng = np.random.RandomState() if random_state is None else random_state
@@ -132,9 +115,7 @@ def load_digits_tasks(
 
     sets_by_name = _draw_tasks(n_tasks, rng)
     task_names = np.array(list(sets_by_name))
-    classes = np.zeros((n_tasks, N_DIGITS), dtype=bool)
-    for task, digits in enumerate(sets_by_name.values()):
-        classes[task, list(digits)] = True
+    classes = np.array([np.isin(range(N_DIGITS), list(s)) for s in sets_by_name.values()])
 
     images, labels = load_digits(return_X_y=True)
     # The pixels share one scale, and some are almost constant: they are not standardised.
@@ -144,11 +125,8 @@ def load_digits_tasks(
     samples = _draw_samples(classes, labels, rng)
     parts = [embedding[rows] for rows in samples]
     data = np.array([np.append(part.mean(axis=0), part.var(axis=0)) for part in parts])
-    feature_names = [
-        f"{moment}_pca{component}"
-        for moment in ("mean", "variance")
-        for component in range(n_components)
-    ]
+    moments, components = ("mean", "variance"), range(n_components)
+    feature_names = [f"{moment}_pca{k}" for moment in moments for k in components]
     counts = classes.astype(float)
     relations = counts @ counts.T / counts.sum(axis=1, keepdims=True)
 

@@ -36,33 +36,10 @@ def get_data_home(data_home=None):
 
 
 def fetched(url, name, sha256, data_home=None, download_if_missing=True):
-    """Return the path of a file in the data home, downloaded if it is not there.
+    """Path of the file of this name below the data home, downloaded from a URL if needed.
 
-    Parameters
-    ----------
-    url : str
-        Address of the file.
-    name : str
-        Path of the file below the data home.
-    sha256 : str
-        SHA-256 of the expected content. A file of other content is downloaded anew.
-    data_home : str or path-like, default=None
-        See :func:`get_data_home`.
-    download_if_missing : bool, default=True
-        If False, a file that is not there is an error.
-
-    Returns
-    -------
-    path : Path
-
-    Raises
-    ------
-    OSError
-        If the file is neither there nor available; the message shows where to put it.
-    ValueError
-        If the downloaded file is not the expected one.
-    ImportError
-        If a download needs pooch, and it is not installed.
+    A file of another SHA-256 is downloaded anew. OSError if the file is neither there nor
+    available, ValueError if another one was downloaded, ImportError without pooch.
     """
     path = Path(get_data_home(data_home)) / name
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
@@ -93,6 +70,6 @@ def fetched(url, name, sha256, data_home=None, download_if_missing=True):
 
 
 def description(name):
-    """Return the text that describes a data set."""
+    """The text that describes a data set."""
     path = Path(__file__).parent / "descr" / f"{name}.rst"
     return path.read_text(encoding="utf-8")

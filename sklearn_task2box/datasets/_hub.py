@@ -66,16 +66,13 @@ def fetch_hub_cards(
     Returns
     -------
     cards : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object, with the following attributes.
-
         data : DataFrame of shape (n_datasets, 16)
             One row for each data set; the index holds the names. "task_categories",
             "task_ids", "language", "license", "multilinguality", "size_categories",
-            "source_datasets", "annotations_creators" and "tags" are lists, empty where
-            the card lacks the field. "pretty_name" and "description" are texts.
-            "n_configs", "n_examples", "download_size" (bytes), "downloads" (of the last
-            30 days) and "likes" are numbers, NaN where unknown; of several
-            configurations, the largest counts.
+            "source_datasets", "annotations_creators" and "tags" are lists, maybe empty.
+            "pretty_name" and "description" are texts. "n_configs", "n_examples",
+            "download_size" (bytes), "downloads" (of the last 30 days) and "likes" are
+            numbers, NaN where unknown; of several configurations, the largest counts.
         DESCR : str
             The full description of the data set.
 
@@ -102,7 +99,6 @@ def fetch_hub_cards(
     --------
     >>> from sklearn_task2box.datasets import fetch_hub_cards
     >>> cards = fetch_hub_cards(["stanfordnlp/imdb", "ylecun/mnist"])  # doctest: +SKIP
-    >>> cards.data["task_categories"]  # doctest: +SKIP
     """
     if (ids is None) == (limit is None):
         raise ValueError(f"Give either ids or limit; got ids={ids!r} and limit={limit!r}.")
@@ -139,8 +135,8 @@ def _listed(folder, limit, sort, filter, token, download):
     """Names at the top of the Hub's list; their cards come along and are kept."""
     query = [sort, str(limit), *filter]
     digest = hashlib.blake2b(json.dumps(query).encode(), digest_size=8).hexdigest()
-    readable = "-".join(re.sub(r"\W+", "_", part) for part in query)
-    label = f"{readable[:100]}-{digest}"  # the digest, as readable parts may be equal
+    readable = "-".join(re.sub(r"\W+", "_", part) for part in query)[:100]
+    path = folder / "lists" / f"{readable}-{digest}.json"  # readable parts may be equal
 
     def request(hub):
         found = hub.list_datasets(
@@ -153,7 +149,6 @@ def _listed(folder, limit, sort, filter, token, download):
             names.append(info.id)
         return names
 
-    path = folder / "lists" / f"{label}.json"
     return _kept(path, request, "The list", download, _is_list)
 
 

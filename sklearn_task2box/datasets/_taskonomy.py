@@ -54,14 +54,8 @@ def fetch_taskonomy(
 ):
     """Load how well 25 visual tasks transfer to 22 of them.
 
-    A file of 54 to 190 kB is downloaded from Taskonomy's repository on the first call.
-
-    ==============   ======================================
-    Targets                                              22
-    Sources            25, and two or three reference networks
-    Features         none: see ``sklearn_task2box.representations``
-    Relations        strengths in [0, 1], not symmetric
-    ==============   ======================================
+    A file of 54 to 190 kB is downloaded from Taskonomy's repository on the first call. It
+    has no features: see :mod:`sklearn_task2box.representations`.
 
     Parameters
     ----------
@@ -81,8 +75,6 @@ def fetch_taskonomy(
     Returns
     -------
     transfers : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object, with the following attributes.
-
         relations : DataFrame of shape (n_tasks, n_tasks)
             ``relations.loc[t, s]`` is the strength of "t inside s": how much of the target
             t the source s covers. It is NaN, hence unknown, where t is no target, and 1 on
@@ -95,8 +87,7 @@ def fetch_taskonomy(
         source, target : ndarray of str of shape (n_sources,) and (n_targets,)
             The names of the rows and of the columns of ``strengths``.
         higher_order : DataFrame of shape (n_transfers, 3)
-            Transfers from several sources at once, with the columns "sources" (tuples),
-            "target" and "strength".
+            Transfers from several "sources" (tuples) to a "target", with their "strength".
         DESCR : str
             The full description of the data set.
 
@@ -109,8 +100,8 @@ def fetch_taskonomy(
 
     Notes
     -----
-    The files are pickles. Their SHA-256 is checked, and the unpickler admits numbers of
-    NumPy and nothing else, so no code in them is ever run.
+    The files are pickles. Their SHA-256 is checked, and only numbers are unpickled, so no
+    code in them is ever run.
 
     References
     ----------
@@ -121,12 +112,10 @@ def fetch_taskonomy(
     --------
     >>> from sklearn_task2box.datasets import fetch_taskonomy
     >>> transfers = fetch_taskonomy()  # doctest: +SKIP
-    >>> transfers.relations.loc["rgb2depth", "reshade"]  # doctest: +SKIP
     """
     path, sha256 = _path(values, training_images), _SHA256[values][training_images]
-    file = fetched(
-        BASE_URL + path, f"taskonomy/{path}", sha256, data_home, download_if_missing
-    )
+    name = f"taskonomy/{path}"
+    file = fetched(BASE_URL + path, name, sha256, data_home, download_if_missing)
     with open(file, "rb") as stream:
         transfers = read_numbers(stream)
     strengths, higher_order = _tables(transfers)
@@ -153,9 +142,8 @@ def _tables(transfers):
     is_one = ~frame["sources"].str.contains("__")
     one = frame[is_one].rename(columns={"sources": "source"})
     strengths = one.pivot(index="source", columns="target", values="strength")
-    higher_order = frame[~is_one].assign(
-        sources=lambda f: f["sources"].str.split("__").map(tuple)
-    )
+    higher_order = frame[~is_one].copy()
+    higher_order["sources"] = higher_order["sources"].str.split("__").map(tuple)
     return strengths, higher_order.sort_values(["sources", "target"], ignore_index=True)
 
 
@@ -170,17 +158,8 @@ def _relations(strengths, relative):
     return inside.mask(own, 1.0).rename_axis(index=None, columns=None)
 
 
-# --------------------------------------------------------------------------------------
-# Pickles that hold names and numbers
-# --------------------------------------------------------------------------------------
 def read_numbers(stream):
-    """Read a pickled dict of str to NumPy numbers, and nothing else.
-
-    Raises
-    ------
-    pickle.UnpicklingError
-        If the pickle needs anything but numbers, or does not hold such a dict.
-    """
+    """Read a pickled dict of str to NumPy numbers; UnpicklingError for anything else."""
     loaded = _NumbersOnly(stream).load()
     if not isinstance(loaded, dict) or not all(
         isinstance(key, str) and isinstance(value, (int, float))
@@ -205,23 +184,19 @@ class _NumberType:
         self.dtype = self.dtype.newbyteorder(state[1])
 
 
-class _Scalar:
+def _scalar(kind, content):
     """Stand-in for the function that makes a number of its bytes."""
-
-    __slots__ = ()
-
-    def __new__(cls, kind, content):
-        if not isinstance(kind, _NumberType) or not isinstance(content, bytes):
-            raise pickle.UnpicklingError("The pickle holds a malformed number.")
-        if len(content) != kind.dtype.itemsize:
-            raise pickle.UnpicklingError("The pickle holds a number of a wrong length.")
-        return np.frombuffer(content, kind.dtype)[0].item()
+    if not isinstance(kind, _NumberType) or not isinstance(content, bytes):
+        raise pickle.UnpicklingError("The pickle holds a malformed number.")
+    if len(content) != kind.dtype.itemsize:
+        raise pickle.UnpicklingError("The pickle holds a number of a wrong length.")
+    return np.frombuffer(content, kind.dtype)[0].item()
 
 
 _ADMITTED = {
     ("numpy", "dtype"): _NumberType,
-    ("numpy.core.multiarray", "scalar"): _Scalar,
-    ("numpy._core.multiarray", "scalar"): _Scalar,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy._core.multiarray", "scalar"): _scalar,
 }
 
 

@@ -39,14 +39,8 @@ def fetch_wordnet(
     """Load a noun of WordNet and all nouns that are a kind of it.
 
     An installed database is read, such as that of Debian's package ``wordnet-base``;
-    where there is none, WordNet 3.0 is downloaded (11 MB).
-
-    ====================   ======================
-    Synsets                1,182 (default)
-    Relations              1,182 edges (default), 82,115 synsets and 84,427 edges of all
-                           nouns, in WordNet 3.0
-    Features               none: see ``sklearn_task2box.representations``
-    ====================   ======================
+    where there is none, WordNet 3.0 is downloaded (11 MB). It has no features: see
+    :mod:`sklearn_task2box.representations`.
 
     Parameters
     ----------
@@ -67,8 +61,6 @@ def fetch_wordnet(
     Returns
     -------
     wordnet : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object, with the following attributes.
-
         graph : networkx.DiGraph
             Edges from hyponym to hypernym, member to container, each with the attribute
             ``relation``: "hypernym" or "instance". Its nodes are the names of the synsets,
@@ -86,8 +78,7 @@ def fetch_wordnet(
     Raises
     ------
     OSError
-        If there is no database, where the message shows where to put it, or if it is
-        damaged.
+        If there is no database (the message shows where to put it), or it is damaged.
     ValueError
         If no synset has the name of the root.
 

@@ -122,16 +122,9 @@ class Bands:
             return
         middle = (self.bottoms[n - 1] + self.tops[n]) / 2
         self.ax.axhline(middle, color=GREY, lw=0.6, ls=":")
-        note = self.ax.annotate(
-            f"{sum(map(len, self.place.rows[n:]))} without relations",
-            (self.place.left, middle),
-            xytext=(0, 1),
-            textcoords="offset points",
-            fontsize=7,
-            color=GREY,
-            va="bottom",
-        )
-        note.set_in_layout(False)
+        note = f"{sum(map(len, self.place.rows[n:]))} without relations"
+        looks = {"fontsize": 7, "color": GREY, "va": "bottom"}
+        add_text(self.ax, note, (self.place.left, middle), (0, 1), **looks)
 
     def _path(self, top, bottom, below):
         """From below the label of a task down to a member, straight within each band."""

@@ -43,10 +43,9 @@ from sklearn_task2box.relations._names import as_names
 class BoxDisplay:
     """Draw boxes as rectangles.
 
-    Two dimensions are drawn as they are. More are drawn as small multiples, one for each
-    pair of dimensions (up to four dimensions) or for consecutive pairs that show each
-    dimension at least once: a task lies in another exactly where it does so in all of
-    them. One dimension is drawn as bars, larger ones above smaller ones.
+    Two dimensions are drawn as they are, more as small multiples: for each pair of up to
+    four dimensions, else for consecutive pairs. A task lies in another exactly where it
+    does so in all of them. One dimension is drawn as bars, larger ones above smaller ones.
 
     Parameters
     ----------
@@ -137,10 +136,8 @@ class BoxDisplay:
         estimator : fitted BoxRelationEmbedder or DistilledBoxEmbedder
             Or a Pipeline or search that ends in one. A task lies in another where the
             strength is at least its ``threshold_``.
-        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features), \
-                default=None
-            Tasks to draw, as the estimator takes them; the index of a DataFrame names
-            them. None draws those of training.
+        X : array-like of shape (n_tasks, n_features), default=None
+            Tasks to draw, named by the index of a DataFrame. None draws those of training.
         groups : array-like of shape (n_tasks,), default=None
             Category of each task, see :class:`BoxDisplay`.
         highlight, labels, spacing, ax
@@ -152,10 +149,8 @@ class BoxDisplay:
 
         Raises
         ------
-        ValueError
-            If a parameter is not usable.
-        NotFittedError
-            If the estimator is not fitted.
+        ValueError, NotFittedError
+            If a parameter is not usable, or the estimator is not fitted.
 
         Examples
         --------
@@ -189,14 +184,13 @@ class BoxDisplay:
             Tasks to shade strongly. The boxes that contain them are outlined strongly, and
             all others are faint.
         labels : {"auto", "all", "none"} or list of task names, default="auto"
-            Which tasks to label. "auto" labels as many as fit without covering one
-            another: first the highlighted ones and what contains them, then the largest.
+            Which tasks to label. "auto" labels what fits: first the highlighted ones and
+            what contains them, then the largest.
         spacing : {"auto", "linear", "log", "even"}, default="auto"
-            How the gaps between neighbouring corners are drawn along each axis: "linear"
-            to scale, "log" by their logarithms, so that long gaps take less room, and
-            "even" all alike, which shows containment alone. Containment is drawn correctly
-            in each, and the ticks are true coordinates. "auto" is "linear", or "log" where
-            many boxes are too small beside the largest to be seen.
+            How the gaps between neighbouring corners are drawn: "linear" to scale, "log" by
+            their logarithms, and "even" all alike. Containment is drawn correctly in each,
+            and the ticks are true coordinates. "auto" is "linear", or "log" where many
+            boxes are too small beside the largest to be seen.
 
         Returns
         -------
@@ -219,12 +213,9 @@ class BoxDisplay:
         around = self._containers(marked)
         order = np.argsort(-log_volumes(self.boxes), kind="stable")
         scales = [Scale(c, spacing) for c in zip(lower.T, upper.T, strict=True)]
-        self.patches_ = np.array(
-            [
-                self._draw(axis, dims, scales, order, palette, marked, around)
-                for axis, dims in zip(axes, self.dimensions_, strict=True)
-            ]
-        )
+        looks = order, palette, marked, around
+        plots = list(zip(axes, self.dimensions_, strict=True))
+        self.patches_ = np.array([self._draw(*plot, scales, *looks) for plot in plots])
         add_legend(axes, self._handles(palette, marked, around), ax is None)
         lay_out(axes[0])
         first = [*marked, *order[np.isin(order, around)]]
@@ -259,8 +250,7 @@ class BoxDisplay:
         Parameters
         ----------
         path : str or path-like
-            File to write, replaced if it is there. It holds all it needs (about five
-            megabytes, most of them plotly), and makes no requests.
+            File to write, of about five megabytes. It makes no requests.
         title : str, default=None
             Title of the page; None makes one of the number of tasks.
         spacing : {"auto", "linear", "log", "even"}, default="auto"
@@ -280,13 +270,9 @@ class BoxDisplay:
 
         Examples
         --------
-        >>> from pathlib import Path
-        >>> from tempfile import TemporaryDirectory
         >>> from sklearn_task2box.display import BoxDisplay
         >>> display = BoxDisplay([[0, 0, 9, 9], [1, 1, 4, 4]], ["animal", "dog"])
-        >>> with TemporaryDirectory() as folder:
-        ...     display.to_html(Path(folder) / "boxes.html").name
-        'boxes.html'
+        >>> display.to_html("boxes.html")  # doctest: +SKIP
         """
         check_option(spacing, SPACINGS, "spacing")
         if title is None:

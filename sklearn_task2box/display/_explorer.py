@@ -15,24 +15,6 @@ DASHES = {"-": "solid", "--": "dash"}  # matplotlib's styles, by plotly's names
 
 def make_page(data, title):
     """The page, as text, of the data that :func:`page_data` makes."""
-    static = files("sklearn_task2box.display").joinpath("static")
-    parts = {
-        kind: static.joinpath(f"page.{kind}").read_text(encoding="utf-8")
-        for kind in ("html", "css", "js")
-    }
-    # The policy in page.html blocks all requests, whatever the scripts do. Names reach the
-    # page as text nodes only, and plotly, which reads markup in texts, gets them escaped.
-    return parts["html"].format(
-        title=html.escape(title),
-        style=parts["css"],
-        plotly=import_plotly_js(),
-        data=as_script(data),
-        script=parts["js"],
-    )
-
-
-def import_plotly_js():
-    """The source of plotly.js, or an ImportError with the command that installs it."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as error:
@@ -40,7 +22,13 @@ def import_plotly_js():
             "BoxDisplay.to_html needs plotly. Install it with "
             "pip install 'sklearn-task2box[explore]'."
         ) from error
-    return get_plotlyjs()
+    static = files("sklearn_task2box.display").joinpath("static")
+    kinds = ("html", "css", "js")
+    page, style, script = (static.joinpath(f"page.{k}").read_text("utf-8") for k in kinds)
+    # The policy in page.html blocks all requests, whatever the scripts do. Names reach the
+    # page as text nodes only, and plotly, which reads markup in texts, gets them escaped.
+    parts = {"title": html.escape(title), "data": as_script(data)}
+    return page.format(style=style, script=script, plotly=get_plotlyjs(), **parts)
 
 
 def as_script(data):
@@ -56,8 +44,7 @@ def page_data(boxes, names, groups, spacing, around):
     lower, upper = np.hsplit(boxes, 2)
     sizes = log_volumes(boxes)
     order = np.argsort(-sizes, kind="stable")
-    rank = np.empty(len(order), dtype=int)
-    rank[order] = np.arange(len(order))
+    rank = np.argsort(order)
     palette = Palette(groups, len(boxes))
     looks = list(zip(palette.colours, palette.styles, strict=True))
     entries = [(str(label), (c, style)) for label, c, style in palette.entries]
@@ -118,6 +105,6 @@ def volumes(logs):
     for log_volume in logs:
         volume = Decimal(float(log_volume)).exp()
         is_usual = volume == 0 or -5 < volume.adjusted() < 6
-        large = f"{volume:.2e}".replace("e+", "e")
-        texts.append(f"{float(volume):.3g}" if is_usual else large)
+        with_exponent = f"{volume:.2e}".replace("e+", "e")
+        texts.append(f"{float(volume):.3g}" if is_usual else with_exponent)
     return texts

@@ -30,22 +30,19 @@ MARKS = {
 class HierarchyDisplay:
     """Draw which task lies in which as a graph in layers, containers on top.
 
-    A task is as many layers below the top as the longest chain of containers above it has
-    members. The stronger a relation, the darker and wider its line. Tasks without any
-    relation stand apart, at the bottom.
-
-    Beside a truth, edges that are not in its transitive closure are marked as surplus, and
-    true ones that are not in the transitive closure of the graph as missing.
+    A task is as many layers below the top as the longest chain of containers above it is
+    long. The stronger a relation, the darker and wider its line. Tasks without relations
+    stand at the bottom. Beside a truth, edges that are not in its transitive closure are
+    marked as surplus, and true ones that are not in that of the graph as missing.
 
     Parameters
     ----------
     graph : networkx.DiGraph
         Without cycles. An edge u -> v means that u lies inside v; its attribute "weight" is
-        the share of u that does (1 where it is missing). Best without edges that follow
-        from others, as ``to_networkx`` of a relation model makes it.
+        the share of u that does, 1 by default. Best without edges that follow from others,
+        as ``to_networkx`` of a relation model makes it.
     groups : array-like of shape (n_tasks,), default=None
-        Category of each task, in the order of the nodes, shown as its colour; a Series may
-        name the tasks. All but the 12 most frequent ones, and missing ones, are grey.
+        Category of each task, in the order of the nodes, as in :class:`BoxDisplay`.
     truth : networkx.DiGraph or array-like of shape (n_tasks, n_tasks), default=None
         True relations: a graph of the same tasks, read as ``graph`` is, or strengths in
         the order of the nodes, ``truth[i, j]`` reading "task i inside task j". From 0.5 on
@@ -122,13 +119,11 @@ class HierarchyDisplay:
         Parameters
         ----------
         estimator : fitted RelationModel, or Pipeline or search that ends in one
-        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features), \
-                default=None
-            Tasks to draw, as the estimator takes them; the index of a DataFrame names
-            them. None draws those of training.
+        X : array-like of shape (n_tasks, n_features), default=None
+            Tasks to draw, named by the index of a DataFrame. None draws those of training.
         y : relations among these tasks, default=None
-            The truth that the hierarchy is compared with, in any input format of ``fit``;
-            strengths from ``threshold`` on count as true. None compares with nothing.
+            The truth to compare with, if any, in any input format of ``fit``; strengths
+            from ``threshold`` on count as true.
         threshold : float in [0, 1], default=None
             Smallest strength of a line; None takes ``threshold_`` of the model.
         groups : array-like of shape (n_tasks,), default=None
@@ -142,10 +137,8 @@ class HierarchyDisplay:
 
         Raises
         ------
-        ValueError
-            If a parameter is not usable.
-        NotFittedError
-            If the estimator is not fitted.
+        ValueError, NotFittedError
+            If a parameter is not usable, or the estimator is not fitted.
 
         Examples
         --------
@@ -166,13 +159,12 @@ class HierarchyDisplay:
         if names is not None:  # steps before the model may have lost them
             new = dict(zip(list(graph), names.tolist(), strict=True))
             graph = nx.relabel_nodes(graph, new)
-        truth = None
         if y is not None:
-            truth = true_strengths(model, X, y, names)
+            strengths = true_strengths(model, X, y, names)
             least = model.threshold_ if threshold is None else threshold
-            related = (truth >= least) & (truth > 0)
-            truth = np.where(np.isnan(truth), np.nan, related)
-        return cls(graph, groups, truth).plot(ax, labels=labels, max_tasks=max_tasks)
+            related = (strengths >= least) & (strengths > 0)
+            y = np.where(np.isnan(strengths), np.nan, related)
+        return cls(graph, groups, y).plot(ax, labels=labels, max_tasks=max_tasks)
 
     def plot(self, ax=None, *, labels="auto", max_tasks=100):
         """Draw the graph.
@@ -266,9 +258,8 @@ def _compare(graph, truth):
     true = nx.DiGraph(np.argwhere(truth >= 0.5).tolist())
     true.add_nodes_from(graph)
     true = nx.transitive_closure(true)
-    surplus = [
-        (i, j) for i, j in graph.edges if not (true.has_edge(i, j) or np.isnan(truth[i, j]))
-    ]
+    known = [edge for edge in graph.edges if not np.isnan(truth[edge])]
+    surplus = [edge for edge in known if not true.has_edge(*edge)]
     # Of tasks that contain each other, as predicted, the later one contains the earlier.
     place = {node: k for k, node in enumerate(nx.topological_sort(graph))}
     back = [(i, j) for i, j in true.edges if true.has_edge(j, i) and place[i] >= place[j]]

@@ -5,6 +5,7 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_hashable, is_list_like
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_task2box.base import RelationModel
@@ -109,7 +110,7 @@ def read_groups(groups, names):
     """One category per task, in the order of the names, or None."""
     if groups is None:
         return None
-    if not pd.api.types.is_list_like(groups) or np.ndim(groups) != 1:
+    if not is_list_like(groups) or np.ndim(groups) != 1:
         raise ValueError(
             f"groups must be a 1-D array of one category per task, {len(names)} in all; "
             f"got {groups!r}."
@@ -126,7 +127,7 @@ def labelled_tasks(labels, names):
     """Positions of the tasks to label, and whether also those that do not fit are drawn."""
     if isinstance(labels, str) and labels in LABELS:
         return np.arange(0 if labels == "none" else len(names)), labels != "auto"
-    if isinstance(labels, str) or not pd.api.types.is_list_like(labels):
+    if isinstance(labels, str) or not is_list_like(labels):
         is_task = isinstance(labels, str) and labels in names.tolist()
         raise ValueError(
             f"labels must be 'auto', 'all', 'none' or a list of task names; got {labels!r}."
@@ -140,13 +141,14 @@ def find_tasks(wanted, names, what):
     if wanted is None:
         return []
     known = {name: i for i, name in enumerate(names.tolist())}
-    if not pd.api.types.is_list_like(wanted) or _is_name(wanted, known):
+    is_name = is_hashable(wanted) and wanted in known  # a tuple may be a name
+    if is_name or not is_list_like(wanted):
         wanted = [wanted]
     numbered = any(isinstance(name, Integral) for name in known)
     found = []
     for name in wanted:
         is_position = isinstance(name, Integral) and not isinstance(name, bool)
-        if _is_name(name, known):
+        if is_hashable(name) and name in known:
             found.append(known[name])
         elif is_position and not numbered and -len(names) <= name < len(names):
             found.append(int(name) % len(names))
@@ -157,10 +159,3 @@ def find_tasks(wanted, names, what):
                 + (f"Did you mean {some(near)}?" if near else f"Tasks are {some(names)}.")
             )
     return list(dict.fromkeys(found))
-
-
-def _is_name(name, known):
-    try:
-        return name in known
-    except TypeError:  # unhashable
-        return False

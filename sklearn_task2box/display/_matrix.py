@@ -36,8 +36,7 @@ class RelationMatrixDisplay:
         The same in truth. None draws the predicted ones alone. DataFrames whose index and
         columns are the names, in any order, are put into the order of ``names``.
     names : array-like of shape (n_tasks,), default=None
-        Names of the tasks, each different; None takes the index of predicted, if it is a
-        DataFrame, and numbers them otherwise.
+        Names of the tasks, each different; None takes the index of a DataFrame, or numbers.
     threshold : float in [0, 1], default=0.5
         Strength from which the order counts a task as inside another.
 
@@ -99,13 +98,11 @@ class RelationMatrixDisplay:
         Parameters
         ----------
         estimator : fitted RelationModel, or Pipeline or search that ends in one
-        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features), \
-                default=None
-            Tasks to draw, as the estimator takes them; the index of a DataFrame names
-            them. None draws those of training.
+        X : array-like of shape (n_tasks, n_features), default=None
+            Tasks to draw, named by the index of a DataFrame. None draws those of training.
         y : relations among these tasks, default=None
             The truth, in any input format of ``fit``. None takes the relations of training
-            where X is None too, and otherwise draws the predicted ones alone.
+            if X is None too.
         order, labels, ax
             See :meth:`plot`.
 
@@ -116,10 +113,8 @@ class RelationMatrixDisplay:
 
         Raises
         ------
-        ValueError
-            If a parameter is not usable.
-        NotFittedError
-            If the estimator is not fitted.
+        ValueError, NotFittedError
+            If a parameter is not usable, or the estimator is not fitted.
 
         Examples
         --------
@@ -149,8 +144,7 @@ class RelationMatrixDisplay:
             Where to draw; two where there is a truth. None makes a figure.
         order : {"auto", "true", "predicted", "given"}, default="auto"
             Order of rows and columns: that of the true or of the predicted hierarchy, or
-            the one given. "auto" is "true" where there is a true relation, or else
-            "predicted".
+            the one given. "auto" is "true" with a true relation, else "predicted".
         labels : {"auto", "all", "none"} or list of task names, default="auto"
             Which tasks to label. "auto" labels what fits, those that contain most first.
         cmap : str or matplotlib Colormap, default="Blues"
@@ -209,15 +203,10 @@ class RelationMatrixDisplay:
         from matplotlib.colors import ListedColormap
 
         n = len(strengths)
-        image = ax.imshow(
-            np.ma.masked_invalid(strengths[np.ix_(self.order_, self.order_)]),
-            cmap=colours,
-            vmin=0,
-            vmax=1,
-            # Strengths are not to be mixed with what is unknown: colours are.
-            interpolation="antialiased",
-            interpolation_stage="rgba",
-        )
+        ordered = np.ma.masked_invalid(strengths[np.ix_(self.order_, self.order_)])
+        # Strengths are not to be mixed with what is unknown: colours are.
+        looks = {"interpolation": "antialiased", "interpolation_stage": "rgba"}
+        image = ax.imshow(ordered, cmap=colours, vmin=0, vmax=1, **looks)
         diagonal = np.ma.masked_where(~np.eye(n, dtype=bool), np.ones((n, n)))
         ax.imshow(diagonal, cmap=ListedColormap([DIAGONAL]), interpolation_stage="rgba")
         for side in ax.spines.values():
@@ -229,25 +218,16 @@ class RelationMatrixDisplay:
     def _add_colorbar(self, axes, tables):
         from matplotlib.patches import Patch
 
-        self.colorbar_ = axes[0].figure.colorbar(
-            self.images_[0],
-            ax=list(axes),
-            label="share of the row's task inside the column's",
-            fraction=0.05,
-            pad=0.02,
-            shrink=0.8,
-        )
+        label = "share of the row's task inside the column's"
+        place = {"ax": list(axes), "fraction": 0.05, "pad": 0.02, "shrink": 0.8}
+        self.colorbar_ = self.figure_.colorbar(self.images_[0], label=label, **place)
         self.colorbar_.outline.set_visible(False)
         off = ~np.eye(len(self.predicted), dtype=bool)
         if any(np.isnan(strengths[off]).any() for strengths in tables):
-            self.colorbar_.ax.legend(
-                handles=[Patch(facecolor=UNKNOWN, label="unknown")],
-                loc="lower left",
-                bbox_to_anchor=(-0.4, 1.02),
-                handlelength=1.0,
-                fontsize=8,
-                frameon=False,
-            )
+            handles = [Patch(facecolor=UNKNOWN, label="unknown")]
+            place = {"loc": "lower left", "bbox_to_anchor": (-0.4, 1.02)}
+            looks = {"handlelength": 1.0, "fontsize": 8, "frameon": False}
+            self.colorbar_.ax.legend(handles=handles, **place, **looks)
 
     def _label(self, axes, n_members, wanted, forced):
         """Name rows, and columns, as far as there is room."""

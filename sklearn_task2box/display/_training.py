@@ -1,6 +1,7 @@
 """TrainingDisplay: the loss and the held-out score of a fit, by epoch."""
 
 import numpy as np
+import pandas as pd
 
 from sklearn_task2box.display._inputs import fitted_model, import_pyplot, set_axes
 from sklearn_task2box.display._looks import COLOURS
@@ -77,10 +78,8 @@ class TrainingDisplay:
 
         Raises
         ------
-        ValueError
-            If a parameter is not usable, or the fit had no epochs.
-        NotFittedError
-            If the estimator is not fitted.
+        ValueError, NotFittedError
+            If a parameter is not usable, the fit had no epochs or there was none.
         """
         import_pyplot(cls)
         return cls(fitted_model(estimator, attribute="history_")[0].history_).plot(ax)
@@ -103,14 +102,10 @@ class TrainingDisplay:
         ValueError
             If the number of Axes is wrong.
         """
-        epochs = np.array([row["epoch"] for row in self.history])
-        keys = dict.fromkeys(key for row in self.history for key in row)
-        curves = {
-            key: np.array([row.get(key, np.nan) for row in self.history], dtype=float)
-            for key in keys
-            if key.endswith("_loss") or key == "valid_score"
-        }
-        score = curves.pop("valid_score", np.full(len(epochs), np.nan))
+        rows = pd.DataFrame(self.history)
+        epochs = rows["epoch"].to_numpy()
+        curves = {key: rows[key].to_numpy(float) for key in rows if key.endswith("_loss")}
+        score = rows.get("valid_score", pd.Series(np.nan, rows.index)).to_numpy(float)
         scored = np.isfinite(score).any()
         what = "the loss and the held-out score" if scored else "the loss alone"
         looks = {"figsize": (7.0, 5.8 if scored else 4.0), "layout": "constrained"}

@@ -4,10 +4,12 @@ import hashlib
 import os
 import sqlite3
 from contextlib import closing
+from itertools import chain
 from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -46,11 +48,10 @@ class CLIPRepresentation(TransformerMixin, BaseEstimator):
     batch_size : int, default=32
         Number of samples that go through the model at a time.
     cache : str or path-like, default=None
-        Folder where embeddings are kept, by the contents of the sample and of the model:
-        neither a sample nor a model that was moved is embedded anew. None keeps none.
+        Folder where embeddings are kept, by the contents of the sample and of the model,
+        wherever these are moved to. None keeps none.
     device : str, default="auto"
-        Device of the model: "cpu", "cuda", "cuda:1", ... "auto" is "cuda" where there is
-        one.
+        Device of the model: "cpu", "cuda", "cuda:1", ... "auto" takes "cuda" if available.
     verbose : int, default=0
         1 shows a progress bar of the batches.
 
@@ -124,11 +125,9 @@ class CLIPRepresentation(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : list or dict of lists, or sequence of length n_samples
-            The images or texts of each task or, in a list with y, all of them. With a
-            dict, y is not read, so that relations can be given to a Pipeline.
+            The images or texts of each task or, in a list with y, all of them.
         y : array-like, sparse matrix or DataFrame, default=None
-            Tasks that the samples belong to: a label for each, or a matrix of memberships
-            of shape (n_samples, n_tasks).
+            Tasks of the samples, as in :meth:`GaussianRepresentation.fit`.
 
         Returns
         -------
@@ -147,9 +146,7 @@ class CLIPRepresentation(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : list or dict of lists, or sequence of length n_samples
-            As in :meth:`fit`.
-        y : array-like, sparse matrix or DataFrame, default=None
+        X, y
             As in :meth:`fit`.
 
         Returns
@@ -158,13 +155,11 @@ class CLIPRepresentation(TransformerMixin, BaseEstimator):
             One row for each task; the index holds the names.
         """
         check_is_fitted(self)
-        tasks = self.gaussian_.transform(self._embedded(X, y))
-        return tasks.set_axis(self.get_feature_names_out(), axis=1)
+        return self.gaussian_.transform(self._embedded(X, y))
 
     def fit_transform(self, X, y=None):
         """Learn the tasks of these samples, and describe them as :meth:`transform` does."""
-        tasks = self.fit(X, y).gaussian_.to_frame()
-        return tasks.set_axis(self.get_feature_names_out(), axis=1)
+        return self.fit(X, y).gaussian_.to_frame()
 
     def embed(self, samples):
         """Embed images or texts one by one, without tasks.
@@ -195,17 +190,10 @@ class CLIPRepresentation(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features=None):
         """Names of the features of a task: "mean_clip0", ...; no input names are used."""
         check_is_fitted(self)
-        dimensions = [f"clip{i}" for i in range(self.gaussian_.n_features_in_)]
-        return self.gaussian_.get_feature_names_out(dimensions)
+        return self.gaussian_.get_feature_names_out()
 
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "gaussian_")
-
-    def __getstate__(self):
-        # A model is large, and is loaded again where it is needed.
-        state = dict(super().__getstate__())
-        state.pop("_model", None)
-        return state
+    def __getstate__(self):  # without the model, which is large, and loaded where needed
+        return {k: v for k, v in super().__getstate__().items() if k != "_model"}
 
     def _loaded_model(self):
         source = (str(self.model), self.kind)
@@ -214,8 +202,9 @@ class CLIPRepresentation(TransformerMixin, BaseEstimator):
         return self._model
 
     def _embedded(self, X, y):
-        samples = read_samples(X, y, _joined)
-        return samples._replace(values=self.embed(samples.values))
+        samples = read_samples(X, y, lambda groups: list(chain(*groups)))
+        embeddings = pd.DataFrame(self.embed(samples.values)).add_prefix("clip")
+        return samples._replace(values=embeddings)
 
     def _batches(self, model, samples):
         """Slices of the samples, and the embeddings of each."""
@@ -228,10 +217,6 @@ class CLIPRepresentation(TransformerMixin, BaseEstimator):
             if self.normalize:
                 part /= np.linalg.norm(part, axis=1, keepdims=True)
             yield rows, part
-
-
-def _joined(groups):
-    return [sample for group in groups for sample in group]
 
 
 def _check_samples(samples, kind):
@@ -319,13 +304,9 @@ class _Model:
             inputs = self.processor(list(map(_open, samples)), return_tensors="pt")
         else:
             # A fixed length: else the padding of a batch changes the last digits.
-            inputs = self.processor(
-                samples,
-                padding="max_length",
-                truncation=True,
-                max_length=self.network.config.text_config.max_position_embeddings,
-                return_tensors="pt",
-            )
+            longest = self.network.config.text_config.max_position_embeddings
+            options = {"padding": "max_length", "truncation": True, "max_length": longest}
+            inputs = self.processor(samples, **options, return_tensors="pt")
         outputs = self.features(**inputs.to(device))
         # A tensor, or from transformers 5 on an output that has it.
         outputs = getattr(outputs, "pooler_output", outputs)

@@ -49,8 +49,8 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
     kinds : dict of str to str, default=None
         Role of each column: "number", "size" (a number on a logarithmic scale),
         "category", "tags" (a list of strings, or one string with separators) or "text"
-        (left out). The kinds of other columns are inferred from the values seen in fit,
-        by the first of these rules that applies:
+        (left out). Other columns are of the kind that the first of these rules gives for
+        the values seen in fit:
 
         * lists, tuples and sets: "tags";
         * numbers and booleans: "size" if none is negative and the largest is more than
@@ -121,8 +121,7 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
         X : DataFrame, dict of dicts, list of dicts or array-like, of n_tasks rows
             One row for each task. The index of a DataFrame, or the keys of a dict, name
             the tasks. The columns of an array are called "x0", "x1", ...
-        y : None
-            Ignored.
+        y : ignored
 
         Returns
         -------
@@ -176,15 +175,7 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
 
         "n" is a standardised number, "log10(n)" a size, "license=mit" a category,
         "tags:digits" a tag, and "missing(n)" indicates that a number is missing.
-
-        Parameters
-        ----------
-        input_features : array-like of str of shape (n_features_in_,), default=None
-            The columns of fit, or None.
-
-        Returns
-        -------
-        names : ndarray of str of shape (n_features_out,)
+        ``input_features`` can only be the columns of fit.
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features)
@@ -231,35 +222,34 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
         return pd.DataFrame(columns, index=frame.index)
 
     def _encoder(self, prepared, kinds):
-        encoders, prefixes = [], {}
+        encoders, names = [], {}
         used = [kind for kind in kinds.values() if kind != "text"]
         for kind, (name, values) in zip(used, prepared.items(), strict=True):
             label = str(len(encoders))
             if kind in ("number", "size"):
-                steps = [
-                    SimpleImputer(
-                        strategy="median", add_indicator=True, keep_empty_features=True
-                    ),
-                    StandardScaler(),
-                ]
-                if kind == "size":
-                    logarithm = FunctionTransformer(_log10, feature_names_out=_log_names)
-                    steps.insert(0, logarithm)
+                options = {"add_indicator": True, "keep_empty_features": True}
+                steps = [SimpleImputer(strategy="median", **options), StandardScaler()]
+                if kind == "size":  # to be standardised, so that any logarithm does
+                    logs = FunctionTransformer(np.log1p, feature_names_out="one-to-one")
+                    steps.insert(0, logs)
                 encoders.append((label, make_pipeline(*steps), [name]))
+                names[label, name] = f"log10({name})" if kind == "size" else name
+                names[label, f"missingindicator_{name}"] = f"missing({name})"
                 continue
             counts = Counter(tag for of_task in values for tag in set(of_task))
             known = sorted(tag for tag, n in counts.items() if n >= self.min_frequency)
             if known:
-                options = {"analyzer": _unchanged, "lowercase": False, "binary": True}
+                options = {"analyzer": list, "lowercase": False, "binary": True}
                 encoder = CountVectorizer(**options, vocabulary=known, dtype=np.float64)
                 encoders.append((label, encoder, name))
-                prefixes[label] = f"{name}:" if kind == "tags" else f"{name}="
+                sign = ":" if kind == "tags" else "="
+                names |= {(label, tag): f"{name}{sign}{tag}" for tag in known}
         if not encoders:
             raise ValueError(f"No column is left as a feature; the kinds are {kinds}.")
         return ColumnTransformer(
             encoders,
             sparse_threshold=0,
-            verbose_feature_names_out=partial(_feature_name, prefixes=prefixes),
+            verbose_feature_names_out=partial(_feature_name, names=names),
         )
 
 
@@ -366,23 +356,5 @@ def _label(value):
     return str(value)
 
 
-# Functions that the encoders call; a lambda could not be pickled.
-def _log10(values):
-    return np.log10(1 + values)
-
-
-def _log_names(transformer, names):
-    return [f"log10({name})" for name in names]
-
-
-def _unchanged(tags):
-    return tags
-
-
-def _feature_name(label, name, prefixes):
-    if label in prefixes:
-        return prefixes[label] + name
-    if name.startswith("missingindicator_"):
-        column = name.removeprefix("missingindicator_")
-        return f"missing({column.removeprefix('log10(').removesuffix(')')})"
-    return name
+def _feature_name(label, name, names):  # a lambda could not be pickled
+    return names[label, name]

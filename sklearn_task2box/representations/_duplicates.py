@@ -1,5 +1,6 @@
 """DuplicateIndicator: features that tell tasks of equal features apart."""
 
+from itertools import pairwise
 from numbers import Real
 
 import numpy as np
@@ -19,8 +20,8 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
 
     A network gives tasks of equal features one box, whatever their relations are. With this
     transformer before it, in a Pipeline, each of n copies gets the number of the copy, from
-    0 to n - 1, as a binary code: a few more features, by which their boxes can differ (a
-    random effect, in the terms of mixed models). A new task has the code of the first copy.
+    0 to n - 1, as a binary code, so that their boxes can differ (a random effect, in the
+    terms of mixed models). A new task has the code of the first copy.
 
     Parameters
     ----------
@@ -124,16 +125,7 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
         return np.hstack([data, bits])
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the features, then duplicate0, duplicate1, ...
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-
-        Returns
-        -------
-        names : ndarray of str
-        """
+        """Names of the features, then duplicate0, duplicate1, ..."""
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
         added = [f"duplicate{k}" for k in range(self.n_indicators_)]
@@ -146,14 +138,11 @@ def _group_of_rows(X):
         X = X.copy()
         X.sum_duplicates()
         X.eliminate_zeros()
-        rows = [
-            (X.indices[start:stop].tobytes(), X.data[start:stop].tobytes())
-            for start, stop in zip(X.indptr[:-1], X.indptr[1:], strict=True)
-        ]
-        return pd.factorize(pd.Index(rows, tupleize_cols=False))[0]
-    X = np.ascontiguousarray(X + 0)  # -0.0 is 0.0
-    whole = X.view(np.dtype((np.void, X.dtype.itemsize * X.shape[1]))).ravel()
-    return np.unique(whole, return_inverse=True)[1]
+        parts = [slice(*ends) for ends in pairwise(X.indptr)]
+        rows = [(X.indices[part].tobytes(), X.data[part].tobytes()) for part in parts]
+    else:
+        rows = [row.tobytes() for row in X + 0]  # -0.0 is 0.0
+    return pd.factorize(pd.Index(rows, tupleize_cols=False))[0]
 
 
 def _spread(X):

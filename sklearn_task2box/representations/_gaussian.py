@@ -21,12 +21,14 @@ from sklearn_task2box.utils._rollback import all_or_nothing
 # Numbers of samples, times features, whose deviations are computed at a time.
 _BLOCK = 1 << 22
 
+_MEANS_ONLY = "the means only: variance=False, or aggregate='mean' of a CLIPRepresentation"
+
 
 class GaussianRepresentation(TransformerMixin, BaseEstimator):
     """Describe each task by the mean and the variance of its samples.
 
-    The samples are embeddings, of images or texts for example, and the rows that come out
-    are tasks: the μ and [μ; σ²] of Task2Box. A sample may belong to many tasks.
+    The samples are embeddings, of images or texts for example; the rows that come out are
+    tasks: the μ and [μ; σ²] of Task2Box. A sample may belong to many tasks.
 
     Parameters
     ----------
@@ -34,8 +36,7 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
         Whether the features are the means and the variances, or the means only.
     shrinkage : float >= 0, default=1.0
         Degrees of freedom that the pooled variance counts for, beside the n - 1 of a task
-        with n samples. 0 leaves the variances as they are; each task needs two samples
-        then.
+        with n samples. With 0, variances are as they are, and each task needs two samples.
     mean_shrinkage : float >= 0, default=0.0
         Number of samples that the average task counts for in each mean.
 
@@ -71,8 +72,8 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
     :math:`k_0` is ``mean_shrinkage``. The variance is Smyth's moderated one, and the mean
     that of the conjugate normal model (Gelman et al.).
 
-    :meth:`partial_fit` merges a batch into the moments so far by the update of Chan, Golub
-    and LeVeque: it reads each sample once, and large means cost the variances no precision.
+    :meth:`partial_fit` merges batches by the update of Chan, Golub and LeVeque: each sample
+    is read once, and large means cost the variances no precision.
 
     References
     ----------
@@ -118,9 +119,8 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
             dict from the names of the tasks. With a dict, y is not read, so that relations
             of the tasks can be given to a Pipeline.
         y : array-like, sparse matrix or DataFrame, default=None
-            Tasks that the samples belong to: a label for each, of shape (n_samples,), or
-            a matrix of memberships of shape (n_samples, n_tasks), each 0 or 1. The
-            columns of a DataFrame name the tasks.
+            The task of each sample, of shape (n_samples,), or its memberships, 0 or 1, of
+            shape (n_samples, n_tasks). The columns of a DataFrame name the tasks.
 
         Returns
         -------
@@ -141,11 +141,8 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or list or dict of such
-            As in :meth:`fit`.
-        y : array-like, sparse matrix or DataFrame, default=None
-            As in :meth:`fit`. Where tasks have no names, those at the same position are
-            the same task.
+        X, y
+            As in :meth:`fit`. Tasks without names are the same if their positions are.
 
         Returns
         -------
@@ -160,9 +157,7 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or list or dict of such
-            As in :meth:`fit`.
-        y : array-like, sparse matrix or DataFrame, default=None
+        X, y
             As in :meth:`fit`.
 
         Returns
@@ -214,32 +209,21 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
         freedom = np.maximum(self._moments.counts - 1, 0).sum()
         if freedom == 0:
             raise _NoVariance(
-                "No task has two samples, so the variance within tasks is unknown. Take "
-                "the means only: variance=False, or aggregate='mean' of a "
-                "CLIPRepresentation."
+                "No task has two samples, so the variance within tasks is unknown. "
+                f"Take {_MEANS_ONLY}."
             )
         return self._moments.squares.sum(axis=0) / freedom
 
     def get_feature_names_out(self, input_features=None):
         """Names of the features of a task: "mean_..." and "variance_...".
 
-        Parameters
-        ----------
-        input_features : array-like of str of shape (n_features_in_,), default=None
-            Names of the features of a sample. None takes those seen in fit, or "x0",
-            "x1", ...
-
-        Returns
-        -------
-        names : ndarray of str of shape (n_features_out,)
+        ``input_features``, of shape (n_features_in_,), are those of a sample; None takes
+        the names of fit, or "x0", "x1", ...
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
         moments = ("mean", "variance") if self.variance else ("mean",)
         return np.array([f"{m}_{name}" for m in moments for name in names], dtype=object)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_moments")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -282,8 +266,7 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
         if single:
             raise ValueError(
                 f"Tasks with a single sample have no variance: {some(single)}. Set "
-                "shrinkage > 0, or take the means only: variance=False, or "
-                "aggregate='mean' of a CLIPRepresentation."
+                f"shrinkage > 0, or take {_MEANS_ONLY}."
             )
         return moments.squares / freedom
 

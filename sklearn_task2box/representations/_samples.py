@@ -17,16 +17,9 @@ _GIVE_Y = (
 
 
 class Samples(NamedTuple):
-    """Samples, tasks, and the pairs of a sample and a task that it belongs to.
+    """Samples, names of tasks or a range, and the memberships of samples in tasks.
 
-    Attributes
-    ----------
-    values : sequence or ndarray of length n_samples
-        The samples themselves.
-    tasks : list or range of length n_tasks
-        Names of the tasks, or their positions as a range.
-    of_sample, of_task : int ndarray of shape (n_memberships,)
-        Positions of the sample and of the task of each membership.
+    ``of_sample`` and ``of_task``, of shape (n_memberships,), are positions.
     """
 
     values: object
@@ -36,28 +29,10 @@ class Samples(NamedTuple):
 
 
 def read_samples(X, y, join):
-    """Read samples and the tasks that they belong to.
+    """Read samples, as the ``fit`` of a representation takes them, as ``Samples``.
 
-    Parameters
-    ----------
-    X : sequence of samples, list or dict of the samples of each task, or Samples
-        Samples that were read before are returned as they are.
-    y : None, labels of shape (n_samples,) or memberships of shape (n_samples, n_tasks)
-        None where X is a list of tasks. Where X is a dict, y is not read: it may hold
-        relations, for the next step of a Pipeline.
-    join : callable
-        Function that makes one sequence of samples out of the list of those of each task.
-
-    Returns
-    -------
-    samples : Samples
-
-    Raises
-    ------
-    ValueError
-        If samples and tasks do not fit together.
-    TypeError
-        If the samples are sparse.
+    ``join`` makes one sequence of samples out of the list of those of each task. Where X is
+    a dict, y is not read: it may hold relations, for the next step of a Pipeline.
     """
     if isinstance(X, Samples):
         return X

@@ -51,15 +51,12 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
     max_samples : int or None, default=None
         Largest number of inputs of a task that are used; of more, so many are drawn.
     normalization : {"rms"} or None, default="rms"
-        "rms" divides each filter by its root mean square over the tasks of fit: else the
-        layers with the largest derivatives outweigh the others. None gives the Fisher
-        information itself.
+        "rms" divides each filter by its root mean square over the tasks of fit, or else the
+        layers with the largest derivatives would outweigh the others.
     batch_size : int, default=64
-        Number of inputs that go through the probe at a time, where the head is fitted; the
-        gradients are taken one by one.
+        Number of inputs that go through the probe at a time, where the head is fitted.
     device : str, default="auto"
-        Device of the probe: "cpu", "cuda", "cuda:1", ... "auto" is "cuda" where there is
-        one.
+        Device of the probe: "cpu", "cuda", "cuda:1", ... "auto" takes "cuda" if available.
     verbose : int, default=0
         1 shows a progress bar of the tasks.
     random_state : int, RandomState instance or None, default=None
@@ -162,8 +159,7 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
         X : list or dict of torch.utils.data.Dataset
             The tasks, whose items are pairs of an input (a tensor) and a label (a number
             or a string); a dict names them.
-        y : None
-            Ignored.
+        y : ignored
 
         Returns
         -------
@@ -208,8 +204,7 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, X, y=None):
         """Learn from tasks, and describe them as :meth:`transform` does."""
-        tasks, _ = _read_datasets(X)
-        return self.fit(X)._frame(self.fishers_, tasks)
+        return self.fit(X)._frame(self.fishers_, _read_datasets(X)[0])
 
     def get_feature_names_out(self, input_features=None):
         """Names of the filters, such as "features.0[5]"; no input names are used."""
@@ -228,12 +223,10 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
         rng = check_random_state(np.random.RandomState() if rng is None else rng)
         seed = rng.randint(2**31 - 1)
         probe.module.to(device)
-        bar = {"total": len(datasets), "desc": "Fisher information", "unit": "task"}
+        bar = {"desc": "Fisher information", "unit": "task", "disable": not self.verbose}
         rows = []
         try:
-            for task, dataset in tqdm(
-                zip(tasks, datasets, strict=True), **bar, disable=not self.verbose
-            ):
+            for task, dataset in tqdm(list(zip(tasks, datasets, strict=True)), **bar):
                 with seeded(seed, device):
                     rows.append(self._fisher(probe, task, dataset, seed, device))
         finally:
@@ -274,10 +267,8 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
                 )
             inputs, labels = batch
             if not isinstance(inputs, torch.Tensor):
-                raise ValueError(
-                    f"The inputs of task {task!r} must be tensors; got "
-                    f"{type(inputs).__name__}."
-                )
+                got = type(inputs).__name__
+                raise ValueError(f"The inputs of task {task!r} must be tensors; got {got}.")
             yield inputs.to(dtype) if inputs.is_floating_point() else inputs, labels
 
 
@@ -346,9 +337,8 @@ class _Probe:
                 f"{type(module).__name__}."
             )
         self.dtype = self.weights[0].dtype
-        self.n_filters = [
-            weight.shape[axis] for weight, axis in zip(self.weights, self.axes, strict=True)
-        ]
+        parts = zip(self.weights, self.axes, strict=True)
+        self.n_filters = [weight.shape[axis] for weight, axis in parts]
 
     @torch.no_grad()
     def features(self, inputs):
@@ -366,12 +356,9 @@ class _Probe:
             logits = nn.functional.linear(outputs, *head)
             log_likelihoods = torch.log_softmax(logits, dim=1).squeeze(0)
             for label, weight in zip(ones_labels, ones_weights, strict=True):
-                gradients = torch.autograd.grad(
-                    log_likelihoods[label],
-                    self.weights,
-                    retain_graph=True,
-                    materialize_grads=True,
-                )
+                options = {"retain_graph": True, "materialize_grads": True}
+                outcome = log_likelihoods[label]
+                gradients = torch.autograd.grad(outcome, self.weights, **options)
                 means = [
                     (gradient**2).movedim(axis, 0).flatten(1).mean(dim=1)
                     for gradient, axis in zip(gradients, self.axes, strict=True)
