@@ -1,4 +1,4 @@
-"""The benchmark of relations: data, splits, scores, the runner and its tables."""
+"""The benchmarks: data, splits, scores, the runner, its tables and the quick table."""
 
 import os
 from dataclasses import replace
@@ -9,12 +9,18 @@ import pandas as pd
 import pytest
 
 from benchmarks import data as benchmark_data
-from benchmarks import methods, relations, tables
+from benchmarks import methods, quick_table, relations, speed, tables
 from benchmarks.data import CONFIG_COLUMNS, DATA, RelationData, collapse, load
 from benchmarks.protocols import PROTOCOLS, divide, split, thin
-from sklearn_task2box import BoxRelationEmbedder
-from sklearn_task2box.models import GeometryModel, PopularityModel
-from sklearn_task2box.utils._features import has_variance_names
+from sklearn_task2box import BoxRelationEmbedder, DistilledBoxEmbedder
+from sklearn_task2box.models import GeometryModel, PopularityModel, SimilarityModel
+
+
+def _large(name, *values):
+    """A parameter; of data that take seconds to load, one of a slow test."""
+    slow = [pytest.mark.slow] if name in ("lvis", "imagenet", "minilm1182") else []
+    return pytest.param(name, *values, marks=slow)
+
 
 SEEDED = [protocol for protocol in PROTOCOLS if protocol != "fixed"]
 
@@ -263,7 +269,7 @@ def test_features_are_mean_and_variance_of_what_lies_below():
     inside[[1, 2, 3, 4], 0] = inside[[1, 4], 2] = True
     data = benchmark_data._nested("made", vectors, ["one", "two", "three"], tasks, inside)
     assert data.n_means == 2
-    assert has_variance_names(data.X.columns)
+    assert list(data.X.columns) == ["mean_x0", "mean_x1", "variance_x0", "variance_x1"]
     np.testing.assert_allclose(data.X.loc["pair"], [2, 4, 1, 0])
     np.testing.assert_allclose(data.X.loc["two"], [3, 4, 0, 0])
     np.testing.assert_allclose(
@@ -276,7 +282,7 @@ def test_features_are_mean_and_variance_of_what_lies_below():
     np.testing.assert_allclose(data.X.loc["one"], [2, 4, 1, 0])
 
 
-@pytest.mark.parametrize("name", list(DATA))
+@pytest.mark.parametrize("name", [_large(name) for name in DATA])
 def test_the_data_are_as_described(name, shared_data):
     data = load(name, shared_data)
     n_tasks, n_pairs, n_related, n_means = {
@@ -314,8 +320,8 @@ def test_the_data_are_as_described(name, shared_data):
         ("mammals500", "placental@01886756", "mammal@01861778"),
         ("minilm150", "placental.n.01", "mammal.n.01"),
         ("cub", "Diomedeidae", "Procellariiformes"),
-        ("lvis", "cat.n.01", "animal.n.01"),
-        ("imagenet", "dog.n.01", "animal.n.01"),
+        _large("lvis", "cat.n.01", "animal.n.01"),
+        _large("imagenet", "dog.n.01", "animal.n.01"),
         ("taskonomy_wins_config", "rgb2sfnorm", "reshade"),
     ],
 )
@@ -424,6 +430,7 @@ def test_a_run_goes_on_where_it_stopped(arguments, monkeypatch, capsys):
     assert not kept.duplicated([*relations.CELL, "part", "metric"]).any()
 
 
+@pytest.mark.slow
 def test_where_cuda_is_processes_are_not_forked(arguments, monkeypatch):
     few = ["--only", "digits", "--seeds", "1"]
     relations.main(arguments(*few))
@@ -434,9 +441,9 @@ def test_where_cuda_is_processes_are_not_forked(arguments, monkeypatch):
     relations.main(arguments(*few, "--results", str(again)))
     started = relations.read_results(again)
     assert set(started["device"]) == {"cpu"}
-    told = [*relations.CELL, "part", "metric", "value"]
+    same = [*relations.CELL, "part", "metric", "value"]
     forked, started = (
-        rows[told].sort_values(told).reset_index(drop=True) for rows in (forked, started)
+        rows[same].sort_values(same).reset_index(drop=True) for rows in (forked, started)
     )
     pd.testing.assert_frame_equal(forked, started)
 
@@ -449,39 +456,38 @@ def test_a_quick_run_has_the_problems_it_names(arguments):
 
 
 @pytest.fixture
-def quick_boxes(monkeypatch):
-    def make(seed, dim, data, predict_from="teachers"):
-        return BoxRelationEmbedder(
-            dim, n_teachers=1, max_epochs=5, predict_from=predict_from, random_state=seed
-        )
+def quick_distilled(monkeypatch):
+    def make(seed, dim, data):
+        student = BoxRelationEmbedder(dim, max_epochs=5)
+        teacher = SimilarityModel("gaussian_kl", variances=True)
+        return DistilledBoxEmbedder(student, teacher, random_state=seed)
 
-    method = replace(methods.METHODS["boxes"], make=make, dims=(5,))
-    monkeypatch.setitem(methods.METHODS, "boxes", method)
+    method = replace(methods.METHODS["distilled"], make=make, dims=(5,))
+    monkeypatch.setitem(methods.METHODS, "distilled", method)
     return method
 
 
-def test_one_fit_serves_boxes_and_their_teachers(quick_boxes):
+def test_one_fit_serves_distilled_boxes_and_their_teacher(quick_distilled):
     data = load("digits", ".")
     X, y = data.X.iloc[:60], data.strengths[:60, :60]
-    views = methods.views("boxes", 5, quick_boxes.make(0, 5, data).fit(X, y))
-    assert set(views) == {"boxes", "teachers"}
-    said = [view.predict_proba(data.X) for view in views.values()]
-    alone = quick_boxes.make(0, 5, data, predict_from="boxes").fit(X, y)
-    assert methods.views("boxes", 2, alone) == {"boxes": alone}
-    np.testing.assert_array_equal(alone.predict_proba(data.X), said[0])
-    assert not np.allclose(*said)
+    model = quick_distilled.make(0, 5, data).fit(X, y)
+    views = methods.views("distilled", 5, model)
+    assert views == {"distilled": model, "ensemble": model.teacher_}
+    predicted = [view.predict_proba(data.X) for view in views.values()]
+    assert not np.allclose(*predicted)
+    assert methods.views("distilled", 2, model) == {"distilled": model}
 
 
-def test_what_a_fit_serves_is_not_computed_twice(arguments, quick_boxes):
-    both = ("--methods", "boxes", "teachers", "--only", "digits", "--seeds", "1")
+def test_what_a_fit_serves_is_not_computed_twice(arguments, quick_distilled):
+    both = ("--methods", "distilled", "ensemble", "--only", "digits", "--seeds", "1")
     path = Path(arguments().results)
-    for more in ((), ("--again", "boxes")):
+    for more in ((), ("--again", "distilled")):
         relations.main(arguments(*both, *more))
         rows = relations.read_results(path)
-        assert set(rows["method"]) == {"boxes", "teachers"}
+        assert set(rows["method"]) == {"distilled", "ensemble"}
         assert not rows.duplicated([*relations.CELL, "part", "metric"]).any()
         assert rows["seconds"].nunique() == 1
-    cells = [("digits", "unseen", "boxes", 2, 0), ("digits", "unseen", "mlp", 0, 0)]
+    cells = [("digits", "unseen", "distilled", 2, 0), ("digits", "unseen", "mlp", 0, 0)]
     assert relations.served(cells) == set()
 
 
@@ -564,7 +570,9 @@ def test_methods_make_estimators_of_their_seed_and_dimension(name):
         assert ("random_state" in parameters) == method.random
         if isinstance(model, GeometryModel):
             assert parameters["n_components"] == 2 * dim
-        else:
+        elif name == "distilled":
+            assert parameters["embedder__box_dim"] == dim
+        elif name != "ensemble":  # its dimension is that of the boxes it teaches
             assert parameters.get("box_dim", 0) == dim
 
 
@@ -574,12 +582,12 @@ def test_methods_make_estimators_of_their_seed_and_dimension(name):
 def make_rows():
     """Two seeds of four methods on two data sets."""
     values = {
-        ("cub", "boxes", 5): (0.8, 0.9),
-        ("cub", "boxes", 2): (0.5, 0.5),
-        ("cub", "teachers", 5): (0.5, 0.6),
+        ("cub", "distilled", 5): (0.8, 0.9),
+        ("cub", "distilled", 2): (0.5, 0.5),
+        ("cub", "ensemble", 5): (0.5, 0.6),
         ("cub", "closure", 0): (0.6, 0.6),
         ("cub", "popularity", 0): (0.1, 0.1),
-        ("lvis", "boxes", 5): (0.5, 0.5),
+        ("lvis", "distilled", 5): (0.5, 0.5),
         ("lvis", "closure", 0): (0.5, 0.7),
         ("lvis", "popularity", 0): (0.52, 0.52),
     }
@@ -597,14 +605,14 @@ def make_rows():
 
 def test_means_and_standard_errors():
     table = tables.summary(make_rows())
-    row = table.loc[("cub", "unseen", "test", "average_precision", "boxes", 5)]
+    row = table.loc[("cub", "unseen", "test", "average_precision", "distilled", 5)]
     assert row["mean"] == pytest.approx(0.85)
     assert row["error"] == pytest.approx(np.std([0.8, 0.9], ddof=1) / np.sqrt(2))
     assert row["n_seeds"] == 2
     assert "cone" not in table.index.get_level_values("method")
 
 
-def test_seeds_that_the_boxes_do_not_have_do_not_count():
+def test_seeds_that_distilled_boxes_do_not_have_do_not_count():
     rows = make_rows()
     lucky = rows[(rows["data"] == "cub") & (rows["method"] == "closure")]
     more = pd.concat([rows, lucky.assign(seed=lucky["seed"] + 2, value=1.0)])
@@ -618,11 +626,11 @@ def test_standings_beside_the_best_comparator():
     assert table.loc["lvis", "best"] == "closure"
     # 0.5 against 0.6 with a standard error of 0.1.
     assert table.loc["lvis", ["first", "within"]].tolist() == [False, True]
-    assert np.isnan(table.loc["lvis", "boxes_2"])
+    assert np.isnan(table.loc["lvis", "distilled_2"])
     report = tables.report(make_rows())
-    assert "Boxes of five dimensions are first in 1, and within one stand" in report
+    assert "Distilled boxes: first in 1, and within one stand" in report
     assert "error of the first in 1 more, of 2 cells" in report
-    assert "Their teachers are first in 0, and within" in report  # closure is before them
+    assert "The ensemble: first in 0, and within" in report  # closure is before it
     assert "in 0 more, of 1 cells" in report
     assert "Behind closure: 1 cells" in report
     assert "Behind popularity: 1 cells" in report
@@ -633,35 +641,110 @@ def test_the_document_holds_everything():
     assert "0.850\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.050" in text
     text = text.replace("\N{NO-BREAK SPACE}", " ")
     assert "## Average precision" in text
-    assert "| boxes, 5-d | **0.850 ± 0.050** | 0.500 ± 0.000 |" in text
+    assert "| distilled, 5-d | **0.850 ± 0.050** | 0.500 ± 0.000 |" in text
     assert "| closure | 0.600 ± 0.000 | **0.600 ± 0.100** |" in text
     assert "| lvis | unseen | cone, 5-d | 1 | ValueError: no |" in text
     # Lower is better there.
     brier = text.split("## Brier")[1].split("##")[0:2]
     assert "| popularity | **0.100 ± 0.000** | 0.520 ± 0.000 |" in "".join(brier)
-    assert "| boxes, 5-d | 2 | 2 |" in text.split("## Seconds")[1]
+    assert "| distilled, 5-d | 2 | 2 |" in text.split("## Seconds")[1]
 
 
-def test_the_table_of_the_readme_is_replaced(tmp_path, monkeypatch, capsys):
-    results, readme = tmp_path / "relations.csv", tmp_path / "README.md"
+def test_the_document_begins_with_an_overview(tmp_path, capsys):
+    results = tmp_path / "relations.csv"
     make_rows().to_csv(results, index=False)
-    readme.write_text(f"before\n{tables.START}\nold\n{tables.END}\nafter\n")
-    parsed = type("Arguments", (), {"results": results, "readme": readme})
-    tables.main(parsed)
-    text = readme.read_text()
-    assert text.startswith(f"before\n{tables.START}\n|")
-    assert text.endswith(f"{tables.END}\nafter\n")
-    assert "\nold\n" not in text
+    tables.main(type("Arguments", (), {"results": results}))
+    assert "The ensemble: first in 0" in capsys.readouterr().out
+    text = (tmp_path / "relations.md").read_text().replace("\N{NO-BREAK SPACE}", " ")
+    part = text.split("## Overview")[1].split("\n## ")[0]
     line = (
-        "| cub | **0.850 ± 0.050** | 0.550 ± 0.050 |  | 0.500 ± 0.000 | "
+        "| cub | **0.850 ± 0.050** | 0.550 ± 0.050 | 0.500 ± 0.000 | "
         "0.600 ± 0.000 (closure) |"
     )
-    assert line in text.replace("\N{NO-BREAK SPACE}", " ")
-    assert "first in 1, and within one standard error of the first in 1 more" in text
-    tables.main(parsed)
-    assert readme.read_text() == text
-    assert (tmp_path / "relations.md").exists()
-    readme.write_text("no marks")
-    with pytest.raises(ValueError, match="must hold '<!-- benchmark table -->'"):
-        tables.main(parsed)
-    assert readme.read_text() == "no marks"
+    assert line in part
+    assert "first in 1, and within one standard error of the first in 1 more" in part
+    # Without distilled boxes there is nothing to compare.
+    assert "## Overview" not in tables.document(make_rows().query("method == 'closure'"))
+
+
+def test_the_stored_tables_are_those_of_the_stored_results():
+    rows = relations.read_results(relations.RESULTS)
+    assert relations.RESULTS.with_suffix(".md").read_text() == tables.document(rows)
+    assert set(rows["method"]) <= set(methods.METHODS)
+    speeds = pd.read_csv(speed.RESULTS / "speed.csv")
+    assert {"boxes", "published"} <= set(speeds["method"])
+
+
+# --------------------------------------------------------------------------------------
+# The quick table
+# --------------------------------------------------------------------------------------
+def test_a_vote_of_the_neighbors_by_hand():
+    X = np.array([[0.0, 1], [0, 2], [4, 0], [-4, -3]])  # the mean is 0
+    nan = np.nan
+    strengths = np.array([[nan, 1, 0, 0], [0, nan, nan, 0], [0, 0, nan, 1], [1, 1, 1, nan]])
+    # Tasks 0 and 1 have a cosine of 1, task 2 of 0. Each task contains itself, and task 1
+    # has no vote on task 2.
+    votes = quick_table.neighbors_vote(X, strengths, np.array([[0.0, 5]]), k=2)
+    np.testing.assert_allclose(votes, [[0.5, 1, 0, 0]])
+    votes = quick_table.neighbors_vote(X, strengths, X, k=1, itself=True)
+    np.testing.assert_allclose(votes[:2], [[0, 1, 0, 0], [1, 1, 0, 0]])
+
+
+def quick_arguments(cache, *more):
+    return [".", "--data-sets", "digits", "--cache", str(cache), *more]
+
+
+def test_the_quick_table_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
+    cache = tmp_path / "cells.jsonl"
+    quick_table.main(quick_arguments(cache, "--methods", "closure", "--seeds", "1"))
+    first = cache.read_text()
+    assert len(first.splitlines()) == 2
+    methods = ["--methods", "closure", "neighbors' vote", "--seeds", "1"]
+    quick_table.main(quick_arguments(cache, *methods))
+    assert cache.read_text().startswith(first)
+    assert len(cache.read_text().splitlines()) == 4
+    monkeypatch.setattr(quick_table, "measure", None)  # nothing is left to measure
+    capsys.readouterr()
+    quick_table.main(quick_arguments(cache, *methods))
+    line = capsys.readouterr().out.splitlines()[-1]
+    _, title, closure, vote, _ = line.split("|")
+    assert title.strip() == "120 sets of digits (images)"
+    numbers = [float(x) for x in vote.split(";")[0].split("/")]
+    assert len(numbers) == 3
+    of_closure = [float(x) for x in closure.split(";")[0].split("/")]
+    assert (np.array(numbers) > of_closure).all()
+
+
+def test_numbers_of_the_quick_table_that_were_not_measured_are_dashes():
+    cell = {"data": "cub", "protocol": "novel", "method": "plain", "seed": 0}
+    cells = [cell | {"n_tasks": 9, "seconds": 70.2, "average_precision": 0.456}]
+    text = quick_table.table(cells, methods=("plain", "closure"))
+    last = text.splitlines()[-1]
+    assert last == "| 9 taxa of birds (attributes) | 0.46 / – / –; 70 s | – / – / – |"
+
+
+def test_of_a_large_data_set_some_tasks_are_drawn():
+    data = make_data(mask=np.zeros((40, 40)))
+    some = quick_table.few(data, 10)
+    assert some.n_tasks == 10
+    at = data.X.index.get_indexer(some.X.index)
+    np.testing.assert_array_equal(some.strengths, data.strengths[np.ix_(at, at)])
+    assert quick_table.few(data, 40) is data
+
+
+# --------------------------------------------------------------------------------------
+# Speed
+# --------------------------------------------------------------------------------------
+def test_a_plain_loop_takes_the_steps_of_a_fit(taxonomy):
+    X, graph = taxonomy
+    model = BoxRelationEmbedder(max_epochs=3, random_state=0).fit(X, graph)
+    assert 0 < speed.plain_epoch(model, X, 3) < 10
+
+
+def test_speed_is_not_measured_twice(tmp_path, capsys):
+    path = tmp_path / "speed.csv"
+    table = speed.Table(path)
+    table.add("epoch", 25, np.int64(2), "boxes", "seconds per epoch", value=0.5)
+    assert speed.Table(path).get("epoch", 25, 2, "boxes", "seconds per epoch") == 0.5
+    assert table.get("epoch", 25, 5, "boxes", "seconds per epoch") is None
+    assert "0.5" in capsys.readouterr().out
