@@ -164,14 +164,8 @@ class RelationModel(BaseEstimator):
                 "their rows, X.loc[names], or query pairs with TaskPairs(X, pairs)."
             )
         # In one order: sums of another are other numbers, and a fit would depend on it.
-        return validate_data(
-            self,
-            X,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            **options,
-        )
+        options |= {"dtype": [np.float64, np.float32], "order": "C"}
+        return validate_data(self, X, accept_sparse="csr", **options)
 
     # -- what a subclass may override --------------------------------------------------
     def _represent(self, X, known):

@@ -196,8 +196,7 @@ class GeometryModel(RelationModel):
         weighted so that the mean loss is that of all observed pairs.
     learning_rate : float, default=None
         Peak of a one-cycle schedule of AdamW. None is 0.002 for "order", 0.005 for "cone",
-        and 0.01 for "gaussian", "poincare" and "bilinear", found on pairs of WordNet
-        mammals held out for validation.
+        and 0.01 for the others, found on held-out pairs of WordNet mammals.
     weight_decay : float, default=0.0
         Weight decay of AdamW.
     max_gradient_norm : float or None, default=0.1
@@ -271,13 +270,9 @@ class GeometryModel(RelationModel):
         self._offset, self._rotation = preparation(dense(X))
         features = self._prepare(X).float()
         geometry, rate = GEOMETRIES[self.geometry]
-
-        def make_module():
-            return GeometryNet(features.shape[1], sizes, geometry(self.n_components))
-
         self._width = 16 * self.n_components
         self.net_, self.loss_curve_ = fit_module(
-            make_module,
+            lambda: GeometryNet(features.shape[1], sizes, geometry(self.n_components)),
             features,
             pairs,
             optimizer=torch.optim.AdamW,

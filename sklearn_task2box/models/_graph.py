@@ -178,10 +178,8 @@ class ClosureModel(PopularityModel):
 def _spread(pairs, chosen, part, inside):
     """Relations to a task, passed on to all tasks that it lies wholly inside of."""
     n = pairs.n_tasks
-    edges = sparse.csr_matrix(
-        (pairs.strengths[chosen], (pairs.heads[chosen], pairs.tails[chosen])),
-        shape=(n, n),
-    )
+    ends = pairs.heads[chosen], pairs.tails[chosen]
+    edges = sparse.csr_matrix((pairs.strengths[chosen], ends), shape=(n, n))
     columns, values = [], []
     for start, stop in pairwise(edges.indptr):
         best = np.zeros(inside.shape[0])

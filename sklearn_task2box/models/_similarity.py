@@ -52,12 +52,10 @@ class SimilarityModel(RelationModel):
         "gaussian_kl", "asymmetric_cosine", "euclidean" or "task2vec".
     variances : bool or "auto", default=False
         For "gaussian_kl": whether the second half of the features are the variances of the
-        first half, the means, as
-        :class:`~sklearn_task2box.representations.GaussianRepresentation` makes them.
-        Otherwise all features are means, and variances are 1. "auto" reads it off the names
-        of the features, "mean_a", "mean_b", ..., "variance_a", "variance_b", ..., unless a
-        variance is negative, as in a centered column; in new tasks, a negative one then
-        counts as 0.
+        first, as :class:`~sklearn_task2box.representations.GaussianRepresentation` makes
+        them. Otherwise all are means, and variances are 1. "auto" reads it off their names,
+        "mean_a", ..., "variance_a", ..., unless a variance is negative, as in a centered
+        column; in new tasks, a negative one then counts as 0.
     variance_floor : float, default=0.001
         For "gaussian_kl": smallest variance, as a share of the mean variance of that
         feature among the tasks of training.

@@ -101,7 +101,6 @@ class BoxEncoder(nn.Module):
         self.n_features = n_features
         self.n_outputs = n_outputs
         self.side = side
-        self.places_center = side != "sigmoid"
         self.register_buffer("offset", offset)
         self.register_buffer("rotation", rotation)
 
@@ -163,9 +162,9 @@ class BoxEncoder(nn.Module):
             side = F.softplus(raw)
         else:
             side = torch.sigmoid(raw)
-        if self.places_center:
-            return position - side / 2, position + side / 2
-        return position, position + side
+        if self.side == "sigmoid":
+            return position, position + side
+        return position - side / 2, position + side / 2
 
     def rebase(self, offset, rotation):
         """Change the offset and rotation, but not the boxes of tasks.
@@ -227,7 +226,7 @@ class BoxEncoder(nn.Module):
         scale = min(1.0, _LONGEST[self.side] / float((upper - lower).max()))
         lower, upper = scale * lower, scale * upper
         side = upper - lower
-        position = (lower + upper) / 2 if self.places_center else lower
+        position = lower if self.side == "sigmoid" else (lower + upper) / 2
         if self.side == "exp":
             raw = _MAX_LOG_SIDE * torch.atanh(side.log() / _MAX_LOG_SIDE)
         elif self.side == "softplus":

@@ -207,6 +207,13 @@ def make_net(
         ours.append(("clipping", GradientNormClipping(max_gradient_norm)))
     if held_out is not None:
         every = max(1, min(max_epochs // 50, patience))
+        ours.append(("held_out", HeldOutScore(*held_out, dataset, temperature, every)))
+    scheduler = schedule(learning_rate_schedule, learning_rate, n_steps)
+    if scheduler is not None:
+        ours.append(("learning_rate", scheduler))
+    if verbose:
+        ours.append(("progress", Progress()))
+    if held_out is not None:  # last: it raises, and later callbacks are not called
         stopping = EarlyStopping(
             monitor="valid_score",
             lower_is_better=False,
@@ -215,17 +222,7 @@ def make_net(
             load_best=True,
             sink=noop,
         )
-        ours += [
-            ("held_out", HeldOutScore(*held_out, dataset, temperature, every)),
-            ("early_stopping", stopping),
-        ]
-    scheduler = schedule(learning_rate_schedule, learning_rate, n_steps)
-    if scheduler is not None:
-        ours.append(("learning_rate", scheduler))
-    if verbose:
-        ours.append(("progress", Progress()))
-    # Early stopping comes last: it raises, and later callbacks are not called.
-    ours.sort(key=lambda item: item[0] == "early_stopping")
+        ours.append(("early_stopping", stopping))
     return BoxNet(
         encoder,
         criterion=criterion,

@@ -79,7 +79,11 @@ def labels_in_order(labels, names):
 def _align(relations, n_tasks, names):
     """Put the rows of the relations into the order of the rows of X."""
     if relations.from_nodes and not relations.is_slice:
-        return _align_nodes(relations, n_tasks, names)
+        # The nodes are found among the rows of X; further rows have no mentioned pair.
+        among = np.arange(n_tasks) if names is None else names
+        nodes = relations.all_tasks
+        at, _ = endpoints(nodes, nodes, among, "The relations, as an edge list or graph,")
+        return relations.renamed(among[at]).extended_to(among)
     if names is None and relations.named:
         check_no_other_order(relations.all_tasks)
     if names is None or not relations.named:
@@ -103,11 +107,3 @@ def _align(relations, n_tasks, names):
             "TaskRelations(relations, tasks=X.index)."
         )
     return relations.with_rows(at)
-
-
-def _align_nodes(relations, n_tasks, names):
-    """Find the nodes among the rows of X; further rows have no mentioned pair."""
-    among = np.arange(n_tasks) if names is None else names
-    nodes = relations.all_tasks
-    at, _ = endpoints(nodes, nodes, among, "The relations, as an edge list or graph,")
-    return relations.renamed(among[at]).extended_to(among)

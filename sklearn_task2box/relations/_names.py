@@ -33,8 +33,7 @@ def as_names(names, what):
         raise ValueError(f"{what} must be a sequence of task names; got {names!r}.")
     names = list(names)
     array = np.empty(len(names), dtype=object)
-    for i, name in enumerate(names):  # a name may be a tuple
-        array[i] = name
+    array[:] = names  # a name may be a tuple
     index = pd.Index(array, tupleize_cols=False)
     if index.hasnans:
         raise ValueError(f"{what} has missing names (NaN or None).")

@@ -136,15 +136,8 @@ class ObservedPairs:
         unknown = np.nonzero(np.isnan(strengths))
         strengths[unknown] = 0
         heads, tails = np.nonzero(strengths)
-        return ObservedPairs(
-            n_tasks=len(strengths),
-            heads=heads,
-            tails=tails,
-            strengths=strengths[heads, tails],
-            unknown_heads=unknown[0],
-            unknown_tails=unknown[1],
-            complete=True,
-        )
+        listed = heads, tails, strengths[heads, tails]
+        return ObservedPairs(len(strengths), *listed, *unknown, complete=True)
 
     def hold_out(self, fraction, rng):
         """Split off a random share of the observed pairs, stratified by related or not.

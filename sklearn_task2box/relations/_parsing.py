@@ -260,13 +260,9 @@ def _read_matrix(matrix, tasks):
         strengths = _as_strengths(coo.data, "The strengths")
     else:
         heads, tails, strengths = _dense_entries(matrix)
-    return Entries(
-        *_clean(heads, tails, strengths, names),
-        names,
-        np.arange(n),
-        not is_positions(names),
-        leaves_unmentioned=sparse.issparse(matrix),
-    )
+    cleaned, everything = _clean(heads, tails, strengths, names), np.arange(n)
+    named, leaves = not is_positions(names), sparse.issparse(matrix)
+    return Entries(*cleaned, names, everything, named, leaves_unmentioned=leaves)
 
 
 def _dense_entries(matrix):

@@ -16,9 +16,6 @@ from sklearn_task2box.relations._parsing import (
 )
 from sklearn_task2box.relations._slicing import RowSliceable
 
-DIRECTIONS = ("member_to_container", "container_to_member")
-UNOBSERVED = ("negative", "unknown")
-
 
 class TaskRelations(RowSliceable):
     """Relations between tasks, as a sparse array-like of one row per task.
@@ -117,8 +114,10 @@ class TaskRelations(RowSliceable):
         unobserved="negative",
         transitive="auto",
     ):
-        _check_option("direction", direction, DIRECTIONS)
-        _check_option("unobserved", unobserved, UNOBSERVED)
+        _check_option(
+            "direction", direction, ("member_to_container", "container_to_member")
+        )
+        _check_option("unobserved", unobserved, ("negative", "unknown"))
         _check_option("transitive", transitive, ("auto", True, False))
         if isinstance(relations, TaskRelations):
             raise TypeError("These relations are a TaskRelations already: use them as is.")
@@ -340,15 +339,9 @@ class TaskRelations(RowSliceable):
         """
         heads, tails, strengths = self._among_rows(self._matrix)
         known = ~np.isnan(strengths)
-        return ObservedPairs(
-            n_tasks=len(self._rows),
-            heads=heads[known],
-            tails=tails[known],
-            strengths=strengths[known],
-            unknown_heads=heads[~known],
-            unknown_tails=tails[~known],
-            complete=self.unobserved == "negative",
-        )
+        listed = heads[known], tails[known], strengths[known]
+        complete = self.unobserved == "negative"
+        return ObservedPairs(len(self), *listed, heads[~known], tails[~known], complete)
 
     def _among_rows(self, matrix):
         """Heads, tails and strengths of the entries among the rows, NaN where unknown."""
@@ -390,13 +383,7 @@ class TaskRelations(RowSliceable):
         return other
 
     def extended_to(self, names):
-        """The same relations among further tasks, of which no pair is mentioned.
-
-        Parameters
-        ----------
-        names : ndarray of shape (n_tasks,)
-            Names of all tasks, those of these relations among them.
-        """
+        """These relations among all tasks of ``names``; further ones have no pair."""
         at, n = positions_of(self.all_tasks, names), len(names)
         other = self.renamed(names)
         other.from_nodes, other._rows = False, np.arange(n)
