@@ -166,7 +166,7 @@ def _digits(folder, graded):
     )
 
 
-# What the README of the data says was taken from the configurations of the networks.
+# According to the source of the data, these come from the configurations of networks.
 CONFIG_COLUMNS = [
     "uses_gan_loss",
     "loss_is_softmax",

@@ -3,7 +3,7 @@
 ``python -m benchmarks.quick_table FOLDER`` prints it as Markdown: one network, distilled
 boxes, a vote of the nearest neighbours and the transitive closure, on new tasks in known
 ones and on unseen pairs of known tasks. ``--cache FILE`` keeps each number as a line of
-JSON and goes on where it stopped; ``--data-sets``, ``--methods`` and ``--seeds`` choose a
+JSON and continues where it stopped; ``--data-sets``, ``--methods`` and ``--seeds`` choose a
 part.
 """
 

@@ -1,7 +1,7 @@
 """How well relations are predicted: every method on every data set and protocol.
 
 ``python -m benchmarks.relations --data FOLDER`` fills ``benchmarks/results/relations.csv``,
-one row per number, and goes on where it stopped: what is there is not computed again.
+one row per number, and continues where it stopped: what is there is not computed again.
 ``--quick`` runs a few small problems with one seed. ``python -m benchmarks.tables`` makes
 tables of it.
 

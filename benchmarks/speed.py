@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.speed --data FOLDER`` fills ``benchmarks/results/speed.csv``, one row
 per measurement, draws ``speed.png`` and prints the tables. A row that is there is not
-measured again, so an interrupted run goes on where it stopped; ``--only`` picks parts.
+measured again, so an interrupted run continues where it stopped; ``--only`` picks parts.
 Memory is that of a process of its own, over what it held before the fit. Nothing else
 should run on the machine meanwhile.
 """
