@@ -44,9 +44,10 @@ def load_digits_tasks(
 ):
     """Load tasks made of digit images, and how far each lies inside the others.
 
-    A task is a data set of images of some of the ten digits, which come with scikit-learn.
-    It is described by the mean and the variance of an embedding of its images, and related
-    to each other task by the share of its digits that the other one has too.
+    A task is a data set of images of some of the ten digits, from
+    :func:`sklearn.datasets.load_digits`. It is described by the mean and the variance of an
+    embedding of its images, and related to each other task by the share of its digits that
+    the other one has too.
 
     Parameters
     ----------
@@ -93,10 +94,6 @@ def load_digits_tasks(
     ------
     ValueError
         If a parameter has a wrong type or is out of its range.
-
-    See Also
-    --------
-    sklearn.datasets.load_digits : The images the tasks are made of.
 
     Examples
     --------

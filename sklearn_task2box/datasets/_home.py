@@ -19,14 +19,6 @@ def get_data_home(data_home=None):
     Returns
     -------
     data_home : str
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from sklearn_task2box.datasets import get_data_home
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     get_data_home(folder) == folder
-    True
     """
     if data_home is None:
         data_home = os.environ.get(HOME_VARIABLE) or Path("~", "task2box_data")

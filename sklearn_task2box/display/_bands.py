@@ -95,17 +95,15 @@ class Bands:
                 text = add_text(ax, self.names[i], (x[i], top), (0, -5), zorder=4, **looks)
                 texts.append(text)
         thin = np.clip(self.unit / point / 6, 0.3, 1.0)
-        ax.add_collection(
-            PathCollection(
-                [self._path(top, bottom, below) for bottom, top in edges],
-                facecolors="none",
-                edgecolors=[line["color"] for line in lines],
-                linewidths=[thin * line["lw"] for line in lines],
-                linestyles=[line["ls"] for line in lines],
-                zorder=1,
-            ),
-            autolim=False,
+        paths = PathCollection(
+            [self._path(top, bottom, below) for bottom, top in edges],
+            facecolors="none",
+            edgecolors=[line["color"] for line in lines],
+            linewidths=[thin * line["lw"] for line in lines],
+            linestyles=[line["ls"] for line in lines],
+            zorder=1,
         )
+        ax.add_collection(paths, autolim=False)
         size = np.clip(0.6 * self.unit / point, 1.0, 4.0) ** 2
         looks = list(zip(palette.colours, palette.styles, strict=True))
         for look in dict.fromkeys(looks):

@@ -22,20 +22,11 @@ def label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
     strength = np.array([patch.get_edgecolor()[3] for patch in patches])
     texts, taken = [], np.empty((0, 4))
     for i in order if forced else order[:MOST_TRIED]:
-        text = add_text(
-            ax,
-            names[i],
-            (0, 0),
-            (0, 0),
-            halo=0.8,
-            fontsize=font,
-            fontweight="bold" if i in bold else "normal",
-            color=darker(patches[i].get_edgecolor()),
-            alpha=1.0 if strength[i] > 0.5 else 0.6,
-            va="bottom",
-            ha="left",
-            zorder=5,
-        )
+        looks = {"fontsize": font, "fontweight": "bold" if i in bold else "normal"}
+        looks |= {"va": "bottom", "ha": "left", "halo": 0.8, "zorder": 5}
+        looks["color"] = darker(patches[i].get_edgecolor())
+        looks["alpha"] = 1.0 if strength[i] > 0.5 else 0.6
+        text = add_text(ax, names[i], (0, 0), (0, 0), **looks)
         spots, turned = _spots(corners[i], text.get_window_extent().size, 2.5 * point)
         area = (spots[-1, 2:] - spots[-1, :2]).prod()
         margin = np.array([-1, -1, 1, 1]) * point

@@ -224,19 +224,13 @@ class BoxDisplay:
         limits[around] = 4
         limits[marked] = len(order)
         names = [shorten(name, 60) for name in self.names]
+        labelled = order[np.isin(order, wanted)]
+        looks = {"limits": limits, "bold": marked, "forced": forced}
+        looks["font"] = FONT if len(axes) == 1 else FONT - 1
         self.texts_ = [
             text
             for axis, patches in zip(axes, self.patches_, strict=True)
-            for text in label_boxes(
-                axis,
-                patches,
-                names,
-                order[np.isin(order, wanted)],
-                limits=limits,
-                bold=marked,
-                forced=forced,
-                font=FONT if len(axes) == 1 else FONT - 1,
-            )
+            for text in label_boxes(axis, patches, names, labelled, **looks)
         ]
         return self
 
@@ -338,16 +332,9 @@ class BoxDisplay:
                 face, edge = fill / 2, 0.35
             if marked and self.groups is None:
                 colour = COLOURS[1] if i in marked else colour if i in around else GREY
-            patches[i] = Rectangle(
-                low[i],
-                *(high[i] - low[i]),
-                facecolor=to_rgba(colour, face),
-                edgecolor=to_rgba(colour, edge),
-                linewidth=line,
-                linestyle=palette.styles[i][0],
-                zorder=height,
-            )
-            ax.add_patch(patches[i])
+            looks = {"facecolor": to_rgba(colour, face), "edgecolor": to_rgba(colour, edge)}
+            looks |= {"lw": line, "ls": palette.styles[i][0], "zorder": height}
+            patches[i] = ax.add_patch(Rectangle(low[i], *(high[i] - low[i]), **looks))
         return patches
 
     def _handles(self, palette, marked, around):

@@ -57,16 +57,9 @@ def add_text(ax, text, xy, offset, **looks):
     from matplotlib.patheffects import withStroke
 
     halo = {"linewidth": 2, "foreground": "white", "alpha": looks.pop("halo", 1.0)}
-    made = ax.annotate(
-        text,
-        xy,
-        xytext=offset,
-        textcoords="offset points",
-        parse_math=False,
-        annotation_clip=False,
-        path_effects=[withStroke(**halo)],
-        **looks,
-    )
+    looks |= {"parse_math": False, "annotation_clip": False}
+    looks |= {"xytext": offset, "textcoords": "offset points"}
+    made = ax.annotate(text, xy, path_effects=[withStroke(**halo)], **looks)
     made.set_in_layout(False)
     return made
 

@@ -115,19 +115,6 @@ class RelationMatrixDisplay:
         ------
         ValueError, NotFittedError
             If a parameter is not usable, or the estimator is not fitted.
-
-        Examples
-        --------
-        >>> import matplotlib.pyplot as plt
-        >>> from sklearn_task2box import BoxRelationEmbedder
-        >>> from sklearn_task2box.datasets import load_digits_tasks
-        >>> from sklearn_task2box.display import RelationMatrixDisplay
-        >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
-        >>> embedder = BoxRelationEmbedder(box_dim=2, max_epochs=30, random_state=0)
-        >>> display = RelationMatrixDisplay.from_estimator(embedder.fit(X, relations))
-        >>> [image.get_array().shape for image in display.images_]
-        [(120, 120), (120, 120)]
-        >>> plt.close(display.figure_)
         """
         import_pyplot(cls)
         model, X, names = fitted_model(estimator, X)

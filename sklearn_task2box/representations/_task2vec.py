@@ -103,14 +103,13 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import torch
-    >>> from torch import nn
     >>> from sklearn_task2box.representations import Task2VecRepresentation
     >>> inputs = torch.linspace(-1, 1, 40).reshape(20, 2)
     >>> tasks = {
     ...     "sign": torch.utils.data.TensorDataset(inputs, inputs[:, 0] > 0),
     ...     "size": torch.utils.data.TensorDataset(inputs, inputs[:, 0] ** 2 > 0.3),
     ... }
-    >>> probe = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    >>> probe = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh())
     >>> representation = Task2VecRepresentation(probe, random_state=0)
     >>> representation.fit_transform(tasks).shape
     (2, 3)
