@@ -82,13 +82,3 @@ def few_of(strengths, share, seed=0):
     seen = rng.uniform(size=strengths.shape) < share
     np.fill_diagonal(seen, False)
     return np.where(seen, strengths, np.nan)
-
-
-# Still written for the interfaces and modules before the restructuring: each is to be moved
-# to the folder of what it tests, and adapted. Until then they are not collected.
-collect_ignore = [
-    "test_benchmarks.py",
-    "test_examples.py",
-]
-if os.environ.get("TASK2BOX_ALL"):
-    collect_ignore = []

@@ -238,7 +238,6 @@ def test_a_module_is_short_enough_to_be_read(path):
     )
 
 
-@pytest.mark.xfail(reason="some 900 lines above the bound: still to be shortened")
 def test_the_package_is_short_enough_to_be_read():
     lines = {_shown(path): len(path.read_text().splitlines()) for path in _modules(PACKAGE)}
     longest = sorted(lines, key=lines.get)[-5:]

@@ -55,7 +55,7 @@ def fetch_taskonomy(
     """Load how well 25 visual tasks transfer to 22 of them.
 
     A file of 54 to 190 kB is downloaded from Taskonomy's repository on the first call. It
-    has no features: see :mod:`sklearn_task2box.representations`.
+    has no features: see ``sklearn_task2box.representations``.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ def fetch_wordnet(
 
     An installed database is read, such as that of Debian's package ``wordnet-base``;
     where there is none, WordNet 3.0 is downloaded (11 MB). It has no features: see
-    :mod:`sklearn_task2box.representations`.
+    ``sklearn_task2box.representations``.
 
     Parameters
     ----------
