@@ -14,7 +14,7 @@ _ALLOWED = {"copy_", "__set__", "_has_compatible_shallow_copy_type"}
 
 
 class PretendedCuda(TorchFunctionMode):
-    """Marks tensors by the device that they are said to be on."""
+    """Marks tensors by the device that they are pretended to be on."""
 
     def __enter__(self):
         self.from_numpy = torch.from_numpy  # a mode does not hear of it

@@ -349,10 +349,10 @@ def test_scorers_grade_held_out_tasks(fitted):
 
 @pytest.mark.slow
 def test_n_jobs_does_not_change_the_quality_with_one_hot_features():
-    features, graph = make_taxonomy(n_tasks=300)
-    hot = np.zeros((300, 400))
-    hot[np.arange(300), np.random.RandomState(0).permutation(400)[:300]] = 1
-    strengths = nx.to_numpy_array(graph, nodelist=range(300))
+    features, graph = make_taxonomy(n_tasks=150)
+    hot = np.zeros((150, 200))
+    hot[np.arange(150), np.random.RandomState(0).permutation(200)[:150]] = 1
+    strengths = nx.to_numpy_array(graph, nodelist=range(150))
     hidden = np.random.RandomState(1).uniform(size=strengths.shape) < 0.2
     np.fill_diagonal(hidden, False)
     seen, pairs = np.where(hidden, np.nan, strengths), TaskPairs(hot, np.argwhere(hidden))

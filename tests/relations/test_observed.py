@@ -114,6 +114,6 @@ def test_related_pairs_alone_are_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         TaskRelations(edges, range(3)).observed().check_related()
-        told = [*edges, (2, 0, 0.0)]
-        told = [(*pair, 1.0)[:3] for pair in told]
-        TaskRelations(told, range(3), unobserved="unknown").observed().check_related()
+        stated = [*edges, (2, 0, 0.0)]
+        stated = [(*pair, 1.0)[:3] for pair in stated]
+        TaskRelations(stated, range(3), unobserved="unknown").observed().check_related()
