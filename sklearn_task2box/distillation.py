@@ -55,10 +55,10 @@ class DistilledBoxEmbedder(BoxModel):
     teacher, an ensemble by default, is fitted first; its predictions of pairs that the
     relations leave unknown, and of augmented tasks, are the soft targets of the student
     (knowledge distillation: Hinton, Vinyals & Dean, arXiv:1503.02531, 2015). An augmented
-    task has some features of one known task and the rest of another (feature mixing). The
-    box of a new task starts where the student puts it, and moves until its overlaps with
-    the known boxes agree with a mean of the teacher's predictions, mostly, and the
-    student's (out-of-sample embedding).
+    task has some features of one known task and the rest of another (feature mixing, akin
+    to mixup and CutMix). The box of a new task starts where the student puts it, and moves
+    until its overlaps with the known boxes agree with a mean of the teacher's predictions,
+    mostly, and the student's (out-of-sample embedding).
 
     Parameters
     ----------
