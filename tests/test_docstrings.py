@@ -21,6 +21,7 @@ from sklearn_task2box import (
 from sklearn_task2box._box_model import BoxModel
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.ensemble import StrengthBlend
+from sklearn_task2box.models._smoothers import SmootherModel
 from sklearn_task2box.nets import Objective
 
 MODULES = [
@@ -120,6 +121,6 @@ def test_every_estimator_is_among_them():
         for thing in _public()
         if inspect.isclass(thing.values[0]) and issubclass(thing.values[0], BaseEstimator)
     }
-    parts = {RelationModel, BoxModel, Objective, StrengthBlend}
+    parts = {RelationModel, BoxModel, SmootherModel, Objective, StrengthBlend}
     found = {e for e in found if not issubclass(e, NeuralNet)}
     assert {e for e in found if not e.__name__.startswith("_")} == parts | set(ESTIMATORS)

@@ -7,6 +7,8 @@ from sklearn_task2box.models._graph import (
     PopularityModel,
     RandomModel,
 )
+from sklearn_task2box.models._kernel_ridge import KernelRidgeModel
+from sklearn_task2box.models._neighbors import NeighborsModel
 from sklearn_task2box.models._pairs import PairClassifier
 from sklearn_task2box.models._similarity import SimilarityModel
 
@@ -14,6 +16,8 @@ __all__ = [
     "AdditiveModel",
     "ClosureModel",
     "GeometryModel",
+    "KernelRidgeModel",
+    "NeighborsModel",
     "PairClassifier",
     "PopularityModel",
     "RandomModel",

@@ -22,6 +22,8 @@ from sklearn_task2box.models import (
     AdditiveModel,
     ClosureModel,
     GeometryModel,
+    KernelRidgeModel,
+    NeighborsModel,
     PairClassifier,
     PopularityModel,
     RandomModel,
@@ -46,6 +48,8 @@ OF_FEATURES = {
     "gaussian_kl": SimilarityModel("gaussian_kl"),
     "asymmetric_cosine": SimilarityModel("asymmetric_cosine"),
     "euclidean": SimilarityModel("euclidean"),
+    "neighbors": NeighborsModel(),
+    "kernel_ridge": KernelRidgeModel(),
     "linear": PairClassifier("linear", max_iter=20, random_state=0),
     "mlp": PairClassifier("mlp", max_iter=20, **QUICK),
     "boosted_trees": PairClassifier(

@@ -1,0 +1,256 @@
+"""KernelRidgeModel: two-step kernel ridge regression of relations."""
+
+from itertools import product
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import linalg, sparse
+from sklearn.preprocessing import normalize
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_task2box.metrics import relation_score
+from sklearn_task2box.models._smoothers import (
+    MAX_CHOSEN,
+    PlattScaling,
+    SmootherModel,
+    toarray,
+    unit_rows,
+)
+from sklearn_task2box.utils._rows import IdentifiedRows
+
+# Settings that "auto" chooses from.
+_GAMMAS = (0.3, 1.0)
+_RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
+# Tasks up to which the kernel is exact, and up to which known tasks are also compared by
+# their relations.
+_MAX_EXACT = 5000
+_MAX_COMPARED = 2000
+# Settings of that comparison: ridges, share of pairs held out to choose one, passes.
+_PAIR_RIDGES = (1.0, 3.0)
+_HELD_OUT = 0.2
+_PASSES = 5
+# A feature whose standard deviation is this much below the largest is constant.
+_CONSTANT = 1e-9
+
+
+class KernelRidgeModel(SmootherModel):
+    """Kernel ridge regression of relations on features, in closed form.
+
+    The relations of a task to all known ones are regressed on its features, those of a
+    known task to new ones likewise, and those of two new tasks by one regression after the
+    other (two-step kernel ridge regression). Leave-one-out predictions of known tasks are
+    part of the solution: they choose the kernel and the ridge, and calibrate the strengths
+    (Platt scaling). A pair of known tasks that nobody observed gets the mean of both its
+    leave-one-out predictions or, where that is better for pairs held out, a mean over tasks
+    that are similar by features and by relations. An observed pair has its strength.
+
+    Parameters
+    ----------
+    kernel : {"auto", "linear", "rbf"}, default="auto"
+        Kernel of features of unit length: one plus the cosine, or ``exp(-gamma d ** 2)``
+        for a distance d. "auto" is the better one by leave-one-out, together with the
+        three following arguments.
+    gamma : float or "auto", default="auto"
+        Coefficient of the "rbf" kernel. "auto" is 0.3 or 1.
+    ridge : float or "auto", default="auto"
+        Penalty, added to the diagonal of the kernel matrix. "auto" is 0.1, 0.3, 1, 3 or 10.
+    standardize : bool or "auto", default="auto"
+        Whether features are scaled to unit variance before, which gives all columns the
+        same say.
+    n_components : int, default=1000
+        Number of random tasks that stand for all in the kernel (Nyström approximation)
+        with more than 5,000 tasks.
+
+    Attributes
+    ----------
+    kernel_, gamma_, ridge_, standardize_
+        The settings chosen.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
+        As of every :class:`~sklearn_task2box.base.RelationModel`.
+
+    See Also
+    --------
+    NeighborsModel : A vote of the nearest tasks.
+
+    Notes
+    -----
+    Features are centered, except sparse ones, and rows are scaled to unit length. Known
+    tasks are recognized by their features. Memory is of the order of ``n_tasks ** 2`` up to
+    5,000 tasks, and of ``n_tasks * n_components`` beyond.
+
+    References
+    ----------
+    T. Pahikkala et al., "A two-step learning approach for solving full and almost full cold
+    start problems in dyadic prediction", ECML PKDD 2014. M. Stock et al., "A comparative
+    study of pairwise learning methods based on kernel ridge regression", Neural Computation
+    30, 2018, for leave-one-out predictions.
+
+    Examples
+    --------
+    >>> from sklearn_task2box.datasets import load_digits_tasks
+    >>> from sklearn_task2box.models import KernelRidgeModel
+    >>> X, strengths = load_digits_tasks(return_X_y=True)
+    >>> model = KernelRidgeModel().fit(X[:100], strengths[:100, :100] == 1)
+    >>> model.predict_proba(X[100:]).shape
+    (20, 100)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "kernel": [StrOptions({"auto", "linear", "rbf"})],
+        "gamma": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "ridge": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "standardize": ["boolean", StrOptions({"auto"})],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        kernel="auto",
+        *,
+        gamma="auto",
+        ridge="auto",
+        standardize="auto",
+        n_components=1000,
+    ):
+        self.kernel = kernel
+        self.gamma = gamma
+        self.ridge = ridge
+        self.standardize = standardize
+        self.n_components = n_components
+
+    # -- settings and solution ---------------------------------------------------------
+    def _choose(self, X):
+        rng = np.random.RandomState(0)
+        n = X.shape[0]
+        self._center, squares = 0.0, X
+        if sparse.issparse(X):
+            squares = X.multiply(X)
+        else:
+            self._center = X.mean(axis=0)
+            squares = (X - self._center) ** 2
+        deviations = np.sqrt(np.asarray(squares.mean(axis=0)).ravel())
+        constant = deviations <= _CONSTANT * deviations.max()
+        self._scale = 1 / np.where(constant, np.inf, deviations)
+        some = np.sort(rng.permutation(n)[:MAX_CHOSEN])
+        self._root = None
+        self._choose_by(X[some], some)
+        self._landmarks = rows = self._prepared(X)
+        if n > _MAX_EXACT:
+            self._landmarks = rows[np.sort(rng.permutation(n)[: self.n_components])]
+            sizes, vectors = linalg.eigh(self._kernel_of(self._landmarks, exact=True))
+            self._root = vectors / np.sqrt(sizes.clip(min=1e-9 * sizes[-1]))
+        kernel = self._kernel_of(rows)
+        if self._root is None:
+            self._solution = linalg.inv(kernel + self.ridge_ * np.eye(n))
+        else:
+            normal = kernel.T @ kernel + self.ridge_ * np.eye(kernel.shape[1])
+            self._solution = linalg.solve(normal, kernel.T, assume_a="pos")
+
+    def _choose_by(self, X, some):
+        """Choose settings by leave-one-out predictions of some tasks from one another."""
+        tables = [table.part(some) for table in (self._inside, self._around)]
+        true = tables[0].toarray()
+        tables = list(zip(tables, (true, true.T), strict=True))
+        scales = (False, True) if self.standardize == "auto" else (self.standardize,)
+        gammas = _GAMMAS if self.gamma == "auto" else (self.gamma,)
+        kernels = [("linear", gammas[0])] if self.kernel != "rbf" else []
+        if self.kernel != "linear":
+            kernels += [("rbf", gamma) for gamma in gammas]
+        ridges = _RIDGES if self.ridge == "auto" else (self.ridge,)
+        best, chosen = -np.inf, None
+        for self.standardize_, (self.kernel_, self.gamma_) in product(scales, kernels):
+            self._landmarks = rows = self._prepared(X)
+            sizes, vectors = linalg.eigh(self._kernel_of(rows, exact=True))
+            for ridge in ridges:
+                weights = (vectors * (sizes / (sizes + ridge))) @ vectors.T
+                weights = _without_itself(weights, np.arange(len(some)))
+                score = self._leave_one_out_score(tables, weights)
+                if score > best:
+                    best = score
+                    chosen = self.standardize_, self.kernel_, self.gamma_, ridge
+        self.standardize_, self.kernel_, self.gamma_, self.ridge_ = chosen
+
+    def _prepared(self, X):
+        if sparse.issparse(X):
+            return unit_rows(X.multiply(self._scale).tocsr() if self.standardize_ else X)
+        X = X - self._center
+        return unit_rows(X * self._scale if self.standardize_ else X)
+
+    def _kernel_of(self, rows, exact=False):
+        """Kernel between rows and landmarks or, beyond 5,000 tasks, Nyström features."""
+        cosines = toarray(rows @ self._landmarks.T)
+        if self.kernel_ == "linear":
+            kernel = 1 + cosines
+        else:
+            kernel = np.exp(2 * self.gamma_ * (cosines - 1))
+        return kernel if exact or self._root is None else kernel @ self._root
+
+    def _weights(self, rows):
+        return _without_itself(self._kernel_of(rows.X) @ self._solution, rows.known)
+
+    # -- pairs of known tasks ----------------------------------------------------------
+    def _fit_pairs(self, X, pairs):
+        self._known_scores = None
+        super()._fit_pairs(X, pairs)
+        if pairs.n_unknown and pairs.n_tasks <= _MAX_COMPARED:
+            self._compare_known(self._kernel_of(self._landmarks))
+
+    def _scores(self, tasks, heads, tails, kind):
+        if kind == "known" and self._known_scores is not None:
+            return self._known_scores[tasks.known[heads], tasks.known[tails]]
+        return super()._scores(tasks, heads, tails, kind)
+
+    def _compare_known(self, kernel):
+        """Take means over tasks similar by their relations, if pairs held out say so."""
+        true = self._inside.toarray()
+        drawn = np.random.RandomState(0).uniform(size=true.shape) < _HELD_OUT
+        held = np.nonzero(drawn & ~np.isnan(true))
+        if not true[held].any():
+            return
+        rows = self._represent_known()
+        left_out = self._scores(rows, *held, "known")
+        best = relation_score(true[held], left_out, graded=self._is_graded)
+        rest = np.where(drawn, np.nan, true)
+        for ridge in _PAIR_RIDGES:
+            predicted = _means_of_similar(kernel, rest, ridge)[held]
+            score = relation_score(true[held], predicted, graded=self._is_graded)
+            if score > best:
+                best = score
+                self._known_scores = _means_of_similar(kernel, true, ridge)
+                self._scalings["known"] = PlattScaling().fit(predicted, true[held])
+
+    def _represent_known(self):
+        return IdentifiedRows(np.arange(len(self._solution)), self._landmarks)
+
+
+def _without_itself(weights, known):
+    """Leave-one-out weights, (n, n_tasks): those of a known row without the task itself."""
+    rows = np.flatnonzero(known >= 0)
+    own = weights[rows, known[rows]]
+    weights[rows, known[rows]] = 0
+    weights[rows] /= np.maximum(1 - own, _CONSTANT)[:, None]
+    return weights
+
+
+def _means_of_similar(kernel, true, ridge):
+    """Smooth rows and columns by similarity of features and of relations.
+
+    Tasks are compared by a kernel of features plus one of their rows and columns, in which
+    unknown pairs, NaN in ``true``, have the values of the pass before. Returns scores of
+    shape (n_tasks, n_tasks).
+    """
+    n, unknown = len(true), np.isnan(true)
+    np.fill_diagonal(unknown, False)
+    filled = true.copy()
+    np.fill_diagonal(filled, 1)
+    filled = np.where(unknown, np.nanmean(filled, axis=0), filled)
+    for _ in range(_PASSES):
+        rows = normalize(np.hstack([filled, filled.T]))
+        similar = kernel + np.exp(2 * (rows @ rows.T - 1))
+        weights = linalg.solve(similar + ridge * np.eye(n), similar, assume_a="pos")
+        down, across = filled.mean(axis=0), filled.mean(axis=1, keepdims=True)
+        scores = (
+            down + weights @ (filled - down) + across + (filled - across) @ weights
+        ) / 2
+        filled = np.where(unknown, np.clip(scores, 0, 1), filled)
+    return scores

@@ -1,0 +1,140 @@
+"""NeighborsModel: a vote of the nearest tasks."""
+
+from itertools import product
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_task2box.models._smoothers import MAX_CHOSEN, SmootherModel, toarray, unit_rows
+
+# Settings that "auto" chooses from.
+_N_NEIGHBORS = (5, 10, 20, 50)
+_POWERS = (1, 2, 4, 8, 16)
+_SHRINKAGES = (0.02, 0.1, 0.3)
+# Numbers in a block of similarities.
+_BLOCK = 1 << 24
+# Weight of a neighbor that is not similar at all, or opposite.
+_LEAST = 1e-6
+
+
+class NeighborsModel(SmootherModel):
+    """Vote of the nearest tasks, weighted by similarity, on containers and members.
+
+    A new task lies where its nearest known tasks lie: its relation to a known task is the
+    mean of their relations to it, weighted by powers of cosine similarities, and shrunk
+    towards the mean relation of all tasks to it. A relation between two new tasks is a mean
+    over the neighbors of both. A pair of known tasks that nobody observed gets the mean of
+    what the neighbors of the one and of the other say, each without the task itself, and an
+    observed one its observed strength. Strengths are calibrated by the leave-one-out
+    predictions of known tasks (Platt scaling).
+
+    Parameters
+    ----------
+    n_neighbors : int or "auto", default="auto"
+        Number of neighbors. "auto" takes that of 5, 10, 20 and 50 which is best by
+        leave-one-out, together with the two following arguments.
+    power : float or "auto", default="auto"
+        Power of the cosine similarities that weights are. "auto" is one of 1, 2, 4, 8, 16.
+    shrinkage : float or "auto", default="auto"
+        Weight of the mean of all tasks, beside 1 for that of the neighbors. "auto" is one
+        of 0.02, 0.1 and 0.3.
+
+    Attributes
+    ----------
+    n_neighbors_, power_, shrinkage_
+        The settings chosen.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
+        As of every :class:`~sklearn_task2box.base.RelationModel`.
+
+    See Also
+    --------
+    KernelRidgeModel : Often better where tasks are few or features few.
+
+    Notes
+    -----
+    Cosines are of centered features, or of sparse ones as they are. Known tasks are
+    recognized by their features. With more than 1,000 tasks, settings are chosen by a
+    sample of them. Nothing of the size (n_tasks, n_tasks) is held in memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_task2box.models import NeighborsModel
+    >>> X = [[0, 1], [0.1, 1], [1, 0], [1, 0.1], [0, 0.9], [0.9, 0]]
+    >>> edges = [(0, 4), (1, 4), (2, 5), (3, 5)]  # each lies in one of the last two
+    >>> model = NeighborsModel(n_neighbors=2).fit(X, edges)
+    >>> model.predict_proba([[0.05, 1.2]])[0].argsort()[::-1][:3]
+    array([4, 1, 0])
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "power": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "shrinkage": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+    }
+
+    def __init__(self, n_neighbors="auto", *, power="auto", shrinkage="auto"):
+        self.n_neighbors = n_neighbors
+        self.power = power
+        self.shrinkage = shrinkage
+
+    def _choose(self, X):
+        n = X.shape[0]
+        self._center = None if sparse.issparse(X) else X.mean(axis=0)
+        self._rows = self._prepared(X)
+        if self.n_neighbors == "auto":
+            numbers = sorted({min(k, n - 1) for k in _N_NEIGHBORS})
+        elif self.n_neighbors < n:
+            numbers = [self.n_neighbors]
+        else:
+            raise ValueError(
+                f"n_neighbors={self.n_neighbors} needs as many tasks beside a known one; X "
+                f"has {n} tasks. Lower it, or use n_neighbors='auto'."
+            )
+        powers = _POWERS if self.power == "auto" else (self.power,)
+        shrinkages = _SHRINKAGES if self.shrinkage == "auto" else (self.shrinkage,)
+        some = np.sort(np.random.RandomState(0).permutation(n)[:MAX_CHOSEN])
+        true = self._inside.part(some).toarray()
+        tables = [(self._inside, true), (self._around, true.T)]
+        nearest = self._nearest(self._rows[some], some, numbers[-1])
+        best = -np.inf
+        for settings in product(numbers, powers, shrinkages):
+            weights = self._vote(*nearest, *settings)
+            score = self._leave_one_out_score(tables, weights, some)
+            if score > best:
+                best = score
+                self.n_neighbors_, self.power_, self.shrinkage_ = settings
+
+    def _prepared(self, X):
+        return unit_rows(X if self._center is None else X - self._center)
+
+    def _nearest(self, rows, known, k):
+        """Positions and similarities of the k nearest known tasks, the nearest first."""
+        n, shape = self._rows.shape[0], (rows.shape[0], k)
+        positions, similarities = np.empty(shape, dtype=np.intp), np.empty(shape)
+        step = max(1, _BLOCK // n)
+        for start in range(0, len(known), step):
+            part = slice(start, start + step)
+            cosines = toarray(rows[part] @ self._rows.T)
+            itself = np.flatnonzero(known[part] >= 0)
+            cosines[itself, known[part][itself]] = -np.inf
+            near = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+            order = np.argsort(-np.take_along_axis(cosines, near, 1), axis=1, kind="stable")
+            positions[part] = np.take_along_axis(near, order, 1)
+            similarities[part] = np.take_along_axis(cosines, positions[part], 1)
+        return positions, similarities
+
+    def _vote(self, positions, similarities, n_neighbors, power, shrinkage):
+        """Weights of the known tasks, a CSR matrix."""
+        positions = positions[:, :n_neighbors]
+        weights = np.maximum(similarities[:, :n_neighbors], _LEAST) ** power
+        weights /= weights.sum(axis=1, keepdims=True) * (1 + shrinkage)
+        starts = np.arange(len(positions) + 1) * n_neighbors
+        arrays = weights.ravel(), positions.ravel(), starts
+        return sparse.csr_matrix(arrays, shape=(len(positions), self._rows.shape[0]))
+
+    def _weights(self, rows):
+        nearest = self._nearest(rows.X, rows.known, self.n_neighbors_)
+        return self._vote(*nearest, self.n_neighbors_, self.power_, self.shrinkage_)

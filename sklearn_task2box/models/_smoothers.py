@@ -1,0 +1,277 @@
+"""Linear smoothers of relations: what NeighborsModel and KernelRidgeModel share."""
+
+from abc import abstractmethod
+
+import numpy as np
+from scipy import sparse
+from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import normalize
+
+from sklearn_task2box.base import RelationModel
+from sklearn_task2box.metrics import relation_score
+from sklearn_task2box.relations import ObservedPairs
+from sklearn_task2box.utils._rows import IdentifiedRows, stack_rows
+
+# Scores are kept so far from 0 and 1, where log-odds have no end.
+_EDGE = 1e-3
+# Tasks whose relations are predicted to choose settings, and to calibrate.
+MAX_CHOSEN = 1000
+_MAX_CALIBRATED = 2000
+# Numbers in a block of predictions of all known tasks.
+_BLOCK = 1 << 23
+
+
+class PlattScaling:
+    """Strengths from scores: a logistic function of the score and of its log-odds.
+
+    Their coefficients are not negative, so that strengths rank pairs as scores do (Platt,
+    "Probabilistic outputs for support vector machines", 1999).
+    """
+
+    def fit(self, scores, strengths):
+        """Learn from scores and true strengths of pairs, both of shape (n_pairs,)."""
+        # A pair of strength s is s of a related pair and 1 - s of an unrelated one.
+        labels = np.repeat([1, 0], len(scores))
+        weights = np.concatenate([strengths, 1 - strengths])
+        kept = weights > 0
+        self._mean = strengths.mean() if len(scores) else 0.0
+        self._model = None
+        if 0 < self._mean < 1:
+            inputs = np.tile(self._inputs(scores), (2, 1))[kept]
+            for self._columns in ([0, 1], [1], [0]):
+                model = LogisticRegression(C=100.0, max_iter=1000)
+                model.fit(inputs[:, self._columns], labels[kept], weights[kept])
+                if (model.coef_ >= 0).all():
+                    self._model = model
+                    break
+        return self
+
+    def _inputs(self, scores):
+        return np.column_stack([scores, logit(np.clip(scores, _EDGE, 1 - _EDGE))])
+
+    def predict(self, scores):
+        """Strengths, of the shape of the scores."""
+        if self._model is None:  # all alike, or scores that say nothing
+            return np.full(scores.shape, self._mean)
+        inputs = self._inputs(scores.ravel())[:, self._columns]
+        return self._model.predict_proba(inputs)[:, 1].reshape(scores.shape)
+
+
+class ObservedTable:
+    """Table of the observed strengths of known tasks, each of which lies inside itself.
+
+    Both sparse matrices are of shape (n_tasks, n_tasks). ``marked`` has ones at observed
+    pairs if ``marks_observed``, and else at the unknown ones. ``prior``, (n_tasks,), is the
+    mean observed strength of relations to each task: the prediction where all is unknown.
+    """
+
+    def __init__(self, strengths, marked, marks_observed):
+        self.strengths = strengths
+        self.marked = marked
+        self.marks_observed = marks_observed
+        sums, counts = (np.asarray(m.sum(axis=0)).ravel() for m in (strengths, marked))
+        counts = counts if marks_observed else strengths.shape[0] - counts
+        self.prior = (sums + sums.sum() / max(counts.sum(), 1)) / (counts + 1)
+
+    @classmethod
+    def of(cls, pairs):
+        """The table of ObservedPairs."""
+        n, own = pairs.n_tasks, np.arange(pairs.n_tasks)
+        related = pairs.strengths > 0
+        ends = [np.append(ends[related], own) for ends in (pairs.heads, pairs.tails)]
+        values = np.append(pairs.strengths[related], np.ones(n))
+        marked = pairs.unknown_heads, pairs.unknown_tails
+        if not pairs.complete:
+            marked = [np.append(ends, own) for ends in (pairs.heads, pairs.tails)]
+        ones = np.ones(len(marked[0]))
+        matrices = (sparse.csr_matrix(m, (n, n)) for m in ((values, ends), (ones, marked)))
+        return cls(*matrices, not pairs.complete)
+
+    def transpose(self):
+        """The table of the relations turned round."""
+        return ObservedTable(
+            self.strengths.T.tocsr(), self.marked.T.tocsr(), self.marks_observed
+        )
+
+    def part(self, tasks):
+        """The table of some of the tasks."""
+        parts = (m[tasks][:, tasks] for m in (self.strengths, self.marked))
+        return ObservedTable(*parts, self.marks_observed)
+
+    def means(self, weights, columns=slice(None)):
+        """Weighted means of rows, (n, n_tasks), that give unknown pairs the prior.
+
+        Weights, (n, n_tasks), need not sum to 1: the prior has the rest.
+        """
+        observed = toarray(weights @ self.marked[:, columns])
+        if not self.marks_observed:
+            observed = np.asarray(weights.sum(axis=1)).reshape(-1, 1) - observed
+        known = toarray(weights @ self.strengths[:, columns])
+        return self.prior[columns] * (1 - observed) + known
+
+    def given(self, heads, tails):
+        """Strengths of pairs, (n_pairs,), NaN where they are unknown."""
+        marked = np.asarray(self.marked[heads, tails]).ravel() > 0
+        strengths = np.asarray(self.strengths[heads, tails]).ravel()
+        return np.where(marked == self.marks_observed, strengths, np.nan)
+
+    def toarray(self):
+        """Strengths of shape (n_tasks, n_tasks), NaN where unknown and in the diagonal."""
+        observed = (self.marked.toarray() > 0) == self.marks_observed
+        np.fill_diagonal(observed, False)
+        return np.where(observed, self.strengths.toarray(), np.nan)
+
+
+def toarray(matrix):
+    """A sparse matrix or an array as an array."""
+    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
+
+
+def unit_rows(X):
+    """Rows of unit length, in whatever unit they come; those of zeros stay."""
+    largest = toarray(abs(X).max(axis=1)).ravel()
+    scales = np.divide(1, largest, out=np.ones(len(largest)), where=largest > 0)
+    if sparse.issparse(X):
+        return normalize(sparse.diags(scales) @ X)
+    return normalize(X * scales[:, None])
+
+
+class SmootherModel(RelationModel):
+    """Relation model that predicts relations of a task as means of those of known tasks.
+
+    A subclass chooses its settings in ``_choose(X)``, prepares features in
+    ``_prepared(X)``, and gives the weights of the mean in ``_weights(rows)``. A known task
+    has none in its own mean, so that predictions of known tasks are leave-one-out
+    predictions: they choose the settings and calibrate.
+    """
+
+    _recognizes = "features"
+
+    def _fit_pairs(self, X, pairs):
+        self._inside = ObservedTable.of(pairs)
+        self._around = self._inside.transpose()
+        self._is_graded = pairs.is_graded
+        self._choose(X)
+        tasks = self._represent(X, np.arange(pairs.n_tasks))
+        heads, tails, strengths = _some_of(pairs)
+        self._scalings = {}
+        for kind in ("inside", "around", "new", "known"):
+            scores = self._scores(tasks, heads, tails, kind)
+            self._scalings[kind] = PlattScaling().fit(scores, strengths)
+
+    @abstractmethod
+    def _choose(self, X):
+        """Choose settings by leave-one-out predictions."""
+
+    @abstractmethod
+    def _prepared(self, X):
+        """Features as weights are made of them."""
+
+    @abstractmethod
+    def _weights(self, rows):
+        """Weights of the known tasks, (n, n_tasks), for IdentifiedRows."""
+
+    def _represent(self, X, known):
+        return IdentifiedRows(known, self._prepared(X))
+
+    def _leave_one_out_score(self, tables, weights, columns=slice(None)):
+        """Score of the predictions in both directions of some tasks, by their weights."""
+        total = 0.0
+        for table, true in tables:
+            seen = ~np.isnan(true)
+            predicted = table.means(weights, columns)[seen]
+            total += relation_score(true[seen], predicted, graded=self._is_graded)
+        return total
+
+    # -- predictions -------------------------------------------------------------------
+    def _blocks(self, tasks, ends, table):
+        """Yield, for blocks of the tasks at ``ends``, places of pairs, rows, and means."""
+        used, at = np.unique(ends, return_inverse=True)
+        order = np.argsort(at, kind="stable")
+        step = max(1, _BLOCK // table.strengths.shape[0])
+        for start in range(0, len(used), step):
+            first, last = np.searchsorted(at[order], [start, start + step])
+            places = order[first:last]
+            means = table.means(self._weights(tasks[used[start : start + step]]))
+            yield places, at[places] - start, means
+
+    def _scores(self, tasks, heads, tails, kind):
+        """Scores of pairs as of a kind: (n_pairs,).
+
+        "inside" predicts a head as a new task in a known one, "around" a tail as a new task
+        around a known one, "new" both as new ones, and "known" means the first two.
+        """
+        scores = np.zeros(len(heads))
+        if kind in ("inside", "known"):
+            for places, rows, means in self._blocks(tasks, heads, self._inside):
+                scores[places] += means[rows, tasks.known[tails[places]]]
+        if kind in ("around", "known"):
+            for places, rows, means in self._blocks(tasks, tails, self._around):
+                scores[places] += means[rows, tasks.known[heads[places]]]
+        if kind == "known":
+            scores /= 2
+        if kind == "new":  # a smoother of the rows, then one of the columns
+            for places, rows, means in self._blocks(tasks, heads, self._inside):
+                center = means.mean(axis=1)
+                columns, at = np.unique(tails[places], return_inverse=True)
+                weights = self._weights(tasks[columns])
+                both = toarray(weights @ (means - center[:, None]).T)
+                scores[places] = both[at, rows] + center[rows]
+        return scores
+
+    def _pair_strengths(self, tasks, heads, tails):
+        new_head, new_tail = tasks.known[heads] < 0, tasks.known[tails] < 0
+        strengths = np.empty(len(heads))
+        for kind, chosen in (
+            ("inside", new_head & ~new_tail),
+            ("around", ~new_head & new_tail),
+            ("new", new_head & new_tail),
+            ("known", ~new_head & ~new_tail),
+        ):
+            at = np.flatnonzero(chosen)
+            if len(at):
+                scores = self._scores(tasks, heads[at], tails[at], kind)
+                strengths[at] = self._scalings[kind].predict(scores)
+        if len(at):  # observed strengths of known tasks stay
+            given = self._inside.given(tasks.known[heads[at]], tasks.known[tails[at]])
+            strengths[at] = np.where(np.isnan(given), strengths[at], given)
+        return strengths
+
+    def _table(self, tasks, others):
+        all_known = np.array_equal(others.known, np.arange(self._inside.strengths.shape[0]))
+        if not all_known or (tasks.known >= 0).any():
+            heads = np.repeat(np.arange(len(tasks)), len(others))
+            tails = len(tasks) + np.tile(np.arange(len(others)), len(tasks))
+            strengths = self._pair_strengths(stack_rows(tasks, others), heads, tails)
+            return strengths.reshape(len(tasks), len(others))
+        table = np.empty((len(tasks), len(others)))
+        for places, _, means in self._blocks(tasks, np.arange(len(tasks)), self._inside):
+            table[places] = self._scalings["inside"].predict(means)
+        return table
+
+
+def _some_of(pairs):
+    """Observed pairs among at most a number of tasks: heads, tails and strengths."""
+    if pairs.n_tasks <= _MAX_CALIBRATED:
+        return pairs.expand()
+    chosen = np.random.RandomState(0).permutation(pairs.n_tasks)[:_MAX_CALIBRATED]
+    tasks, place = np.sort(chosen), np.full(pairs.n_tasks, -1)
+    place[tasks] = np.arange(len(tasks))
+    listed, unknown = (
+        (place[heads] >= 0) & (place[tails] >= 0)
+        for heads, tails in (
+            (pairs.heads, pairs.tails),
+            (pairs.unknown_heads, pairs.unknown_tails),
+        )
+    )
+    heads, tails, strengths = ObservedPairs(
+        n_tasks=len(tasks),
+        heads=place[pairs.heads[listed]],
+        tails=place[pairs.tails[listed]],
+        strengths=pairs.strengths[listed],
+        unknown_heads=place[pairs.unknown_heads[unknown]],
+        unknown_tails=place[pairs.unknown_tails[unknown]],
+        complete=pairs.complete,
+    ).expand()
+    return tasks[heads], tasks[tails], strengths

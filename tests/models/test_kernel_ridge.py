@@ -1,0 +1,116 @@
+"""KernelRidgeModel: closed forms against plain solves, settings and errors."""
+
+import numpy as np
+import pytest
+from conftest import few_of, make_taxonomy
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics import average_precision_score
+
+from sklearn_task2box.models import KernelRidgeModel, PopularityModel
+from sklearn_task2box.models import _kernel_ridge as module
+from sklearn_task2box.utils._rows import IdentifiedRows
+
+X, GRAPH = make_taxonomy(n_tasks=80)
+N = len(X)
+STRENGTHS = np.zeros((N, N))
+STRENGTHS[*np.array(GRAPH.edges).T] = 1
+PLAIN = {"kernel": "rbf", "gamma": 0.3, "ridge": 1.0, "standardize": False}
+
+
+def unit_rows(X):
+    X = X - X.mean(axis=0)
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+def test_means_are_those_of_kernel_ridge_regression_left_out_and_new():
+    model = KernelRidgeModel(**PLAIN).fit(X, GRAPH)
+    rows = unit_rows(X)
+    own = STRENGTHS + np.eye(N)
+    prior = model._inside.prior
+    for i, known in ((7, 7), (7, -1)):
+        kept = np.arange(N) != known
+        plain = KernelRidge(kernel="rbf", gamma=0.3, alpha=1.0)
+        plain.fit(rows[kept], (own - prior)[kept])
+        expected = prior + plain.predict(rows[[i]])
+        weights = model._weights(IdentifiedRows(np.array([known]), rows[[i]]))
+        np.testing.assert_allclose(model._inside.means(weights), expected, atol=1e-10)
+
+
+def test_nystrom_features_of_all_tasks_are_exact(monkeypatch):
+    expected = KernelRidgeModel(**PLAIN).fit(X[:60], STRENGTHS[:60, :60])
+    monkeypatch.setattr(module, "_MAX_EXACT", 10)
+    found = KernelRidgeModel(**PLAIN).fit(X[:60], STRENGTHS[:60, :60])
+    for new in (X[60:], X[:60]):
+        np.testing.assert_allclose(
+            found.predict_proba(new), expected.predict_proba(new), atol=1e-4
+        )
+
+
+def test_nystrom_features_of_some_tasks_are_near(monkeypatch):
+    monkeypatch.setattr(module, "_MAX_EXACT", 10)
+    model = KernelRidgeModel(n_components=30).fit(X[:60], STRENGTHS[:60, :60])
+    assert model._solution.shape == (30, 60)
+    true = STRENGTHS[60:, :60].ravel()
+    precision = average_precision_score(true, model.predict_proba(X[60:]).ravel())
+    popular = PopularityModel().fit(X[:60], STRENGTHS[:60, :60]).predict_proba(X[60:])
+    assert precision > average_precision_score(true, popular.ravel())
+
+
+def test_settings_that_are_given_are_not_chosen():
+    model = KernelRidgeModel(**PLAIN).fit(X, GRAPH)
+    chosen = {name: getattr(model, f"{name}_") for name in PLAIN}
+    assert chosen == PLAIN
+    linear = KernelRidgeModel("linear").fit(X, GRAPH)
+    assert linear.kernel_ == "linear"
+
+
+def test_a_column_of_another_scale_is_standardized():
+    rng = np.random.RandomState(0)
+    spoiled = np.column_stack([X, np.exp(5 * rng.normal(size=N))])
+    held = np.arange(60, N)
+    scores = []
+    for features in (X, spoiled):
+        model = KernelRidgeModel().fit(features[:60], STRENGTHS[:60, :60])
+        predicted = model.predict_proba(features[held])
+        scores.append(
+            average_precision_score(STRENGTHS[60:, :60].ravel(), predicted.ravel())
+        )
+    assert model.standardize_
+    assert scores[1] > scores[0] - 0.1
+
+
+def test_constant_features_are_no_trouble():
+    model = KernelRidgeModel(standardize=True).fit(np.ones((N, 3)), GRAPH)
+    assert np.isfinite(model.predict_proba(np.ones((2, 3)) + 1)).all()
+
+
+def test_unknown_pairs_are_compared_by_relations_if_that_is_better():
+    # Features say nothing, relations all: groups of tasks with the same containers.
+    rng = np.random.RandomState(0)
+    groups = np.arange(90) % 6
+    contains = rng.uniform(size=(6, 90)) < 0.3
+    strengths = contains[groups].astype(float)
+    seen = few_of(strengths, 0.6)
+    noise = rng.normal(size=(90, 4))
+    model = KernelRidgeModel().fit(noise, seen)
+    hidden = np.isnan(seen) & ~np.eye(90, dtype=bool)
+    found = model.predict_proba(noise)[hidden]
+    popular = PopularityModel().fit(noise, seen).predict_proba(noise)[hidden]
+    true = strengths[hidden]
+    assert average_precision_score(true, found) > 0.9
+    assert average_precision_score(true, popular) < 0.7
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kernel": "cubic"}, "kernel"),
+        ({"gamma": 0}, "gamma"),
+        ({"ridge": -1.0}, "ridge"),
+        ({"standardize": "no"}, "standardize"),
+        ({"n_components": 0}, "n_components"),
+    ],
+)
+def test_wrong_arguments_are_named_in_fit(options, message):
+    with pytest.raises(ValueError, match=message):
+        KernelRidgeModel(**options).fit(X, GRAPH)

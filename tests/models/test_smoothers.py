@@ -1,0 +1,196 @@
+"""What NeighborsModel and KernelRidgeModel share: tables, leave-one-out, calibration."""
+
+import numpy as np
+import pytest
+from conftest import few_of, make_taxonomy
+from scipy import sparse
+from sklearn.metrics import average_precision_score, log_loss
+
+from sklearn_task2box import TaskPairs, TaskRelations
+from sklearn_task2box.metrics import expected_calibration_error
+from sklearn_task2box.models import KernelRidgeModel, NeighborsModel, PopularityModel
+from sklearn_task2box.models import _smoothers as module
+from sklearn_task2box.models._smoothers import ObservedTable, PlattScaling
+
+X, GRAPH = make_taxonomy(n_tasks=120)
+N = len(X)
+STRENGTHS = np.zeros((N, N))
+STRENGTHS[*np.array(GRAPH.edges).T] = 1
+both = pytest.mark.parametrize("model_class", [NeighborsModel, KernelRidgeModel])
+
+
+def table_of(strengths, unobserved):
+    relations = TaskRelations(
+        strengths, range(len(strengths)), unobserved=unobserved, transitive=False
+    )
+    return ObservedTable.of(relations.observed())
+
+
+@pytest.mark.parametrize("unobserved", ["negative", "unknown"])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_means_take_the_prior_for_unknown_pairs(unobserved, kind):
+    true = few_of(np.random.RandomState(0).uniform(size=(9, 9)), 0.6)
+    table = table_of(true, unobserved)
+    np.fill_diagonal(true, 1)
+    filled = np.where(np.isnan(true), table.prior, true)
+    weights = np.random.RandomState(1).uniform(size=(4, 9))
+    expected = table.prior + weights @ (filled - table.prior)
+    np.testing.assert_allclose(table.means(kind(weights)), expected)
+    columns = np.array([7, 2])
+    found = table.means(kind(weights), columns)
+    np.testing.assert_allclose(found, expected[:, columns])
+    np.testing.assert_allclose(
+        table.transpose().means(np.eye(9)),
+        np.where(np.isnan(true), 0, true).T + np.isnan(true).T * table.transpose().prior,
+    )
+
+
+@pytest.mark.parametrize("unobserved", ["negative", "unknown"])
+def test_a_table_gives_back_what_was_observed(unobserved):
+    true = few_of(np.random.RandomState(0).uniform(size=(9, 9)).round(1), 0.6)
+    table = table_of(true, unobserved)
+    np.testing.assert_array_equal(table.toarray(), true)
+    heads, tails = np.nonzero(~np.eye(9, dtype=bool))
+    np.testing.assert_array_equal(table.given(heads, tails), true[heads, tails])
+    some = np.array([1, 4, 8])
+    np.testing.assert_array_equal(table.part(some).toarray(), true[np.ix_(some, some)])
+
+
+def test_platt_scaling_calibrates_and_keeps_the_order():
+    rng = np.random.RandomState(0)
+    scores = rng.normal(0.2, 0.4, size=20_000)
+    true = (rng.uniform(size=20_000) < 1 / (1 + np.exp(3 - 5 * scores))).astype(float)
+    scaling = PlattScaling().fit(scores, true)
+    strengths = scaling.predict(scores)
+    assert expected_calibration_error(true, strengths) < 0.02
+    order = np.argsort(scores)
+    assert (np.diff(strengths[order]) >= 0).all()
+
+
+@pytest.mark.parametrize("strengths", [np.zeros(5), np.ones(5)])
+def test_scores_of_pairs_that_are_all_alike_say_nothing(strengths):
+    scaling = PlattScaling().fit(np.arange(5.0), strengths)
+    np.testing.assert_array_equal(scaling.predict(np.arange(3.0)), strengths[:3])
+
+
+def test_scores_that_rank_the_wrong_way_give_the_mean():
+    true = np.repeat([0.0, 1.0], 50)
+    found = PlattScaling().fit(1 - true, true).predict(np.array([0.0, 1.0]))
+    np.testing.assert_allclose(found, 0.5)
+
+
+def new_tasks(model, seed=0):
+    """A model fitted to three quarters of the tasks; the pairs of the others by kind."""
+    order = np.random.RandomState(seed).permutation(N)
+    known, new = np.sort(order[:90]), order[90:]
+    model.fit(X[known], STRENGTHS[np.ix_(known, known)])
+    parts = {"inside": (new, known), "around": (known, new), "new": (new, new)}
+    for kind, (heads, tails) in parts.items():
+        pairs = np.array([(i, j) for i in heads for j in tails if i != j])
+        true = STRENGTHS[*pairs.T]
+        yield kind, true, model.predict_proba(TaskPairs(X, pairs))[:, 1]
+
+
+@both
+def test_new_tasks_are_predicted_better_than_by_popularity_and_calibrated(model_class):
+    popular = {kind: found for kind, _, found in new_tasks(PopularityModel())}
+    for kind, true, found in new_tasks(model_class()):
+        precision = average_precision_score(true, found)
+        if kind == "inside":
+            assert precision > average_precision_score(true, popular[kind]) + 0.1
+            constant = log_loss(true, np.full(len(true), true.mean()))
+            assert log_loss(true, found) < 0.5 * constant
+        else:  # what lies in a new task varies much: the root has everything
+            assert precision > 1.5 * true.mean()
+        assert expected_calibration_error(true, found) < 0.05
+
+
+@both
+def test_observed_pairs_have_their_strengths_and_others_are_predicted(model_class):
+    seen = few_of(STRENGTHS, 0.7)
+    model = model_class().fit(X, seen)
+    known = ~np.isnan(seen)
+    table = model.predict_proba(X)
+    np.testing.assert_array_equal(table[known], seen[known])
+    hidden = ~known & ~np.eye(N, dtype=bool)
+    precision = average_precision_score(STRENGTHS[hidden], table[hidden])
+    popular = PopularityModel().fit(X, seen).predict_proba(X)[hidden]
+    assert precision > average_precision_score(STRENGTHS[hidden], popular)
+    assert expected_calibration_error(STRENGTHS[hidden], table[hidden]) < 0.03
+
+
+@both
+def test_predictions_of_known_tasks_leave_their_own_relations_out(model_class):
+    changed = STRENGTHS.copy()
+    changed[5] = 1 - changed[5]
+    changed[5, 5] = 0
+    one, other = (model_class() for _ in range(2))
+    one.fit(X, STRENGTHS)
+    other.set_params(**settings_of(one)).fit(X, changed)
+    tasks = [model._represent(X[[5]], np.array([5])) for model in (one, other)]
+    found = [
+        model._weights(rows).toarray()
+        if sparse.issparse(model._weights(rows))
+        else model._weights(rows)
+        for model, rows in zip((one, other), tasks, strict=True)
+    ]
+    assert (np.stack(found)[:, 0, 5] == 0).all()
+    np.testing.assert_allclose(*found)
+
+
+def settings_of(model):
+    return {
+        name: getattr(model, f"{name}_")
+        for name in model.get_params()
+        if hasattr(model, f"{name}_")
+    }
+
+
+@both
+def test_blocks_make_no_difference(model_class, monkeypatch):
+    model = model_class().fit(X[:90], STRENGTHS[:90, :90])
+    pairs = TaskPairs(X, np.random.RandomState(0).randint(N, size=(500, 2)))
+    expected = model.predict_proba(pairs), model.predict_proba(X[85:])
+    monkeypatch.setattr(module, "_BLOCK", 300)
+    np.testing.assert_allclose(model.predict_proba(pairs), expected[0])
+    np.testing.assert_allclose(model.predict_proba(X[85:]), expected[1])
+
+
+@both
+def test_sparse_features_are_taken_as_they_are(model_class):
+    rows = sparse.csr_matrix(np.abs(X))
+    model = model_class().fit(rows, GRAPH)
+    new = sparse.csr_matrix(np.abs(X) + 0.5)
+    table = model.predict_proba(new)
+    assert ((table >= 0) & (table <= 1)).all()
+    np.testing.assert_array_equal(model.predict_proba(rows)[STRENGTHS == 1], 1)
+
+
+@both
+@pytest.mark.parametrize("scale", [2.0**-300, 2.0**300])
+def test_the_unit_of_the_features_does_not_matter(model_class, scale):
+    expected = model_class().fit(X, GRAPH).predict_proba(X + 0.3)
+    found = model_class().fit(scale * X, GRAPH).predict_proba(scale * (X + 0.3))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-8)
+
+
+@both
+def test_graded_strengths_are_predicted(model_class):
+    rng = np.random.RandomState(0)
+    low, high = np.sort(rng.uniform(size=(2, 60)), axis=0)
+    shared = np.minimum.outer(high, high) - np.maximum.outer(low, low)
+    strengths = np.clip(np.clip(shared, 0, None) / (high - low)[:, None], 0, 1)
+    features = np.column_stack([low, high, low**2, high**2])
+    model = model_class().fit(features[:45], strengths[:45, :45])
+    found = model.predict_proba(features[45:])
+    assert np.corrcoef(found.ravel(), strengths[45:, :45].ravel())[0, 1] > 0.7
+
+
+@both
+def test_many_tasks_are_sampled_to_choose_and_calibrate(model_class, monkeypatch):
+    monkeypatch.setattr(module, "_MAX_CALIBRATED", 60)
+    monkeypatch.setattr(f"{model_class.__module__}.MAX_CHOSEN", 50)
+    for kind, true, found in new_tasks(model_class()):
+        if kind == "inside":
+            assert average_precision_score(true, found) > 0.4
+        assert expected_calibration_error(true, found) < 0.1
