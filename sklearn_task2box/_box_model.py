@@ -1,11 +1,18 @@
 """BoxModel: what models that represent tasks by boxes share."""
 
+import warnings
+
 import numpy as np
+import pandas as pd
 from sklearn.base import TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.boxes._index import KnownBoxes
+
+# Strength from which a task counts as contained.
+_CONTAINED = 0.5
 
 
 class BoxModel(TransformerMixin, RelationModel):
@@ -56,3 +63,49 @@ class BoxModel(TransformerMixin, RelationModel):
 
     def _strengths_in_blocks(self, tasks, heads, tails):
         return self._pair_strengths(tasks, heads, tails)  # which works in blocks itself
+
+
+def contradictions(boxes, pairs, names):
+    """Training pairs that boxes contradict: one side of 0.5 stated, the other predicted.
+
+    ``boxes`` are the KnownBoxes of the tasks in ObservedPairs, and ``names`` name them. The
+    frame has columns "task", "container", "strength" and "predicted", and the pairs that
+    are contradicted most come first. Graded relations, which are no statements of this
+    kind, have none.
+    """
+    columns = ["task", "container", "strength", "predicted"]
+    if pairs.is_graded:
+        return pd.DataFrame(columns=columns)
+    listed = pairs.strengths > 0 if pairs.complete else np.full(len(pairs.heads), True)
+    heads, tails, strengths = (
+        pairs.heads[listed],
+        pairs.tails[listed],
+        pairs.strengths[listed],
+    )
+    found = [(heads, tails, strengths, boxes.pairs(heads, tails))]
+    if pairs.complete:  # the unrelated pairs are all but these
+        others = pairs.not_zero_keys()
+        thresholds = np.full(pairs.n_tasks, _CONTAINED)
+        for i, (at, predicted) in enumerate(boxes.at_least(boxes, thresholds, inside=True)):
+            zero = (at != i) & ~np.isin(pairs.keys(i, at), others)
+            at, predicted = at[zero], predicted[zero]
+            found.append((np.full(len(at), i), at, np.zeros(len(at)), predicted))
+    heads, tails, strengths, predicted = map(np.concatenate, zip(*found, strict=True))
+    wrong = np.flatnonzero((strengths >= _CONTAINED) != (predicted >= _CONTAINED))
+    wrong = wrong[np.argsort(-abs(strengths - predicted)[wrong], kind="stable")]
+    rows = names[heads[wrong]], names[tails[wrong]], strengths[wrong], predicted[wrong]
+    return pd.DataFrame(dict(zip(columns, rows, strict=True)))
+
+
+def warn_of_contradictions(found, n_observed, stacklevel):
+    """Warn, with their number and the worst one, if there are contradictions."""
+    if len(found):
+        task, container, strength, predicted = found.iloc[0]
+        warnings.warn(
+            f"The boxes contradict {len(found)} of {n_observed} training pairs: {task!r} "
+            f"in {container!r} is {strength:g}, and the overlap of their boxes is "
+            f"{predicted:.2g}. See contradictions_ for all of them; with a larger box_dim or "
+            "max_epochs there are fewer.",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )

@@ -11,7 +11,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_features, check_array
 
-from sklearn_task2box._box_model import BoxModel
+from sklearn_task2box._box_model import (
+    BoxModel,
+    contradictions,
+    warn_of_contradictions,
+)
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.nets._batches import PairDataset
 from sklearn_task2box.nets._encoders import MLP, Table, make_encoder
@@ -39,6 +43,7 @@ PAPER_SETTINGS = {
         "squared_error",
         positive_weight=1.0,
         exponent=1.0,
+        escape_weight=0.0,
         volume_weight=7e-5,
         distance_weight=5e-6,
         squareness_weight=1e-4,
@@ -171,6 +176,10 @@ class BoxRelationEmbedder(BoxModel):
         Temperature of the soft volume.
     exponent_ : float
         Power of the overlaps that strengths are.
+    contradictions_ : DataFrame
+        Training pairs that the boxes contradict, the worst first: columns "task",
+        "container", "strength" (0 or 1) and "predicted", which is on the other side of 0.5.
+        Graded relations have none.
     history_ : list of dict
         One per epoch: epoch, train_loss, valid_score (with early stopping), dur in
         seconds, and numbers that ``callbacks`` recorded.
@@ -343,6 +352,8 @@ class BoxRelationEmbedder(BoxModel):
             epoch. Before the end of the first epoch, the KeyboardInterrupt is passed on,
             and nothing is changed. Also if y states pairs as unrelated that its own entries
             imply.
+        ConvergenceWarning
+            If the boxes contradict training pairs.
         """
         with all_or_nothing(self):
             self._validate_params()
@@ -471,6 +482,8 @@ class BoxRelationEmbedder(BoxModel):
                 UserWarning,
                 stacklevel=3,
             )
+        self.contradictions_ = contradictions(self._index(self._known), pairs, self.tasks_)
+        warn_of_contradictions(self.contradictions_, pairs.n_observed, stacklevel=4)
 
     def _fit_net(self, X, pairs, continues, targets, augmented):
         """Fit the network; return the pairs learned from, those held out, and the net."""

@@ -1,6 +1,7 @@
 """RelationEnsemble: a calibrated blend of relation models."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -11,6 +12,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_memory
@@ -487,7 +489,9 @@ def fit_and_predict(model, features, relations, split):
             else (features[split.order])
         )
         known = features[: len(split.known)]
-    model.fit(known, relations)
+    with warnings.catch_warnings():  # members need not be right about all pairs
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(known, relations)
     if getattr(model, "interrupted_", False):
         raise KeyboardInterrupt
     if split is None:

@@ -154,12 +154,12 @@ def test_a_student_learns_observed_relations_that_its_teacher_gets_wrong(fitted)
 @pytest.mark.parametrize(
     ("n", "box_dim", "observed", "expected"),
     [
-        (40, 5, 1.0, 80),  # two for each known task
-        (40, 20, 1.0, 80),
-        (200, 5, 1.0, 250),
+        (40, 5, 1.0, 24),  # 0.6 for each known task
+        (40, 20, 1.0, 24),
+        (200, 5, 1.0, 120),
         (5000, 5, 1.0, 1000),
-        (40, 2, 1.0, 13),  # 80 * (2 / 5) ** 2
-        (40, 5, 0.25, 40),
+        (40, 2, 1.0, 4),  # 24 * (2 / 5) ** 2
+        (40, 5, 0.25, 12),
     ],
 )
 def test_the_number_of_augmented_tasks(n, box_dim, observed, expected):

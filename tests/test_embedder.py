@@ -14,6 +14,7 @@ import torch
 from conftest import few_of, make_taxonomy
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import average_precision_score
 from skorch.callbacks import Callback
 
@@ -678,6 +679,7 @@ class StopAt(Callback):
 def test_callbacks_may_end_a_fit(taxonomy):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model = quick(callbacks=[StopAt()]).fit(*taxonomy)
     assert model.n_iter_ == 4
     assert not model.interrupted_

@@ -6,6 +6,8 @@ cache. In the table of all pairs, the intersection of i and j is computed once f
 and (j, i). Volumes and overlaps are those of :mod:`sklearn_task2box.boxes._geometry`.
 """
 
+from functools import cached_property
+
 import numpy as np
 import torch
 
@@ -56,6 +58,11 @@ class PairList:
         chosen = (self.strengths > 0) & (self.weights > 0)
         return self.heads[chosen], self.tails[chosen]
 
+    def contained(self, lower, upper):
+        """Heads and tails of the unrelated pairs whose head lies in the tail as a whole."""
+        chosen = (self.strengths == 0) & (self.weights > 0)
+        return _inside(self.heads[chosen], self.tails[chosen], lower, upper)
+
     def _accumulate(self, work):
         step = max(1, self.block // work.dim)
         for start in range(0, len(self), step):
@@ -79,6 +86,14 @@ class PairList:
             turned = below.sign_().mul_(slopes)
             _add_at(work.lower_gradient, heads, -slopes - turned)
             _add_at(work.lower_gradient, tails, turned - slopes)
+
+
+def _inside(heads, tails, lower, upper, dimensions=slice(None)):
+    """Those of the pairs of heads and tails whose head lies in the tail."""
+    lower, upper = lower[:, dimensions], upper[:, dimensions]
+    inside = (lower[heads] >= lower[tails]) & (upper[heads] <= upper[tails])
+    chosen = inside.all(1)
+    return heads[chosen], tails[chosen]
 
 
 class PairTable:
@@ -119,6 +134,21 @@ class PairTable:
         chosen = (self.strengths > 0) & (self.weights > 0)
         ends = self.heads[chosen], self.tails[chosen]
         return tuple(torch.from_numpy(end).to(self.device) for end in ends)
+
+    @cached_property
+    def unrelated(self):
+        """Whether each pair is unrelated and counts: bool of shape (n_tasks, n_tasks)."""
+        unrelated = ~np.eye(self.n_tasks, dtype=bool)
+        unrelated[self.n_rows :, self.n_rows :] = False
+        unrelated[self.heads, self.tails] = (self.strengths == 0) & (self.weights > 0)
+        return torch.from_numpy(unrelated).to(self.device)
+
+    def contained(self, lower, upper):
+        """Heads and tails of the unrelated pairs whose head lies in the tail as a whole."""
+        low, high = lower[:, 0], upper[:, 0]
+        inside = (low[:, None] >= low) & (high[:, None] <= high) & self.unrelated
+        ends = inside.nonzero(as_tuple=True)  # in the first dimension: few are left
+        return _inside(*ends, lower, upper, slice(1, None))
 
     def _count_rows(self):
         """Number of tasks, from the first, whose rows hold all pairs that count."""

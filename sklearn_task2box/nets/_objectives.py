@@ -71,6 +71,12 @@ class Objective(BaseEstimator):
         ``1 / box_dim``, the geometric mean, over the dimensions, of the share of a side: a
         share of a volume falls too fast with the dimensions to fit the middle strengths
         of many pairs. A fit that continues an earlier one keeps its exponent.
+    escape_weight : float, default=1.0
+        Weight of a loss of unrelated pairs whose first box lies in the second as a whole.
+        Their overlap is 1 wherever the first lies, so that the pair loss has no gradient.
+        The loss is a smooth minimum of the distances d between faces of both boxes, in
+        units of the temperature, ``-log(mean(exp(-d)))``: it moves the nearest faces past
+        each other.
     volume_weight : float, default=0.0
         Weight of the mean over tasks of ``volume ** (-1 / box_dim)``: no box vanishes.
     distance_weight : float, default=0.0
@@ -90,6 +96,7 @@ class Objective(BaseEstimator):
         *,
         positive_weight=3.0,
         exponent="auto",
+        escape_weight=1.0,
         volume_weight=0.0,
         distance_weight=0.0,
         squareness_weight=0.0,
@@ -97,6 +104,7 @@ class Objective(BaseEstimator):
         self.pair_loss = pair_loss
         self.positive_weight = positive_weight
         self.exponent = exponent
+        self.escape_weight = escape_weight
         self.volume_weight = volume_weight
         self.distance_weight = distance_weight
         self.squareness_weight = squareness_weight
@@ -105,6 +113,7 @@ class Objective(BaseEstimator):
         "pair_loss": [StrOptions(set(PAIR_LOSSES)), type],
         "positive_weight": [Interval(Real, 0, None, closed="neither")],
         "exponent": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "escape_weight": [Interval(Real, 0, None, closed="left")],
         "volume_weight": [Interval(Real, 0, None, closed="left")],
         "distance_weight": [Interval(Real, 0, None, closed="left")],
         "squareness_weight": [Interval(Real, 0, None, closed="left")],
@@ -178,6 +187,13 @@ class ObjectiveLoss(nn.Module):
         settings = self.temperature, pairs, self.pair_loss, self.exponent
         total = pairs_loss(lower, upper, *settings)
         box_dim, weights = lower.shape[1], self.objective
+        if weights.escape_weight:
+            heads, tails = pairs.contained(lower.detach(), upper.detach())
+            if len(heads):
+                faces = [lower[heads] - lower[tails], upper[tails] - upper[heads]]
+                depths = torch.cat(faces, dim=1) / self.temperature
+                escapes = math.log(2 * box_dim) - torch.logsumexp(-depths, dim=1)
+                total = total + weights.escape_weight * escapes.sum() / pairs.total_weight
         if weights.volume_weight:
             log_volumes = log_volume(lower, upper, self.temperature)
             total = total + weights.volume_weight * (-log_volumes / box_dim).exp().mean()

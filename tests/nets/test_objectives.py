@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sklearn_task2box.boxes._pair_loss import PairList, PairTable
 from sklearn_task2box.nets._objectives import CrossEntropy, Objective, SquaredError
@@ -83,3 +85,52 @@ def test_terms_are_means_over_tasks_and_related_pairs(listed):
 def test_unobserved_pairs_do_not_count():
     table = value(loss("cross_entropy"), listed=False)
     assert table == pytest.approx(value(loss("cross_entropy"), listed=True))
+
+
+def nested_boxes(seed, dim):
+    """A box inside another, by tensors of shape (2, dim)."""
+    rng = np.random.RandomState(seed)
+    lower, upper = np.sort(rng.uniform(-3, 3, size=(2, dim)), axis=0)
+    sides = upper - lower
+    inner = np.sort(lower + sides * rng.uniform(0.01, 0.99, size=(2, dim)), axis=0)
+    return torch.tensor(np.stack([inner, np.stack([lower, upper])], axis=1))
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(1, 6), st.booleans())
+def test_contained_negative_has_gradient(seed, dim, listed):
+    corners = [c.clone().requires_grad_() for c in nested_boxes(seed, dim)]
+    pairs = PairTable(2, [1], [0], [0.0], [0.0])  # only 0 in 1 counts, as unrelated
+    if listed:
+        pairs = PairList(*(torch.tensor([value]) for value in (0, 1, 0.0, 1.0)))
+    loss("cross_entropy", escape_weight=0)(corners, pairs).backward()
+    assert max(c.grad.abs().max() for c in corners) < 1e-6  # nothing leads out
+    loss("cross_entropy")(corners, pairs).backward()
+    lower, upper = (c.detach() for c in corners)
+    faces = torch.stack([lower[0] - lower[1], upper[1] - upper[0]])
+    slopes = torch.stack([corners[0].grad[0], -corners[1].grad[0]])
+    assert slopes.argmax() == faces.argmin()  # downhill, the nearest face moves out
+    assert slopes.max() > 0.1
+
+
+@given(st.integers(0, 2**31 - 1), st.booleans())
+def test_contained_pairs_are_those_of_the_plain_definition(seed, listed):
+    rng = np.random.RandomState(seed)
+    lower = torch.tensor(rng.randint(0, 4, size=(8, 2)).astype(float))
+    upper = lower + torch.tensor(rng.randint(0, 5, size=(8, 2)).astype(float))
+    strengths = rng.choice([0.0, 1.0], size=(8, 8))
+    weights = rng.choice([0.0, 1.0], size=(8, 8))
+    i, j = np.nonzero(~np.eye(8, dtype=bool))
+    arrays = i, j, strengths[i, j], weights[i, j]
+    if listed:
+        pairs = PairList(*(torch.from_numpy(array) for array in arrays))
+    else:
+        pairs = PairTable(8, *arrays)
+    found = set(zip(*(end.tolist() for end in pairs.contained(lower, upper)), strict=True))
+    assert found == {
+        (a, b)
+        for a, b in zip(i.tolist(), j.tolist(), strict=True)
+        if strengths[a, b] == 0
+        and weights[a, b] > 0
+        and (lower[a] >= lower[b]).all()
+        and (upper[a] <= upper[b]).all()
+    }
