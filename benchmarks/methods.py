@@ -99,6 +99,8 @@ METHODS = {
     "gaussian_kl": _similarity("gaussian_kl", lambda data: data.n_means is not None),
     "asymmetric_cosine": _similarity("asymmetric_cosine"),
     "euclidean": _similarity("euclidean"),
+    "neighbors": Method(lambda seed, dim, data: models.NeighborsModel(), random=False),
+    "kernel_ridge": Method(lambda seed, dim, data: models.KernelRidgeModel(), random=False),
     "boxes": Method(_boxes, dims=(5, 2, 20)),
     "distilled": Method(_distilled, dims=(5, 2, 20)),
     # An ensemble has no dimension of its own: 5 is that of the boxes distilled from it.

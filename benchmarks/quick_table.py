@@ -1,10 +1,10 @@
 """The table of the main README: average precision and seconds on four data sets.
 
 ``python -m benchmarks.quick_table FOLDER`` prints it as Markdown: one network, distilled
-boxes, a vote of the nearest neighbours and the transitive closure, on new tasks in known
-ones and on unseen pairs of known tasks. ``--cache FILE`` keeps each number as a line of
-JSON and continues where it stopped; ``--data-sets``, ``--methods`` and ``--seeds`` choose a
-part.
+boxes, kernel ridge regression, a vote of the nearest neighbours and the transitive closure,
+on new tasks in known ones and on unseen pairs of known tasks. ``--cache FILE`` keeps each
+number as a line of JSON and continues where it stopped; ``--data-sets``, ``--methods`` and
+``--seeds`` choose a part.
 """
 
 import argparse
@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
-from sklearn.metrics.pairwise import cosine_similarity
 from tqdm import tqdm
 
 from benchmarks.data import load
@@ -24,7 +23,7 @@ from benchmarks.protocols import split
 from benchmarks.relations import one_thread
 from sklearn_task2box import BoxRelationEmbedder, DistilledBoxEmbedder, TaskPairs
 from sklearn_task2box.metrics import average_precision_beyond_closure
-from sklearn_task2box.models import ClosureModel
+from sklearn_task2box.models import ClosureModel, KernelRidgeModel, NeighborsModel
 
 # Names of the data sets in benchmarks.data, and what stands in the table.
 DATA_SETS = {
@@ -46,64 +45,17 @@ NUMBERS = {
 KEY = ["data", "protocol", "method", "seed"]
 
 
-def neighbors_vote(X, strengths, tasks, k=10, power=4, itself=False):
-    """Strengths of tasks in known ones: those of the nearest known tasks, averaged.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_known, n_features)
-    strengths : ndarray of shape (n_known, n_known)
-        Of the known tasks; NaN where a pair is not known, which does not vote. Each task
-        contains itself.
-    tasks : ndarray of shape (n_tasks, n_features)
-    k : int, default=10
-        Number of nearest tasks, by the cosine of the centered features.
-    power : float, default=4
-        Power of the cosine that is the weight of a vote.
-    itself : bool, default=False
-        Whether the tasks are the known ones: then a task does not vote for itself.
-
-    Returns
-    -------
-    votes : ndarray of shape (n_tasks, n_known)
-    """
-    center = X.mean(axis=0)
-    weights = np.clip(cosine_similarity(tasks - center, X - center), 0, None) ** power
-    if itself:
-        np.fill_diagonal(weights, 0)
-    k = min(k, weights.shape[1])
-    weights[weights < np.sort(weights, axis=1)[:, [-k]]] = 0
-    strengths = strengths.copy()
-    np.fill_diagonal(strengths, 1)
-    total = weights @ ~np.isnan(strengths)
-    return weights @ np.nan_to_num(strengths) / np.maximum(total, 1e-12)
-
-
-class NeighborsVote:
-    """:func:`neighbors_vote` as a model."""
-
-    def fit(self, X, y):
-        self.X, self.strengths, self.names = X.to_numpy(), y, X.index
-        return self
-
-    def predict_proba(self, pairs):
-        known = self.names.get_indexer(pairs.X.index)
-        among = np.array_equal(known, np.arange(len(self.names)))
-        votes = neighbors_vote(self.X, self.strengths, pairs.X.to_numpy(), itself=among)
-        heads, tails = pairs.pairs.T
-        related = votes[heads, known[tails]]
-        return np.column_stack([1 - related, related])
-
-
 METHODS = {
     "plain": lambda seed: BoxRelationEmbedder(random_state=seed),
     "distilled": lambda seed: DistilledBoxEmbedder(random_state=seed),
-    "neighbors' vote": lambda seed: NeighborsVote(),
+    "kernel ridge": lambda seed: KernelRidgeModel(),
+    "neighbors' vote": lambda seed: NeighborsModel(),
     "closure": lambda seed: ClosureModel(),
 }
 TITLES = {
     "plain": "one network",
     "distilled": "distilled",
+    "kernel ridge": "kernel ridge",
     "neighbors' vote": "neighbours' vote",
     "closure": "closure",
 }

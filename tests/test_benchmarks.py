@@ -675,21 +675,6 @@ def test_the_stored_tables_are_those_of_the_stored_results():
     assert {"boxes", "published"} <= set(speeds["method"])
 
 
-# --------------------------------------------------------------------------------------
-# The quick table
-# --------------------------------------------------------------------------------------
-def test_a_vote_of_the_neighbors_by_hand():
-    X = np.array([[0.0, 1], [0, 2], [4, 0], [-4, -3]])  # the mean is 0
-    nan = np.nan
-    strengths = np.array([[nan, 1, 0, 0], [0, nan, nan, 0], [0, 0, nan, 1], [1, 1, 1, nan]])
-    # Tasks 0 and 1 have a cosine of 1, task 2 of 0. Each task contains itself, and task 1
-    # has no vote on task 2.
-    votes = quick_table.neighbors_vote(X, strengths, np.array([[0.0, 5]]), k=2)
-    np.testing.assert_allclose(votes, [[0.5, 1, 0, 0]])
-    votes = quick_table.neighbors_vote(X, strengths, X, k=1, itself=True)
-    np.testing.assert_allclose(votes[:2], [[0, 1, 0, 0], [1, 1, 0, 0]])
-
-
 def quick_arguments(cache, *more):
     return [".", "--data-sets", "digits", "--cache", str(cache), *more]
 
