@@ -104,8 +104,8 @@ def warn_of_contradictions(found, n_observed, stacklevel):
         warnings.warn(
             f"The boxes contradict {len(found)} of {n_observed} training pairs: {task!r} "
             f"in {container!r} is {strength:g}, and the overlap of their boxes is "
-            f"{predicted:.2g}. See contradictions_ for all of them; with a larger box_dim or "
-            "max_epochs there are fewer.",
+            f"{predicted:.2g}. See contradictions_ for all of them; with a larger box_dim "
+            "or max_epochs there are fewer.",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )

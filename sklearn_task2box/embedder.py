@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _num_features, check_array
+from sklearn.utils.validation import _num_features
 
 from sklearn_task2box._box_model import (
     BoxModel,
@@ -20,12 +20,20 @@ from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.nets._batches import PairDataset
 from sklearn_task2box.nets._encoders import MLP, Table, make_encoder
 from sklearn_task2box.nets._layout_start import start_from_layout
-from sklearn_task2box.nets._net import NoEpochFinished, check_callbacks, make_net
+from sklearn_task2box.nets._net import (
+    NoEpochFinished,
+    box_extent,
+    check_callbacks,
+    check_converged,
+    make_net,
+    numbers_of,
+)
 from sklearn_task2box.nets._objectives import PAIR_LOSSES, Objective
 from sklearn_task2box.nets._samplers import SAMPLERS
 from sklearn_task2box.relations import task_names
 from sklearn_task2box.relations._alignment import labels_in_order
 from sklearn_task2box.relations._names import as_names
+from sklearn_task2box.relations._observed import check_targets
 from sklearn_task2box.relations._parsing import as_labels, is_labels
 from sklearn_task2box.utils._devices import few_threads, is_mixed, resolve_device, seeded
 from sklearn_task2box.utils._features import hot_columns, preparation, writable
@@ -60,6 +68,9 @@ _MAX_WHOLE = 30_000_000
 _AUTO_BATCH = 65_536
 # Numbers read at a time outside of training.
 _BLOCK = 1 << 20
+# Step sizes of networks and of tables by default, and what float32 holds.
+_RATE, _TABLE_RATE = 5e-3, 0.05
+_MAX_RATE = float(np.finfo(np.float32).max)
 
 
 class BoxRelationEmbedder(BoxModel):
@@ -124,8 +135,8 @@ class BoxRelationEmbedder(BoxModel):
         proportion to its number of relations to the power of 3/4 (as in word2vec), or by
         one that is close in the graph: a member of a container of one of the members, or a
         container of a member of one of the containers. Half of the hard ones are uniform.
-    learning_rate : float, default=0.005
-        Peak step size of AdamW.
+    learning_rate : float or "auto", default="auto"
+        Peak step size of AdamW. "auto" is 0.005, and 0.05 with encoder="table".
     learning_rate_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
         Change of the step size from step to step.
     weight_decay : float, default=0.0
@@ -241,7 +252,10 @@ class BoxRelationEmbedder(BoxModel):
         ],
         "n_negatives": [Interval(Integral, 1, None, closed="left")],
         "negatives": [StrOptions(set(SAMPLERS))],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [
+            Interval(Real, 0, _MAX_RATE, closed="neither"),
+            StrOptions({"auto"}),
+        ],
         "learning_rate_schedule": [StrOptions({"one_cycle", "cosine", "constant"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -271,7 +285,7 @@ class BoxRelationEmbedder(BoxModel):
         batch_size="auto",
         n_negatives=10,
         negatives="uniform",
-        learning_rate=5e-3,
+        learning_rate="auto",
         learning_rate_schedule="one_cycle",
         weight_decay=0.0,
         max_gradient_norm=0.1,
@@ -361,7 +375,7 @@ class BoxRelationEmbedder(BoxModel):
             data, relations = self._read_fit(X, y)
             data = self._as_fitted(data) if continues else data
             augmented = self._read_augmented(X_augmented, data)
-            targets = _check_targets(soft_targets, data, augmented)
+            targets = check_targets(soft_targets, data, augmented)
             self._fit_relations(data, relations, continues, targets, augmented)
             self._from_features = y is None
             self._labels = None
@@ -472,8 +486,14 @@ class BoxRelationEmbedder(BoxModel):
 
     def _fit_relations(self, data, relations, continues, targets=None, augmented=None):
         pairs = relations.observed()
-        seen, held_out, net = self._fit_net(data, pairs, continues, targets, augmented)
+        seen, held_out, net, first_extent = self._fit_net(
+            data, pairs, continues, targets, augmented
+        )
         self._remember(data, relations)
+        # A fit that continues, or has a layout, may start near a loss of 0.
+        fresh = not continues and self.init == "random"
+        losses = [row["train_loss"] for row in self.history_] if fresh else ()
+        check_converged(self.boxes_, first_extent, losses)
         self._choose_threshold_on(seen, held_out)
         self.interrupted_ = net.interrupted_
         if self.interrupted_:
@@ -486,7 +506,11 @@ class BoxRelationEmbedder(BoxModel):
         warn_of_contradictions(self.contradictions_, pairs.n_observed, stacklevel=4)
 
     def _fit_net(self, X, pairs, continues, targets, augmented):
-        """Fit the network; return the pairs learned from, those held out, and the net."""
+        """Fit the network.
+
+        Returns the pairs learned from, those held out, the net, and the extent of the boxes
+        before the first epoch.
+        """
         check_callbacks(self.callbacks or [])
         if self.max_epochs == 0 and self.init == "random":
             raise ValueError(
@@ -526,13 +550,17 @@ class BoxRelationEmbedder(BoxModel):
             dataset = PairDataset(inputs, to_learn)
             if self.init == "layout" and not continues:
                 start_from_layout(encoder, dataset, temperature, rng, device)
+            first_extent = box_extent(encoder, dataset)
+            learning_rate = self.learning_rate
+            if learning_rate == "auto":
+                learning_rate = _TABLE_RATE if isinstance(encoder.body, Table) else _RATE
             net = make_net(
                 encoder,
                 objective.make_loss(temperature, exponent),
                 dataset,
                 temperature=temperature,
                 max_epochs=self.max_epochs,
-                learning_rate=self.learning_rate,
+                learning_rate=float(learning_rate),
                 learning_rate_schedule=self.learning_rate_schedule,
                 weight_decay=self.weight_decay,
                 max_gradient_norm=self.max_gradient_norm,
@@ -556,7 +584,7 @@ class BoxRelationEmbedder(BoxModel):
                 raise KeyboardInterrupt from None
         self._take_from(net, features, continues)
         self.exponent_, self.temperature_ = exponent, temperature
-        return pairs, held_out, net
+        return pairs, held_out, net, first_extent
 
     def _take_from(self, net, features, continues):
         """Keep what predictions and later fits need of a trained net."""
@@ -564,7 +592,7 @@ class BoxRelationEmbedder(BoxModel):
         before = self.history_ if continues else []
         first = before[-1]["epoch"] + 1 if before else 1
         self.history_ = before + [
-            {"epoch": first + i, **_numbers_of(row)} for i, row in enumerate(rows)
+            {"epoch": first + i, **numbers_of(row)} for i, row in enumerate(rows)
         ]
         self.n_iter_ = len(self.history_)
         # In double precision, predictions of a task do not depend on the others of a batch.
@@ -582,12 +610,6 @@ class BoxRelationEmbedder(BoxModel):
         super()._remember(data, relations)
         # Columns are read one by one: see sklearn_task2box.boxes._index.
         self.boxes_ = self._known = np.asfortranarray(self._known)
-        if not np.isfinite(self.boxes_).all():
-            raise ValueError(
-                "The fit did not converge: boxes are not finite after "
-                f"{self.n_iter_} epochs. Lower learning_rate, set max_gradient_norm, or "
-                "rescale X."
-            )
 
     def _choose_threshold_on(self, pairs, held_out):
         if held_out is None:
@@ -660,37 +682,3 @@ class BoxRelationEmbedder(BoxModel):
             columns[self._prepared] = np.arange(len(self._prepared))
             return columns[hot_columns(data)]
         return super()._recognized(data, names, positions)
-
-
-def _check_targets(soft_targets, X, augmented):
-    n = X.shape[0] + (0 if augmented is None else augmented.shape[0])
-    if soft_targets is None:
-        if augmented is not None:
-            raise ValueError(
-                "X_augmented needs soft_targets: nothing is known of its pairs."
-            )
-        return None
-    targets = check_array(
-        soft_targets, dtype=float, ensure_all_finite="allow-nan", input_name="soft_targets"
-    )
-    with np.errstate(invalid="ignore"):
-        outside = (targets < 0) | (targets > 1)
-    if targets.shape != (n, n) or outside.any():
-        raise ValueError(
-            f"soft_targets must be strengths in [0, 1] of shape ({n}, {n}), for the rows "
-            f"of X and of X_augmented; got the shape {targets.shape}"
-            + (f" and {targets[outside][0]:g}." if outside.any() else ".")
-        )
-    return targets
-
-
-def _numbers_of(row):
-    """What skorch and callbacks recorded of an epoch, but for skorch's bookkeeping."""
-    return {
-        key: value
-        for key, value in row.items()
-        if isinstance(value, Real)
-        and not isinstance(value, bool)
-        and key != "epoch"
-        and not key.endswith(("_best", "_batch_count"))
-    }

@@ -714,7 +714,6 @@ NUMERIC = [
     "box_dim",
     "dropout",
     "n_negatives",
-    "learning_rate",
     "weight_decay",
     "max_gradient_norm",
     "validation_fraction",
@@ -722,6 +721,7 @@ NUMERIC = [
 ]
 WRONG = {
     **{name: ["3", -1] for name in NUMERIC},
+    "learning_rate": ["fast", 0, 10**400],
     "max_epochs": ["3", -1, "many", 1.5],
     "temperature": ["hot", 0],
     "batch_size": ["all", 0],
@@ -854,10 +854,26 @@ def test_some_relations_are_always_left_to_learn(taxonomy):
 
 def test_a_fit_that_diverges_is_an_error(taxonomy):
     X, graph = taxonomy
-    model = quick(learning_rate=1e30, max_gradient_norm=None)
-    with pytest.raises(ValueError, match=r"did not converge.*max_gradient_norm"):
-        model.fit(X, graph)
-    assert not hasattr(model, "boxes_")
+    for options, message in [
+        ({"learning_rate": 1e30, "max_gradient_norm": None}, "boxes are not finite"),
+        ({"learning_rate": 1e9}, r"boxes extend over \d.*e\+\d\d, and over"),
+        ({"learning_rate": 20.0, "learning_rate_schedule": "constant"}, "the loss rose"),
+    ]:
+        model = quick(**options)
+        with pytest.raises(ValueError, match=rf"did not converge: {message}.*Lower learn"):
+            model.fit(X, graph)
+        assert not hasattr(model, "boxes_")
+
+
+def test_few_epochs_are_no_divergence(taxonomy):
+    assert quick(max_epochs=2).fit(*taxonomy).n_iter_ == 2
+
+
+def test_a_table_learns_with_the_settings_by_default():
+    _, graph = make_taxonomy()
+    rows = sparse.identity(40, format="csr")
+    model = BoxRelationEmbedder(encoder="table", random_state=0).fit(rows, graph)
+    assert model.score(rows, graph) > 0.99
 
 
 @pytest.mark.parametrize("scale", [1e200, 1e-200])

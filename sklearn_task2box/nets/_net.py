@@ -1,5 +1,7 @@
 """The skorch net that fits boxes to relations, and its callbacks."""
 
+from numbers import Real
+
 import numpy as np
 import torch
 from skorch import NeuralNet
@@ -10,6 +12,11 @@ from tqdm.auto import tqdm
 from sklearn_task2box.boxes._geometry import overlap
 from sklearn_task2box.metrics import relation_score
 from sklearn_task2box.nets._batches import PairBatches
+
+# Growth of the extent of the boxes, and of the loss, that tells of a fit that diverges.
+_MAX_GROWTH, _MAX_RISE = 1e6, 10
+# Tasks whose boxes show the extent at the start.
+_MAX_LOOKED_AT = 1000
 
 
 class NoEpochFinished(Exception):
@@ -241,6 +248,35 @@ def make_net(
     )
 
 
+def box_extent(encoder, dataset):
+    """Extent of the boxes that an encoder makes of up to 1,000 tasks of a PairDataset."""
+    rows = dataset.rows(slice(_MAX_LOOKED_AT), next(encoder.parameters()).device)
+    encoder.eval()
+    with torch.no_grad():
+        boxes = torch.cat(encoder(rows, prepared=True))
+    encoder.train()
+    return float(boxes.max() - boxes.min())
+
+
+def check_converged(boxes, first_extent, losses=()):
+    """Raise if boxes are not finite or far beyond their first extent, or losses rose."""
+    what = None
+    if not np.isfinite(boxes).all():
+        what = "boxes are not finite"
+    elif np.ptp(boxes) > _MAX_GROWTH * first_extent:
+        what = (
+            f"boxes extend over {np.ptp(boxes):.1e}, and over {first_extent:.1e} before "
+            "the first epoch"
+        )
+    elif len(losses) and losses[-1] > _MAX_RISE * losses[0]:
+        what = f"the loss rose from {losses[0]:.3g} to {losses[-1]:.3g}"
+    if what is not None:
+        raise ValueError(
+            f"The fit did not converge: {what}. Lower learning_rate, set "
+            "max_gradient_norm, or rescale X."
+        )
+
+
 def check_callbacks(callbacks):
     """Raise if one is no skorch callback, nor the class of one, with or without a name."""
     for callback in callbacks:
@@ -251,3 +287,15 @@ def check_callbacks(callbacks):
                 f"callbacks must hold skorch callbacks; got {one!r} of type "
                 f"{type(one).__name__}."
             )
+
+
+def numbers_of(row):
+    """What skorch and callbacks recorded of an epoch, but for skorch's bookkeeping."""
+    return {
+        key: value
+        for key, value in row.items()
+        if isinstance(value, Real)
+        and not isinstance(value, bool)
+        and key != "epoch"
+        and not key.endswith(("_best", "_batch_count"))
+    }

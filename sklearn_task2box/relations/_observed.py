@@ -4,6 +4,7 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.utils.validation import check_array
 
 # Strength from which a layout puts a task inside another.
 _CONTAINED = 0.5
@@ -246,3 +247,26 @@ class ObservedPairs:
             np.concatenate([self.tails[listed], tails]),
             np.concatenate([self.strengths[listed], np.zeros(len(heads))]),
         )
+
+
+def check_targets(soft_targets, X, augmented):
+    """Soft targets of the rows of X and of augmented tasks, (n, n); None where none are."""
+    n = X.shape[0] + (0 if augmented is None else augmented.shape[0])
+    if soft_targets is None:
+        if augmented is not None:
+            raise ValueError(
+                "X_augmented needs soft_targets: nothing is known of its pairs."
+            )
+        return None
+    targets = check_array(
+        soft_targets, dtype=float, ensure_all_finite="allow-nan", input_name="soft_targets"
+    )
+    with np.errstate(invalid="ignore"):
+        outside = (targets < 0) | (targets > 1)
+    if targets.shape != (n, n) or outside.any():
+        raise ValueError(
+            f"soft_targets must be strengths in [0, 1] of shape ({n}, {n}), for the rows "
+            f"of X and of X_augmented; got the shape {targets.shape}"
+            + (f" and {targets[outside][0]:g}." if outside.any() else ".")
+        )
+    return targets

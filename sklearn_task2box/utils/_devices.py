@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 
 # Up to this many pairs a step is too short to be shared among threads.
-_MAX_SINGLE_THREAD = 50_000
+_MAX_SINGLE_THREAD = 250_000
 # torch has one random state for the whole process.
 _random_state = threading.RLock()
 # Each Python thread has a number of torch threads; a new one starts with that set last.
