@@ -55,7 +55,7 @@ class NeighborsModel(SmootherModel):
     Notes
     -----
     Cosines are of centered features, or of sparse ones as they are. Known tasks are
-    recognized by their features. With more than 1,000 tasks, settings are chosen by a
+    recognized by their features. With more than 500 tasks, settings are chosen by a
     sample of them. Nothing of the size (n_tasks, n_tasks) is held in memory.
 
     Examples

@@ -16,8 +16,10 @@ from sklearn_task2box.utils._rows import IdentifiedRows, stack_rows
 # Scores are kept so far from 0 and 1, where log-odds have no end.
 _EDGE = 1e-3
 # Tasks whose relations are predicted to choose settings, and to calibrate.
-MAX_CHOSEN = 1000
+MAX_CHOSEN = 500
 _MAX_CALIBRATED = 2000
+# Unrelated pairs that calibrate, drawn where there are more.
+_MAX_ZEROS = 250_000
 # Numbers in a block of predictions of all known tasks.
 _BLOCK = 1 << 23
 
@@ -29,13 +31,14 @@ class PlattScaling:
     "Probabilistic outputs for support vector machines", 1999).
     """
 
-    def fit(self, scores, strengths):
-        """Learn from scores and true strengths of pairs, both of shape (n_pairs,)."""
+    def fit(self, scores, strengths, counts=1.0):
+        """Learn from scores and true strengths of pairs, (n_pairs,), and their weights."""
         # A pair of strength s is s of a related pair and 1 - s of an unrelated one.
         labels = np.repeat([1, 0], len(scores))
-        weights = np.concatenate([strengths, 1 - strengths])
+        counts = np.broadcast_to(counts, len(scores))
+        weights = np.concatenate([counts * strengths, counts * (1 - strengths)])
         kept = weights > 0
-        self._mean = strengths.mean() if len(scores) else 0.0
+        self._mean = np.average(strengths, weights=counts) if len(scores) else 0.0
         self._model = None
         if 0 < self._mean < 1:
             inputs = np.tile(self._inputs(scores), (2, 1))[kept]
@@ -154,11 +157,11 @@ class SmootherModel(RelationModel):
         self._is_graded = pairs.is_graded
         self._choose(X)
         tasks = self._represent(X, np.arange(pairs.n_tasks))
-        heads, tails, strengths = _some_of(pairs)
+        heads, tails, strengths, counts = _some_of(pairs)
         self._scalings = {}
         for kind in ("inside", "around", "new", "known"):
             scores = self._scores(tasks, heads, tails, kind)
-            self._scalings[kind] = PlattScaling().fit(scores, strengths)
+            self._scalings[kind] = PlattScaling().fit(scores, strengths, counts)
 
     @abstractmethod
     def _choose(self, X):
@@ -252,11 +255,27 @@ class SmootherModel(RelationModel):
 
 
 def _some_of(pairs):
-    """Observed pairs among at most a number of tasks: heads, tails and strengths."""
-    if pairs.n_tasks <= _MAX_CALIBRATED:
-        return pairs.expand()
-    chosen = np.random.RandomState(0).permutation(pairs.n_tasks)[:_MAX_CALIBRATED]
-    tasks, place = np.sort(chosen), np.full(pairs.n_tasks, -1)
+    """Observed pairs of at most a number of tasks: heads, tails, strengths and weights."""
+    rng = np.random.RandomState(0)
+    tasks = np.arange(pairs.n_tasks)
+    if pairs.n_tasks > _MAX_CALIBRATED:
+        tasks = np.sort(rng.permutation(pairs.n_tasks)[:_MAX_CALIBRATED])
+        pairs = _among(pairs, tasks)
+    heads, tails, strengths = pairs.expand()
+    counts, zeros = np.ones(len(heads)), np.flatnonzero(strengths == 0)
+    if len(zeros) > _MAX_ZEROS:
+        drawn = rng.choice(zeros, _MAX_ZEROS, replace=False)
+        counts[drawn] = len(zeros) / _MAX_ZEROS
+        kept = np.sort(np.append(np.flatnonzero(strengths), drawn))
+        heads, tails, strengths, counts = (
+            array[kept] for array in (heads, tails, strengths, counts)
+        )
+    return tasks[heads], tasks[tails], strengths, counts
+
+
+def _among(pairs, tasks):
+    """The observed pairs among some of the tasks, by their positions among these."""
+    place = np.full(pairs.n_tasks, -1)
     place[tasks] = np.arange(len(tasks))
     listed, unknown = (
         (place[heads] >= 0) & (place[tails] >= 0)
@@ -265,7 +284,7 @@ def _some_of(pairs):
             (pairs.unknown_heads, pairs.unknown_tails),
         )
     )
-    heads, tails, strengths = ObservedPairs(
+    return ObservedPairs(
         n_tasks=len(tasks),
         heads=place[pairs.heads[listed]],
         tails=place[pairs.tails[listed]],
@@ -273,5 +292,4 @@ def _some_of(pairs):
         unknown_heads=place[pairs.unknown_heads[unknown]],
         unknown_tails=place[pairs.unknown_tails[unknown]],
         complete=pairs.complete,
-    ).expand()
-    return tasks[heads], tasks[tails], strengths
+    )
