@@ -1,6 +1,7 @@
 """DistilledBoxEmbedder: boxes that learn a teacher's predictions with the relations."""
 
 import math
+import warnings
 from numbers import Integral
 
 import numpy as np
@@ -8,11 +9,12 @@ import pandas as pd
 import torch
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_memory
 
-from sklearn_task2box._box_model import BoxModel
+from sklearn_task2box._box_model import BoxModel, warn_of_contradictions
 from sklearn_task2box.boxes._out_of_sample import fit_boxes
 from sklearn_task2box.embedder import BoxRelationEmbedder
 from sklearn_task2box.ensemble import RelationEnsemble, set_seeds
@@ -91,7 +93,7 @@ class DistilledBoxEmbedder(BoxModel):
         than boxes of few dimensions, which hold its predictions only in part.
     boxes_ : ndarray of shape (n_tasks, 2 * box_dim)
         Boxes of the tasks of training: lower corners, then upper corners.
-    temperature_, exponent_, history_, n_iter_
+    temperature_, exponent_, contradictions_, history_, n_iter_
         As of the student.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`.
@@ -186,10 +188,12 @@ class DistilledBoxEmbedder(BoxModel):
 
         Warns
         -----
-        UserWarning
+        UserWarning, ConvergenceWarning
             As :meth:`BoxRelationEmbedder.fit`.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), warnings.catch_warnings():
+            # Of the teacher's boxes, too; those of the student are warned of below.
+            warnings.simplefilter("ignore", ConvergenceWarning)
             self._validate_params()
             data, relations = self._read_fit(X, y)
             pairs = relations.observed()
@@ -225,6 +229,7 @@ class DistilledBoxEmbedder(BoxModel):
             # What the teacher knows, which partial_fit does not change.
             self._taught = features
             self._follow_student(data, relations)
+        warn_of_contradictions(self.contradictions_, pairs.n_observed, stacklevel=3)
         return self
 
     def _make_student(self):
@@ -303,6 +308,11 @@ class DistilledBoxEmbedder(BoxModel):
     def exponent_(self):
         """Power of the overlaps that strengths are."""
         return self.embedder_.exponent_
+
+    @property
+    def contradictions_(self):
+        """Training pairs that the boxes contradict, as of the student."""
+        return self.embedder_.contradictions_
 
     @property
     def history_(self):

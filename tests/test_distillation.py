@@ -8,6 +8,7 @@ import sklearn
 from conftest import few_of, make_taxonomy
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GridSearchCV, KFold
 
@@ -311,3 +312,13 @@ def test_links_are_classified_by_distilled_boxes():
     pairs, y = TaskPairs.from_graph(NAMED, FRAME, random_state=0)
     links = TaskLinkClassifier(quick(ClosureModel())).fit(pairs, y)
     assert (links.predict(pairs) == y).mean() > 0.9
+
+
+def test_contradictions_of_the_student_are_warned_of_once_at_the_call():
+    teacher = BoxRelationEmbedder(1, max_epochs=2, hidden_layer_sizes=(4,))
+    model = quick(teacher, placement_steps=0).set_params(embedder__max_epochs=3)
+    with pytest.warns(ConvergenceWarning, match="boxes contradict") as caught:
+        model.fit(FRAME, NAMED)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert len(model.contradictions_) == len(model.embedder_.contradictions_) > 0
