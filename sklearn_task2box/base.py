@@ -14,6 +14,7 @@ from sklearn_task2box.metrics import best_f1_threshold, relation_score
 from sklearn_task2box.relations import TaskPairs, TaskRelations, as_relations, task_names
 from sklearn_task2box.relations._names import positions_of
 from sklearn_task2box.relations._parsing import is_labelled, is_labels
+from sklearn_task2box.utils._features import check_numeric
 from sklearn_task2box.utils._matching import match_rows
 from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import stack_rows
@@ -163,6 +164,7 @@ class RelationModel(BaseEstimator):
                 f"X must be features of tasks, and not their names; got {X[:1]!r}. Take "
                 "their rows, X.loc[names], or query pairs with TaskPairs(X, pairs)."
             )
+        check_numeric(X)
         # In one order: sums of another are other numbers, and a fit would depend on it.
         options |= {"dtype": [np.float64, np.float32], "order": "C"}
         return validate_data(self, X, accept_sparse="csr", **options)

@@ -1,6 +1,7 @@
 """Preparation of the features of tasks for networks."""
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy import sparse
 from scipy.linalg import svd
@@ -38,6 +39,35 @@ def preparation(X):
 
 def _inverse(size):
     return float(1 / size) if size > 0 else 1.0
+
+
+def check_numeric(X):
+    """Refuse a DataFrame with columns that are no numbers, and name them."""
+    if not isinstance(X, pd.DataFrame):
+        return
+    wrong = {name: X[name].dtype for name in X.columns if not _is_numeric(X[name])}
+    if wrong:
+        shown = ", ".join(f"{name!r} ({dtype})" for name, dtype in list(wrong.items())[:5])
+        raise ValueError(
+            f"X must have numbers in all columns; {len(wrong)} of {X.shape[1]} have none: "
+            f"{shown}. Encode them first, such as by make_column_transformer("
+            f"(OneHotEncoder(), {list(wrong)[:2]}), remainder='passthrough') or a "
+            "DatasheetRepresentation, or leave them out."
+        )
+
+
+def _is_numeric(column):
+    if isinstance(column, pd.DataFrame):  # several of the same name
+        return True
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return True
+    if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype.kind in "mM":
+        return False
+    try:  # numbers as objects or as text
+        pd.to_numeric(column)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def means_and_variances(X):

@@ -1,12 +1,15 @@
 """Features as networks read them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import sparse
 
+from sklearn_task2box import BoxRelationEmbedder
 from sklearn_task2box.nets._encoders import BoxEncoder
 from sklearn_task2box.utils._features import (
+    check_numeric,
     has_variance_names,
     hot_columns,
     means_and_variances,
@@ -108,3 +111,22 @@ def test_means_and_variances_are_the_halves_of_the_features(kind):
         means_and_variances(kind(X[:, :3]))
     with pytest.raises(ValueError, match="not negative; got -1"):
         means_and_variances(kind(X[:, [1, 0]]))
+
+
+def test_columns_that_are_no_numbers_are_named_with_the_way_out():
+    good = pd.DataFrame({"a": [1.0, 2], "b": [True, False], "c": ["1", "2.5"]})
+    good["d"] = good["a"].astype(object)
+    good["e"] = pd.arrays.SparseArray([0.0, 1.0])
+    check_numeric(good)
+    check_numeric(good.to_numpy())
+    bad = good.assign(
+        kind=["cat", "dog"],
+        level=pd.Categorical([1, 2]),
+        day=pd.to_datetime(["2020-01-01", "2020-01-02"]),
+    )
+    with pytest.raises(
+        ValueError, match=r"3 of 8 have none: 'kind' \(.*'level' \(category"
+    ):
+        check_numeric(bad)
+    with pytest.raises(ValueError, match=r"OneHotEncoder\(\), \['kind', 'level'\]\)"):
+        BoxRelationEmbedder().fit(bad, [(0, 1)])
