@@ -80,7 +80,8 @@ def test_strengths_within_rounding_of_0_and_1_are_0_and_1(dtype):
 def test_stated_contradictions_are_warned_of_once():
     with pytest.warns(UserWarning, match=r"states 1 pairs.*TaskRelations\(graph") as caught:
         BoxRelationEmbedder(max_epochs=2, random_state=0).fit(np.eye(3), MATRIX)
-    assert len(caught) == 1
+    stated = [w for w in caught if "TaskRelations(graph" in str(w.message)]
+    assert len(stated) == 1
     as_meant = TaskRelations(MATRIX, transitive=False)
     BoxRelationEmbedder(max_epochs=2, random_state=0).fit(np.eye(3), as_meant)
     cyclic = MATRIX + MATRIX.T
