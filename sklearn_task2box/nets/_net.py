@@ -15,6 +15,8 @@ from sklearn_task2box.nets._batches import PairBatches
 
 # Growth of the extent of the boxes, and of the loss, that tells of a fit that diverges.
 _MAX_GROWTH, _MAX_RISE = 1e6, 10
+# Fewer epochs than this may end anywhere.
+_FEW_EPOCHS = 10
 # Tasks whose boxes show the extent at the start.
 _MAX_LOOKED_AT = 1000
 
@@ -268,7 +270,7 @@ def check_converged(boxes, first_extent, losses=()):
             f"boxes extend over {np.ptp(boxes):.1e}, and over {first_extent:.1e} before "
             "the first epoch"
         )
-    elif len(losses) and losses[-1] > _MAX_RISE * losses[0]:
+    elif len(losses) >= _FEW_EPOCHS and losses[-1] > _MAX_RISE * losses[0]:
         what = f"the loss rose from {losses[0]:.3g} to {losses[-1]:.3g}"
     if what is not None:
         raise ValueError(
