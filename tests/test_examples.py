@@ -67,8 +67,8 @@ def test_examples_run(name, line, tmp_path):
 def test_the_demo_prints_a_table_and_draws_a_picture(tmp_path):
     done = run("demo_digits.py", tmp_path / "pictures", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "6/6" in done.stderr  # progress
-    lines = done.stdout.split("seconds of a fit\n")[1].splitlines()[:5]
+    assert "10/10" in done.stderr  # progress
+    lines = done.stdout.split("seconds of a fit\n")[1].splitlines()[:6]
     table = {line[:24].strip(): [float(x) for x in line[24:].split()] for line in lines}
     assert table["distilled"][0] > table["one network"][0] + 0.1
     assert table["one network"][2] > table["closure"][2] + 0.5
