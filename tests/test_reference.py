@@ -33,7 +33,8 @@ def test_a_single_fit_gives_the_reference_boxes(name):
     # Rounding differs between processors, and a whole fit lets it grow.
     model = BoxRelationEmbedder(objective=objective, random_state=0).fit(X, strengths)
     expected = SINGLE_FITS[f"{name}_strengths"]
-    assert np.abs(model.predict_proba(X[:10] + 0.01) - expected).mean() < 0.03
+    most = 0.02 if name == "taxonomy" else 0.03
+    assert np.abs(model.predict_proba(X[:10] + 0.01) - expected).mean() < most
     threshold = float(SINGLE_FITS[f"{name}_threshold"])
     assert model.threshold_ == pytest.approx(threshold, abs=0.2)
 
