@@ -10,6 +10,7 @@ from sklearn_task2box import (
     RelationEnsemble,
     models,
 )
+from sklearn_task2box.distillation import default_student
 
 
 def _always(data):
@@ -67,8 +68,7 @@ def _boxes(seed, dim, data):
 
 
 def _distilled(seed, dim, data):
-    student = BoxRelationEmbedder(dim, max_epochs=1200)
-    return DistilledBoxEmbedder(student, random_state=seed)
+    return DistilledBoxEmbedder(default_student(box_dim=dim), random_state=seed)
 
 
 def _paper(seed, dim, data):

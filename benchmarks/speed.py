@@ -361,8 +361,8 @@ def plain_epoch(model, X, epochs):
     features = model.encoder_.read(X)
     objective = Objective.of(model.objective)
     observed = model.relations_.observed()
-    heads, tails, strengths, unknown = observed.listed()
-    weights = (1 + (objective.positive_weight - 1) * strengths) * ~unknown
+    heads, tails, strengths, weights = observed.listed()
+    weights = weights * (1 + (objective.positive_weight - 1) * strengths)
     pairs = PairTable(observed.n_tasks, heads, tails, strengths, weights)
     loss = objective.make_loss(model.temperature_, model.exponent_)
     encoder = copy.deepcopy(model.encoder_).float()

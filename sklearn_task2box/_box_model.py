@@ -22,6 +22,35 @@ class BoxModel(TransformerMixin, RelationModel):
     ``exponent_`` when it is fitted.
     """
 
+    # How to write the defaults of arguments that are models.
+    _nested_defaults: dict = {}  # noqa: RUF012
+
+    def set_params(self, **params):
+        """Set parameters, nested ones as in ``teacher__ridge``.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If a parameter does not exist, or is nested where there is no model.
+        """
+        for key in params:
+            name, _, nested = key.partition("__")
+            value = params.get(name, getattr(self, name, None))
+            if nested and name in self._nested_defaults and not hasattr(value, "fit"):
+                raise ValueError(
+                    f"{key!r} can't be set where {name} is {value!r}. Give it: "
+                    f"{type(self).__name__}({name}={self._nested_defaults[name]})."
+                )
+        return super().set_params(**params)
+
     def transform(self, X):
         """Boxes of tasks, seen before or not.
 

@@ -1,14 +1,17 @@
 """BoxRelationEmbedder: tasks as boxes, learned from their features and relations."""
 
 import copy
+import math
 import warnings
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_features
 
 from sklearn_task2box._box_model import (
@@ -16,7 +19,9 @@ from sklearn_task2box._box_model import (
     contradictions,
     warn_of_contradictions,
 )
+from sklearn_task2box._soft_targets import SoftTargets, augmented_tasks, named_features
 from sklearn_task2box.metrics import best_f1_threshold
+from sklearn_task2box.models import KernelRidgeModel
 from sklearn_task2box.nets._batches import PairDataset
 from sklearn_task2box.nets._encoders import MLP, Table, make_encoder
 from sklearn_task2box.nets._layout_start import start_from_layout
@@ -30,44 +35,23 @@ from sklearn_task2box.nets._net import (
 )
 from sklearn_task2box.nets._objectives import PAIR_LOSSES, Objective
 from sklearn_task2box.nets._samplers import SAMPLERS
-from sklearn_task2box.relations import task_names
+from sklearn_task2box.relations import TaskRelations, task_names
 from sklearn_task2box.relations._alignment import labels_in_order
 from sklearn_task2box.relations._names import as_names
-from sklearn_task2box.relations._observed import check_targets
 from sklearn_task2box.relations._parsing import as_labels, is_labels
 from sklearn_task2box.utils._devices import few_threads, is_mixed, resolve_device, seeded
-from sklearn_task2box.utils._features import hot_columns, preparation, writable
+from sklearn_task2box.utils._features import hot_columns, preparation
 from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import replace_rows, stack_rows
-
-# Settings of Task2Box (Daroya, Sun & Maji, CVPR 2024) and its published code, with the
-# sums of that code made means at 100 tasks, 5 % of whose pairs are related.
-PAPER_SETTINGS = {
-    "hidden_layer_sizes": (1024, 256, 128),
-    "normalization": "batch",
-    "side": "sigmoid",
-    "temperature": 0.1,
-    "objective": Objective(
-        "squared_error",
-        positive_weight=1.0,
-        exponent=1.0,
-        escape_weight=0.0,
-        volume_weight=7e-5,
-        distance_weight=5e-6,
-        squareness_weight=1e-4,
-    ),
-    "max_epochs": 1350,
-    "batch_size": None,
-    "learning_rate": 1e-3,
-    "learning_rate_schedule": "constant",
-    "max_gradient_norm": None,
-}
+from sklearn_task2box.utils._seeds import set_seeds
 
 # One batch of all pairs up to this many; batches of that many pairs beyond.
 _MAX_WHOLE = 30_000_000
 _AUTO_BATCH = 65_536
-# Numbers read at a time outside of training.
-_BLOCK = 1 << 20
+# Tasks up to which teacher="auto" is a model, and of whose pairs a table can be held.
+_MAX_TAUGHT, _MAX_TARGETS = 5_000, 10_000
+# Epochs by default: as many, fewer with many tasks, and at least as many.
+_EPOCHS, _MANY, _MIN_EPOCHS = 300, 200, 60
 # Step sizes of networks and of tables by default, and what float32 holds.
 _RATE, _TABLE_RATE = 5e-3, 0.05
 _MAX_RATE = float(np.finfo(np.float32).max)
@@ -79,9 +63,8 @@ class BoxRelationEmbedder(BoxModel):
     A task is a row of features. A network maps it to an axis-aligned box, such that
     ``vol(box_u & box_v) / vol(box_u)`` is the strength of the relation u -> v: how much of
     task u lies inside task v. Of graded relations in more than two dimensions, the strength
-    is the ``box_dim``-th root of that, see :class:`~sklearn_task2box.nets.Objective`. Tasks
-    never seen in training get a box, and relations to all the others, from their features
-    alone.
+    is the ``box_dim``-th root of that, see :class:`~sklearn_task2box.nets.Objective`. New
+    tasks get a box, and relations to all the others, from their features alone.
 
     Parameters
     ----------
@@ -92,15 +75,26 @@ class BoxRelationEmbedder(BoxModel):
         graphs without features; the rows of X are then one-hot, as in
         ``scipy.sparse.identity(n_tasks)``. A class of your own is called with
         (n_inputs, 2 * box_dim) and maps a batch of inputs to that many outputs: positions,
-        then what the sides are made of. Inputs are the features, scaled by one factor and,
-        if dense, centered; with fewer tasks than features, and up to 2,000 tasks, they are
-        rotated into the span of the tasks, and are as many as it has dimensions.
+        then what the sides are made of. Inputs are the features, scaled by one factor,
+        centered if dense, and rotated into the span of up to 2,000 tasks.
     hidden_layer_sizes : tuple of int or int, default=(512, 256)
         Widths of the hidden layers of encoder="mlp".
     dropout : float in [0, 1), default=0.0
         Dropout rate after each hidden layer of encoder="mlp".
-    normalization : {"batch", "layer"} or None, default=None
+    normalization : {"batch", "layer"} or None, default="batch"
         Normalization after each hidden layer of encoder="mlp".
+    teacher : "auto", RelationModel or None, default="auto"
+        Model whose predictions the boxes learn where nothing is observed (soft targets,
+        knowledge distillation): of pairs that y leaves unknown, and of augmented tasks,
+        which have some features of one task and the rest of another. The box of a new task
+        starts where the network puts it, and moves until its overlaps agree with the
+        teacher's predictions, mostly (out-of-sample embedding). "auto" is
+        :class:`~sklearn_task2box.models.KernelRidgeModel`, and None with more than 5,000
+        tasks, encoder="table", or y=None. With None, the network is alone.
+    augmentation : float, default=0.1
+        Number of augmented tasks for each known one, at most 1,000 in all. Their boxes take
+        room. So there are fewer, by ``(box_dim - 2) / 3``, below five dimensions, and by
+        ``2 * observed`` where less than half of the pairs are observed.
     side : {"softplus", "exp", "sigmoid"}, default="softplus"
         Function that makes positive sides of the outputs z of the network: softplus(z);
         about exp(z), bounded by exp(10); or sigmoid(z), at most 1. The network places the
@@ -108,8 +102,7 @@ class BoxRelationEmbedder(BoxModel):
     temperature : float or "auto", default="auto"
         Temperature of the soft volume, in units of the space: sides below it count as
         short. See :func:`sklearn_task2box.boxes.log_volume`. "auto" is
-        ``min(0.01 * box_dim ** 2, 0.5)``, found on subsets of WordNet mammals, times
-        ``exponent_``.
+        ``min(0.01 * box_dim ** 2, 0.5) * exponent_``.
     objective : {"cross_entropy", "squared_error"}, nn.Module class or Objective, \
             default="cross_entropy"
         Loss that the fit minimizes. A name or class is the ``pair_loss`` of an
@@ -118,11 +111,11 @@ class BoxRelationEmbedder(BoxModel):
     init : {"random", "layout"}, default="random"
         Start of the network. "layout" constructs boxes from the relations alone, in which
         each task lies inside its containers and, as far as box_dim allows, in nothing else
-        (:func:`sklearn_task2box.boxes.layout`), and starts from there: a table has exactly
-        these boxes, other networks are first fitted to them. For large graphs with
-        encoder="table", and to reach good boxes of two dimensions early.
-    max_epochs : int, default=400
-        Number of passes over the observed pairs. 0 keeps the boxes of init="layout".
+        (:func:`sklearn_task2box.boxes.layout`): a table starts with exactly these boxes,
+        other networks are first fitted to them. For large graphs with encoder="table".
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the observed pairs. "auto" is 300 up to 200 tasks, and falls
+        with the square root of their number, to 60. 0 keeps the boxes of init="layout".
     batch_size : int, None or "auto", default="auto"
         Number of pairs per step. None takes all observed pairs at once, unmentioned
         unrelated ones among them. With a number, and where unmentioned pairs are negative,
@@ -145,31 +138,27 @@ class BoxRelationEmbedder(BoxModel):
         Norm to which longer gradients are clipped; None leaves them.
     early_stopping : bool, default=False
         Whether some of the relations are held out, the fit stops when they are no longer
-        predicted better, and the best state is kept. What is held out is not learned: on
-        WordNet mammals this cost more than it gained.
+        predicted better, and the best state is kept. What is held out is not learned.
     validation_fraction : float in (0, 1), default=0.1
         Share of the observed pairs that early stopping holds out; of unrelated ones no more
         than 100,000 or ten for each related one.
     n_iter_no_change : int, default=200
         Epochs without a better held-out score after which the fit stops early.
     warm_start : bool, default=False
-        Whether ``fit`` continues with the network of the last fit, which keeps its shape:
-        arguments of the network other than box_dim no longer matter.
+        Whether ``fit`` continues with the network of the last fit, which keeps its shape.
     callbacks : list of skorch callbacks, default=None
-        Callbacks of the training loop. There is no validation set: they can monitor
-        "train_loss" or, with early_stopping, "valid_score". Those that score data
-        themselves or count batches, such as EpochScoring and ProgressBar, do not work;
-        ``verbose=1`` shows progress.
+        Callbacks of the training loop. They can monitor "train_loss" or, with
+        early_stopping, "valid_score". Those that score data themselves or count batches,
+        such as EpochScoring and ProgressBar, do not work.
     device : str, default="auto"
         Device of the training: "cpu", "cuda", "cuda:1", ... "auto" is "cuda" where there is
         one. On GPUs that compute in bfloat16, the hidden layers of encoder="mlp" do.
     verbose : int, default=0
-        1 shows a progress bar with the loss and the held-out score, and how relations were
-        read.
+        1 shows progress with the loss and held-out score, and how relations were read.
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, held-out relations, batches and dropout. The same number gives the
-        same boxes on the same machine. Global random state is left alone, but for NumPy's
-        with None, as everywhere in scikit-learn.
+        Seed of weights, held-out relations, batches, dropout, augmented tasks, and every
+        ``random_state`` of the teacher that is None. The same number gives the same boxes
+        on the same machine. Global random state is left alone, but for NumPy's with None.
 
     Attributes
     ----------
@@ -181,8 +170,7 @@ class BoxRelationEmbedder(BoxModel):
         Relations of these tasks, as learned from.
     threshold_ : float
         Strength from which :meth:`predict` counts a pair as related: the best F1 score on
-        the held-out relations or, where none were held out, on those of training. Graded
-        ones count as related from 0.5 on.
+        the held-out relations, if any, or those of training, graded ones from 0.5 on.
     temperature_ : float
         Temperature of the soft volume.
     exponent_ : float
@@ -200,6 +188,8 @@ class BoxRelationEmbedder(BoxModel):
         Whether the fit was interrupted (Ctrl-C) before its last epoch.
     encoder_ : nn.Module
         The fitted network from features to boxes, in float64 on the CPU.
+    teacher_ : RelationModel or None
+        The fitted teacher, a model to be queried like any other.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -207,20 +197,15 @@ class BoxRelationEmbedder(BoxModel):
 
     See Also
     --------
-    DistilledBoxEmbedder : Boxes that learn from an ensemble, too.
+    DistilledBoxEmbedder : Boxes that learn from an ensemble of models.
     TaskLinkClassifier : Classifier whose samples are ordered pairs of tasks.
     sklearn_task2box.representations.DuplicateIndicator : For tasks of equal features.
-
-    Notes
-    -----
-    A fitted estimator keeps the relations of its tasks and their features (float32 and,
-    with fewer tasks than features, in the span of the tasks): :meth:`partial_fit` passes
-    through them again. ``boxes_`` is stored by columns, which :meth:`supersets` reads.
 
     References
     ----------
     R. Daroya, A. Sun, S. Maji, "Task2Box: Box Embeddings for Modeling Asymmetric Task
-    Relationships", CVPR 2024, arXiv:2403.17173.
+    Relationships", CVPR 2024, arXiv:2403.17173. G. Hinton, O. Vinyals, J. Dean, "Distilling
+    the knowledge in a neural network", arXiv:1503.02531, 2015.
 
     Examples
     --------
@@ -234,17 +219,21 @@ class BoxRelationEmbedder(BoxModel):
     (3, 120)
     """
 
+    _recognizes = "features"
+    _nested_defaults = {"teacher": "KernelRidgeModel()"}
     _parameter_constraints = {
         "box_dim": [Interval(Integral, 1, None, closed="left")],
         "encoder": [StrOptions({"mlp", "linear", "table"}), type],
         "hidden_layer_sizes": [Integral, tuple, list, np.ndarray],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "normalization": [StrOptions({"batch", "layer"}), None],
+        "teacher": [HasMethods(["fit", "pairwise_strengths"]), StrOptions({"auto"}), None],
+        "augmentation": [Interval(Real, 0, None, closed="left")],
         "side": [StrOptions({"exp", "softplus", "sigmoid"})],
         "temperature": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "objective": [StrOptions(set(PAIR_LOSSES)), type, Objective],
         "init": [StrOptions({"random", "layout"})],
-        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
@@ -276,12 +265,14 @@ class BoxRelationEmbedder(BoxModel):
         encoder="mlp",
         hidden_layer_sizes=(512, 256),
         dropout=0.0,
-        normalization=None,
+        normalization="batch",
+        teacher="auto",
+        augmentation=0.1,
         side="softplus",
         temperature="auto",
         objective="cross_entropy",
         init="random",
-        max_epochs=400,
+        max_epochs="auto",
         batch_size="auto",
         n_negatives=10,
         negatives="uniform",
@@ -303,6 +294,8 @@ class BoxRelationEmbedder(BoxModel):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
         self.normalization = normalization
+        self.teacher = teacher
+        self.augmentation = augmentation
         self.side = side
         self.temperature = temperature
         self.objective = objective
@@ -325,7 +318,7 @@ class BoxRelationEmbedder(BoxModel):
         self.random_state = random_state
 
     # -- fitting -----------------------------------------------------------------------
-    def fit(self, X, y=None, *, soft_targets=None, X_augmented=None):
+    def fit(self, X, y=None):
         """Learn boxes from the features of tasks and the relations among them.
 
         Parameters
@@ -334,19 +327,9 @@ class BoxRelationEmbedder(BoxModel):
             Features; the index of a DataFrame names the tasks. Where a Pipeline stands
             before, ``pipeline.set_output(transform="pandas")`` keeps the names.
         y : relations among the rows of X, default=None
-            A labelled square DataFrame, a networkx.DiGraph, a mapping of parents, an edge
-            list, a square array or sparse matrix, TaskRelations, or a 1-D array of labels:
-            see :class:`TaskRelations` for each. Where X has no names, labelled relations
-            must stand in the order of its rows. ``None`` takes the affinities of nearest
-            neighbors in X, so that the boxes are a map of X.
-        soft_targets : array-like of shape (n, n), default=None
-            Strengths in [0, 1] to be learned of pairs that y leaves unknown, such as
-            another model's predictions (knowledge distillation), n being the number of rows
-            of X and of X_augmented together. NaN leaves a pair unknown.
-        X_augmented : {array-like, sparse matrix} of shape (n_augmented, n_features), \
-                default=None
-            Features of augmented tasks, which exist only for the soft targets and get no
-            box.
+            In any format that :class:`TaskRelations` takes, or a 1-D array of labels. Where
+            X has no names, labelled relations must stand in the order of its rows. ``None``
+            takes the affinities of nearest neighbors in X: the boxes are a map of X.
 
         Returns
         -------
@@ -374,10 +357,8 @@ class BoxRelationEmbedder(BoxModel):
             continues = self.warm_start and hasattr(self, "encoder_")
             data, relations = self._read_fit(X, y)
             data = self._as_fitted(data) if continues else data
-            augmented = self._read_augmented(X_augmented, data)
-            targets = check_targets(soft_targets, data, augmented)
-            self._fit_relations(data, relations, continues, targets, augmented)
             self._from_features = y is None
+            self._fit_relations(data, relations, continues)
             self._labels = None
             if self._from_labels:  # partial_fit adds to them
                 self._labels = as_labels(labels_in_order(y, task_names(X)))
@@ -386,16 +367,14 @@ class BoxRelationEmbedder(BoxModel):
     def partial_fit(self, X, y=None):
         """Learn further tasks and their relations, without forgetting those known.
 
-        Continues with the fitted network, with ``max_epochs`` passes over the relations
-        known and new, which are closed anew where those of :meth:`fit` were. Without an
-        earlier fit, it is :meth:`fit`.
+        Continues with the fitted network over all relations, which are closed anew where
+        those of :meth:`fit` were; the teacher is fitted anew. At first, it is :meth:`fit`.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_new, n_features)
             Features of the new tasks. A task whose name is known gets these instead of
-            those that it had, unless y is None or labels. With encoder="table", one-hot
-            rows, with a further column for each new task.
+            its own, unless y is None or labels. For a table, one-hot rows with new columns.
         y : relations of the new tasks, default=None
             Among one another and with the known tasks, in any format that :meth:`fit`
             takes. With names, they may name any task. Without, positions count the known
@@ -420,7 +399,7 @@ class BoxRelationEmbedder(BoxModel):
             if self._is_table:
                 self._allow_columns(X)
             data = self._check(X, reset=False)
-            known = self._known_features()
+            known = self._features
             rows = known.shape[0] + np.arange(data.shape[0])
             by_labels = self._labels is not None
             if is_labels(y) if by_labels else y is None and self._from_features:
@@ -476,19 +455,9 @@ class BoxRelationEmbedder(BoxModel):
                 self.feature_names_in_ = named
         self.n_features_in_ = n_features
 
-    def _read_augmented(self, X_augmented, data):
-        if X_augmented is None:
-            return None
-        augmented = super()._check(X_augmented, reset=False)
-        if sparse.issparse(data):
-            return sparse.csr_matrix(augmented)
-        return augmented.toarray() if sparse.issparse(augmented) else augmented
-
-    def _fit_relations(self, data, relations, continues, targets=None, augmented=None):
+    def _fit_relations(self, data, relations, continues):
         pairs = relations.observed()
-        seen, held_out, net, first_extent = self._fit_net(
-            data, pairs, continues, targets, augmented
-        )
+        seen, held_out, net, first_extent = self._fit_net(data, relations, continues)
         self._remember(data, relations)
         # A fit that continues, or has a layout, may start near a loss of 0.
         fresh = not continues and self.init == "random"
@@ -505,8 +474,8 @@ class BoxRelationEmbedder(BoxModel):
         self.contradictions_ = contradictions(self._index(self._known), pairs, self.tasks_)
         warn_of_contradictions(self.contradictions_, pairs.n_observed, stacklevel=4)
 
-    def _fit_net(self, X, pairs, continues, targets, augmented):
-        """Fit the network.
+    def _fit_net(self, X, relations, continues):
+        """Fit the teacher and the network.
 
         Returns the pairs learned from, those held out, the net, and the extent of the boxes
         before the first epoch.
@@ -520,8 +489,9 @@ class BoxRelationEmbedder(BoxModel):
         rng = check_random_state(self.random_state)
         seed, batch_seed = rng.randint(np.iinfo(np.int32).max, size=2)
         device = resolve_device(self.device)
+        pairs = relations.observed()
         pairs.check_related()
-        held_out = None
+        held_out, names = None, self._names_of(relations)
         if self.early_stopping:
             if pairs.n_related < 2:
                 raise ValueError(
@@ -534,20 +504,23 @@ class BoxRelationEmbedder(BoxModel):
         if continues and objective.exponent == "auto":
             exponent = self.exponent_
         temperature = self._volume_temperature(exponent)
-        to_learn = pairs if targets is None else pairs.with_targets(targets)
+        soft_targets = self._fit_teacher(X, pairs, names, rng)
+        everything, to_learn = X, pairs
+        if soft_targets is not None:
+            everything = stack_rows(X, soft_targets.augmented)
+            table = soft_targets.table(pairs)
+            if held_out is not None:  # a teacher fitted before knows them
+                table[held_out[:2]] = np.nan
+            to_learn = pairs.with_targets(table, objective.soft_weight)
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH
 
         with seeded(seed, device), few_threads(to_learn.n_observed):
             encoder = self._make_encoder(X, pairs, continues)
-            features = encoder.read(X)
-            inputs = features
-            if augmented is not None:
-                inputs = encoder.read(stack_rows(X, augmented))
             if isinstance(encoder.body, MLP):
                 encoder.body.mixed_precision = is_mixed(device)
-            dataset = PairDataset(inputs, to_learn)
+            dataset = PairDataset(encoder.read(everything), to_learn)
             if self.init == "layout" and not continues:
                 start_from_layout(encoder, dataset, temperature, rng, device)
             first_extent = box_extent(encoder, dataset)
@@ -559,7 +532,7 @@ class BoxRelationEmbedder(BoxModel):
                 objective.make_loss(temperature, exponent),
                 dataset,
                 temperature=temperature,
-                max_epochs=self.max_epochs,
+                max_epochs=self._n_epochs(pairs.n_tasks),
                 learning_rate=float(learning_rate),
                 learning_rate_schedule=self.learning_rate_schedule,
                 weight_decay=self.weight_decay,
@@ -582,11 +555,55 @@ class BoxRelationEmbedder(BoxModel):
                 net.fit(dataset)
             except NoEpochFinished:
                 raise KeyboardInterrupt from None
-        self._take_from(net, features, continues)
+        self._take_from(net, continues)
         self.exponent_, self.temperature_ = exponent, temperature
+        self._soft_targets = soft_targets
         return pairs, held_out, net, first_extent
 
-    def _take_from(self, net, features, continues):
+    def _n_epochs(self, n_tasks):
+        if self.max_epochs != "auto":
+            return self.max_epochs
+        return max(_MIN_EPOCHS, round(_EPOCHS * min(1, math.sqrt(_MANY / n_tasks))))
+
+    def _make_teacher(self, n_tasks):
+        if self.teacher != "auto":
+            return None if self.teacher is None else clone(self.teacher)
+        if self.encoder == "table" or self._from_features or n_tasks > _MAX_TAUGHT:
+            return None
+        return KernelRidgeModel()
+
+    def _fit_teacher(self, X, pairs, names, rng):
+        """Fit the teacher, and return its soft targets; None where there is none."""
+        n = pairs.n_tasks
+        self.teacher_, teacher = None, self._make_teacher(n)
+        if teacher is None:
+            return None
+        if n > _MAX_TARGETS:
+            raise ValueError(
+                f"X has {n} tasks, and the predictions of a teacher for more than "
+                f"{_MAX_TARGETS} tasks would be too large a table. Use a "
+                "BoxRelationEmbedder(teacher=None)."
+            )
+        augmented, columns = X[:0], getattr(self, "feature_names_in_", None)
+        if self.encoder != "table":
+            share = pairs.n_observed / (n * (n - 1))
+            augmented = augmented_tasks(X, self.augmentation, self.box_dim, share, rng)
+        with warnings.catch_warnings():  # of a teacher's boxes; those of this fit follow
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            features, y = (
+                named_features(X, names, columns),
+                TaskRelations.from_pairs(pairs, names),
+            )
+            self.teacher_ = set_seeds(teacher, rng).fit(features, y)
+        return SoftTargets(self.teacher_, X, augmented, names, columns)
+
+    @staticmethod
+    def _names_of(relations):
+        """Names for the teacher: none if there are none, or tasks were drawn twice."""
+        unique = len(set(relations.tasks)) == len(relations.tasks)
+        return relations.tasks if relations.named and unique else None
+
+    def _take_from(self, net, continues):
         """Keep what predictions and later fits need of a trained net."""
         rows = [row for row in net.history if "train_loss" in row]
         before = self.history_ if continues else []
@@ -597,14 +614,11 @@ class BoxRelationEmbedder(BoxModel):
         self.n_iter_ = len(self.history_)
         # In double precision, predictions of a task do not depend on the others of a batch.
         self.encoder_ = net.module_.cpu().double().eval()
-        # The features in the span of the tasks: partial_fit passes through them again.
-        self._prepared = features if sparse.issparse(features) else features.numpy()
 
     def _keep_features(self, data):
-        """Nothing more than the prepared features, from which these can be restored."""
-
-    def _known_features(self):
-        return self.encoder_.restore(self._prepared, self.n_features_in_)
+        super()._keep_features(data)
+        if self._soft_targets is not None:
+            self._soft_targets.known = self._features
 
     def _remember(self, data, relations):
         super()._remember(data, relations)
@@ -660,25 +674,27 @@ class BoxRelationEmbedder(BoxModel):
         return encoder
 
     # -- boxes -------------------------------------------------------------------------
-    def _represent(self, X, known=None):
+    def _represent(self, X, known):
         """Boxes of tasks with checked features."""
-        module = self.encoder_
-        if self._is_table:
-            X = hot_columns(X)
-        boxes = np.empty((X.shape[0], module.n_outputs))
-        step = max(1, _BLOCK // max(module.n_features, 1))
         with torch.no_grad():
-            for start in range(0, X.shape[0], step):
-                part = X[start : start + step]
-                part = part.toarray() if sparse.issparse(part) else writable(part)
-                part = torch.from_numpy(part)
-                part = part.double() if part.is_floating_point() else part
-                boxes[start : start + step] = torch.cat(module(part), dim=1).numpy()
+            outputs = self.encoder_.outputs(X)
+            boxes = torch.cat(self.encoder_.boxes_of(outputs), dim=1).numpy()
+        new = np.flatnonzero(known < 0)
+        if len(new) and self._soft_targets is not None and not self._is_table:
+            objective = Objective.of(self.objective)
+            boxes[new] = self._soft_targets.embed(
+                X[new],
+                outputs[new],
+                self._known,
+                self.encoder_,
+                objective.make_loss(self.temperature_, self.exponent_),
+            )
         return boxes
 
     def _recognized(self, data, names=None, positions=None):
         if self._is_table and not (names is not None and self._names_matter):
             columns = np.full(self.n_features_in_, -1)
-            columns[self._prepared] = np.arange(len(self._prepared))
+            known = hot_columns(self._features)
+            columns[known] = np.arange(len(known))
             return columns[hot_columns(data)]
         return super()._recognized(data, names, positions)

@@ -22,14 +22,14 @@ from sklearn_task2box.base import RelationModel
 from sklearn_task2box.embedder import BoxRelationEmbedder
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.models import (
-    GeometryModel,
+    KernelRidgeModel,
     PairClassifier,
     PopularityModel,
     SimilarityModel,
 )
-from sklearn_task2box.nets import Objective
 from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
 from sklearn_task2box.utils._rows import IdentifiedRows
+from sklearn_task2box.utils._seeds import set_seeds
 
 # Shares that the hold-out split of cv="auto" holds out: of the tasks, and of the pairs of
 # the others.
@@ -51,33 +51,16 @@ def default_estimators():
     Returns
     -------
     estimators : list of (str, RelationModel)
-        Four box embeddings of ten dimensions, two bilinear models, two pair MLPs, a
+        Kernel ridge regression, three box embeddings of ten dimensions, a pair MLP, a
         divergence of normal distributions and the popularity of containers. The list does
         not depend on what is distilled from them.
     """
-    members = []
-    for i in range(4):
-        embedder = BoxRelationEmbedder(
-            10,
-            normalization="layer" if i % 2 else None,
-            temperature=0.1,
-            objective=Objective(exponent=1.0 if i in (0, 3) else "auto"),
-            max_epochs=200,
-        )
-        members.append((f"boxes{i}", embedder))
-    for i in range(2):
-        bilinear = GeometryModel(
-            "bilinear", 64, max_pairs=50_000, weight_decay=0.1, learning_rate=1e-2
-        )
-        members.append((f"bilinear{i}", bilinear))
-    for i in range(2):
-        pairs = PairClassifier(
-            hidden_layer_sizes=(256, 128),
-            n_similarities=0 if i % 2 else 32,
-            max_iter=400,
-            max_pairs=16_384,
-        )
-        members.append((f"pairs{i}", pairs))
+    members = [("kernel_ridge", KernelRidgeModel())]
+    for i in range(3):
+        boxes = BoxRelationEmbedder(10, teacher=None, max_epochs=150)
+        members.append((f"boxes{i}", boxes))
+    pairs = PairClassifier(hidden_layer_sizes=(256, 128), max_iter=150, max_pairs=16_384)
+    members.append(("pairs", pairs))
     members.append(("divergence", SimilarityModel("gaussian_kl", variances="auto")))
     members.append(("popularity", PopularityModel()))
     return members
@@ -453,18 +436,6 @@ def _is_dropped(member):
 # --------------------------------------------------------------------------------------
 # Fits of members
 # --------------------------------------------------------------------------------------
-def set_seeds(estimator, rng):
-    """Seed every nested ``random_state`` that is None, and return the estimator."""
-    params = estimator.get_params(deep=True)
-    names = [key for key in sorted(params) if key.split("__")[-1] == "random_state"]
-    seeds = {
-        name: int(rng.randint(np.iinfo(np.int32).max))
-        for name in names
-        if params[name] is None
-    }
-    return estimator.set_params(**seeds)
-
-
 def fit_and_predict(model, features, relations, split):
     """Fit a model; with a split, to its known tasks, and predict what it holds out.
 

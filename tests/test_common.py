@@ -333,11 +333,12 @@ def test_fitted_models_survive_storage(labelled_pairs):
         )
 
 
-def test_stored_models_hold_the_features_only_in_the_span_of_the_tasks():
+def test_stored_models_hold_the_features_once():
     wide = np.random.RandomState(0).normal(size=(N, 5000))
-    model = quick(early_stopping=True, hidden_layer_sizes=(4,)).fit(wide, MATRIX)
-    # The rotation into that span is part of the model; X itself is not.
-    assert len(pickle.dumps(model)) < 1.3 * N * 5000 * 8
+    model = quick(early_stopping=True, hidden_layer_sizes=(4,), teacher=None)
+    model.fit(wide, MATRIX)
+    # Beside them, the rotation into the span of the tasks is part of the model.
+    assert len(pickle.dumps(model)) < 2.1 * N * 5000 * 8
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+import torch
 from conftest import few_of, make_taxonomy
 from scipy import sparse
 from sklearn.base import clone
@@ -20,13 +21,12 @@ from sklearn_task2box import (
     TaskPairs,
     TaskRelations,
 )
-from sklearn_task2box.distillation import (
-    augmented_tasks,
-    predict_both_ways,
-    soft_targets,
+from sklearn_task2box.models import (
+    ClosureModel,
+    KernelRidgeModel,
+    PopularityModel,
+    SimilarityModel,
 )
-from sklearn_task2box.models import ClosureModel, PopularityModel, SimilarityModel
-from sklearn_task2box.relations import as_relations
 
 X, GRAPH = make_taxonomy()
 N = len(X)
@@ -34,14 +34,13 @@ NAMES = [f"task {i}" for i in range(N)]
 FRAME = pd.DataFrame(X, NAMES)
 NAMED = nx.relabel_nodes(GRAPH, dict(enumerate(NAMES)))
 STRENGTHS = nx.to_numpy_array(GRAPH, nodelist=range(N))
-QUICK = {"hidden_layer_sizes": (32,), "max_epochs": 150}
+QUICK = {"hidden_layer_sizes": (32,), "max_epochs": 100}
 
 
 def quick(teacher=None, **options):
     student = BoxRelationEmbedder(5, **QUICK)
     teacher = SimilarityModel() if teacher is None else teacher
-    options = {"placement_steps": 30, "random_state": 0, **options}
-    return DistilledBoxEmbedder(student, teacher, **options)
+    return DistilledBoxEmbedder(student, teacher, **{"random_state": 0, **options})
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,7 @@ def test_the_student_and_the_teacher_are_fitted_clones(fitted):
     assert isinstance(fitted.teacher_, SimilarityModel)
     np.testing.assert_array_equal(fitted.boxes_, fitted.embedder_.boxes_)
     assert fitted.teacher_.predict_proba(FRAME).shape == (N, N)
-    assert fitted.n_iter_ == len(fitted.history_) == 150
+    assert fitted.n_iter_ == len(fitted.history_) == 100
 
 
 def test_nested_parameters_need_an_explicit_student_and_teacher():
@@ -65,7 +64,7 @@ def test_nested_parameters_need_an_explicit_student_and_teacher():
     model.set_params(embedder__box_dim=2, teacher__closure=PopularityModel())
     assert model.embedder.box_dim == 2
     assert isinstance(model.teacher.estimators[0][1], PopularityModel)
-    with pytest.raises(ValueError, match=r"embedder=BoxRelationEmbedder\(max_epochs=1200"):
+    with pytest.raises(ValueError, match=r"embedder=default_student"):
         DistilledBoxEmbedder().set_params(embedder__box_dim=2)
     with pytest.raises(ValueError, match=r"teacher=RelationEnsemble\(\)"):
         DistilledBoxEmbedder().set_params(teacher__cv=3)
@@ -78,7 +77,6 @@ def test_nested_parameters_need_an_explicit_student_and_teacher():
     [
         ({"embedder": SimilarityModel()}, "'embedder' parameter"),
         ({"teacher": 3}, "'teacher' parameter"),
-        ({"placement_steps": -1}, "placement_steps"),
         ({"memory": 3}, "memory"),
     ],
 )
@@ -97,7 +95,7 @@ def test_a_search_over_the_student_fits_the_teacher_once_per_fold(tmp_path, monk
 
     monkeypatch.setattr(SimilarityModel, "fit", fit)
     search = GridSearchCV(
-        quick(memory=str(tmp_path), placement_steps=5).set_params(embedder__max_epochs=20),
+        quick(memory=str(tmp_path)).set_params(embedder__max_epochs=20),
         {"embedder__box_dim": [1, 2, 4]},
         cv=KFold(2, shuffle=True, random_state=0),
     )
@@ -118,7 +116,7 @@ def test_progress_is_no_part_of_the_key_of_the_cache(tmp_path, monkeypatch):
 
     monkeypatch.setattr(RelationEnsemble, "fit", fit)
     teacher = RelationEnsemble([("closure", ClosureModel()), ("like", SimilarityModel())])
-    model = quick(teacher, memory=str(tmp_path), placement_steps=0)
+    model = quick(teacher, memory=str(tmp_path))
     model.set_params(embedder__max_epochs=2).fit(FRAME, NAMED)
     model.set_params(teacher__verbose=1, teacher__n_jobs=1).fit(FRAME, NAMED)
     assert fits == [None]
@@ -130,77 +128,48 @@ def test_progress_is_no_part_of_the_key_of_the_cache(tmp_path, monkeypatch):
 class Oracle(SimilarityModel):
     """A teacher that knows all relations of the known tasks."""
 
-    def pairwise_strengths(self):
+    def pairwise_strengths(self, X=None):
         return STRENGTHS
 
 
-def test_soft_targets_teach_relations_that_nobody_observed():
-    features = sparse.csr_matrix(X)  # of which there are no augmented tasks
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
+def test_soft_targets_teach_relations_that_nobody_observed(kind):
     seen = few_of(STRENGTHS, 0.3)
     hidden = np.isnan(seen) & ~np.eye(N, dtype=bool)
-    alone = BoxRelationEmbedder(5, **QUICK, random_state=0).fit(features, seen)
-    taught = quick(Oracle()).fit(features, seen)
+    alone = BoxRelationEmbedder(5, **QUICK, teacher=None, random_state=0)
     scores = [
         average_precision_score(STRENGTHS[hidden], model.pairwise_strengths()[hidden])
-        for model in (alone, taught)
+        for model in (alone.fit(kind(X), seen), quick(Oracle()).fit(kind(X), seen))
     ]
     assert scores[1] > scores[0] + 0.1
+
+
+def test_the_teacher_of_the_embedder_does_not_matter(fitted):
+    for teacher in (None, PopularityModel()):
+        other = clone(fitted).set_params(embedder__teacher=teacher).fit(FRAME, NAMED)
+        np.testing.assert_array_equal(other.boxes_, fitted.boxes_)
+    assert fitted.embedder.teacher == "auto"  # which is left as it was
+
+
+def test_the_teacher_is_fitted_once(monkeypatch):
+    fits = []
+    original = SimilarityModel.fit
+
+    def fit(self, *args, **kwargs):
+        fits.append(1)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(SimilarityModel, "fit", fit)
+    model = quick().set_params(embedder__max_epochs=2).fit(FRAME, NAMED)
+    model.transform(FRAME + 0.1)
+    assert len(fits) == 1
+    predicted = model.teacher_.predict_proba(FRAME)
+    np.testing.assert_array_equal(model.embedder_.teacher_.predict_proba(FRAME), predicted)
 
 
 def test_a_student_learns_observed_relations_that_its_teacher_gets_wrong(fitted):
     scores = [model.score(FRAME, NAMED) for model in (fitted.teacher_, fitted)]
     assert scores[1] > scores[0] + 0.2
-
-
-@pytest.mark.parametrize(
-    ("n", "box_dim", "observed", "expected"),
-    [
-        (40, 5, 1.0, 24),  # 0.6 for each known task
-        (40, 20, 1.0, 24),
-        (200, 5, 1.0, 120),
-        (5000, 5, 1.0, 1000),
-        (40, 2, 1.0, 4),  # 24 * (2 / 5) ** 2
-        (40, 5, 0.25, 12),
-    ],
-)
-def test_the_number_of_augmented_tasks(n, box_dim, observed, expected):
-    features = np.random.RandomState(0).normal(size=(n, 3))
-    made = augmented_tasks(features, box_dim, observed, np.random.RandomState(0))
-    assert made.shape == (expected, 3)
-
-
-def test_augmented_tasks_mix_the_features_of_two_known_ones():
-    features = np.arange(20)[:, None] + 100.0 * np.arange(50)  # each number tells its row
-    made = augmented_tasks(features, 5, 1.0, np.random.RandomState(0))
-    rows = (made % 100).astype(int)
-    np.testing.assert_array_equal(made // 100, np.tile(np.arange(50), (len(made), 1)))
-    counts = [len(set(row)) for row in rows]
-    assert max(counts) == 2
-    assert np.mean([np.mean(row == row[0]) for row in rows]) == pytest.approx(0.5, abs=0.1)
-
-
-def test_soft_targets_are_the_predictions_of_the_teacher():
-    teacher = SimilarityModel().fit(X, GRAPH)
-    augmented = X[:3] + 0.5
-    pairs = as_relations(few_of(STRENGTHS, 0.5), N).observed()
-    targets = soft_targets(teacher, X, augmented, pairs)
-    assert targets.shape == (N + 3, N + 3)
-    np.testing.assert_allclose(targets[N:, :N], teacher.predict_proba(augmented))
-    np.testing.assert_allclose(targets[:N, :N], teacher.pairwise_strengths())
-    assert np.isnan(targets[N:, N:]).all()
-    whole = soft_targets(teacher, X, None, as_relations(GRAPH, N).observed())
-    assert np.isnan(whole).all()  # every pair is observed
-
-
-def test_predictions_in_both_directions():
-    model = SimilarityModel().fit(X, GRAPH)
-    new = X[:3] + 0.5
-    inside, around = predict_both_ways(model, new, X)
-    rows = np.vstack([new, X])
-    ends = np.array([(i, 3 + j) for i in range(3) for j in range(N)])
-    for found, pairs in ((inside, ends), (around, ends[:, ::-1])):
-        expected = model.predict_proba(TaskPairs(rows, pairs))[:, 1].reshape(3, N)
-        np.testing.assert_allclose(found, expected)
 
 
 # -- new tasks -------------------------------------------------------------------------
@@ -214,13 +183,19 @@ def test_known_tasks_keep_their_boxes_in_any_order(fitted):
     np.testing.assert_allclose(fitted.predict_proba(pairs)[:, 1], expected, rtol=1e-5)
 
 
-def test_placement_steps_bring_boxes_closer_to_the_predictions_of_the_teacher(fitted):
-    new = pd.DataFrame(X[:10] + 0.3, [f"new {i}" for i in range(10)])
+def test_boxes_of_new_tasks_are_closer_to_the_predictions_of_the_teacher(fitted):
+    new = X[:10] + 0.3
     expected = fitted.teacher_.predict_proba(new)
+    encoder = fitted.embedder_.encoder_
+    with torch.no_grad():
+        started = torch.cat(encoder.boxes_of(encoder.outputs(new)), dim=1).numpy()
     gaps = []
-    for steps in (0, 30):
-        model = fitted.set_params(placement_steps=steps)
-        gaps.append(abs(model.predict_proba(new) - expected).mean())
+    for boxes in (started, fitted.transform(new)):
+        heads, tails = np.indices(expected.shape)
+        strengths = fitted._pair_strengths(
+            np.vstack([boxes, fitted.boxes_]), heads.ravel(), len(new) + tails.ravel()
+        )
+        gaps.append(abs(strengths.reshape(expected.shape) - expected).mean())
     assert gaps[1] < 0.8 * gaps[0]
 
 
@@ -255,22 +230,30 @@ def test_a_far_task_orthogonal_to_the_known_ones_is_new(kind):
 # -- input formats and what does not matter --------------------------------------------
 @pytest.mark.parametrize("y", [GRAPH, STRENGTHS, np.arange(N) % 4, None], ids=type)
 def test_every_kind_of_relations(y):
-    model = quick(placement_steps=5).set_params(embedder__max_epochs=20).fit(X, y)
+    model = quick().set_params(embedder__max_epochs=20).fit(X, y)
     assert model.transform(X + 0.1).shape == (N, 10)
     assert np.isfinite(model.transform(X + 0.1)).all()
 
 
-def test_sparse_features_have_no_augmented_tasks():
-    model = quick(PopularityModel()).fit(sparse.csr_matrix(X), GRAPH)
+def test_new_tasks_of_sparse_features_are_embedded_by_the_teacher():
+    model = quick(KernelRidgeModel()).fit(sparse.csr_matrix(X), GRAPH)
     np.testing.assert_allclose(model.transform(sparse.csr_matrix(X)), model.boxes_)
-    new = sparse.csr_matrix(X + 1)
-    np.testing.assert_array_equal(model.transform(new), model.embedder_.transform(new))
+    new = X[:10] + 0.3
+    boxes = model.transform(sparse.csr_matrix(new))
+    np.testing.assert_array_equal(model.transform(new), boxes)
+    np.testing.assert_array_equal(model.embedder_.transform(new), boxes)
+    encoder = model.embedder_.encoder_
+    with torch.no_grad():
+        started = torch.cat(encoder.boxes_of(encoder.outputs(new)), dim=1).numpy()
+    assert abs(boxes - started).max() > 0.1
 
 
-def test_too_many_tasks_for_a_table_of_soft_targets():
-    table = sparse.identity(10_001, format="csr")
-    with pytest.raises(ValueError, match="10001 tasks.* Use a BoxRelationEmbedder"):
-        quick().fit(table, [(0, 1)])
+def test_too_many_tasks_for_a_table_of_soft_targets(monkeypatch):
+    monkeypatch.setattr("sklearn_task2box.embedder._MAX_TARGETS", N - 1)
+    model = quick()
+    with pytest.raises(ValueError, match=f"{N} tasks.* more than {N - 1} tasks"):
+        model.fit(X, GRAPH)
+    assert not hasattr(model, "teacher_")
 
 
 def test_partial_fit_adds_tasks_to_the_student():
@@ -316,7 +299,7 @@ def test_links_are_classified_by_distilled_boxes():
 
 def test_contradictions_of_the_student_are_warned_of_once_at_the_call():
     teacher = BoxRelationEmbedder(1, max_epochs=2, hidden_layer_sizes=(4,))
-    model = quick(teacher, placement_steps=0).set_params(embedder__max_epochs=3)
+    model = quick(teacher).set_params(embedder__max_epochs=3)
     with pytest.warns(ConvergenceWarning, match="boxes contradict") as caught:
         model.fit(FRAME, NAMED)
     assert len(caught) == 1

@@ -37,9 +37,7 @@ def small_ensemble(**options):
         BoxRelationEmbedder(**SMALL),
         BoxRelationEmbedder(encoder="linear", early_stopping=True, max_epochs=5),
         small_ensemble(),
-        DistilledBoxEmbedder(
-            BoxRelationEmbedder(**SMALL), small_ensemble(), placement_steps=5
-        ),
+        DistilledBoxEmbedder(BoxRelationEmbedder(**SMALL), small_ensemble()),
         PopularityModel(),
         ClosureModel(),
         AdditiveModel(),

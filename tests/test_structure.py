@@ -15,6 +15,7 @@ ROWS = [
     ("relations", "boxes", "metrics"),
     ("nets", "base", "_box_model"),
     ("models",),
+    ("_paper_settings", "_soft_targets"),
     ("embedder",),
     ("ensemble",),
     ("distillation",),

@@ -21,6 +21,8 @@ from sklearn_task2box.utils._rows import IdentifiedRows
 # Settings that "auto" chooses from.
 _GAMMAS = (0.3, 1.0)
 _RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
+# Tasks whose leave-one-out predictions are scored.
+_MAX_SCORED = 200
 # Tasks up to which the kernel is exact, and up to which known tasks are also compared by
 # their relations.
 _MAX_EXACT = 5000
@@ -122,13 +124,11 @@ class KernelRidgeModel(SmootherModel):
     def _choose(self, X):
         rng = np.random.RandomState(0)
         n = X.shape[0]
-        self._center, squares = 0.0, X
-        if sparse.issparse(X):
-            squares = X.multiply(X)
-        else:
-            self._center = X.mean(axis=0)
-            squares = (X - self._center) ** 2
-        deviations = np.sqrt(np.asarray(squares.mean(axis=0)).ravel())
+        unit = float(abs(X).max()) or 1.0  # else squares of large features overflow
+        self._center = 0.0 if sparse.issparse(X) else unit * (X / unit).mean(axis=0)
+        parts = (X if sparse.issparse(X) else X - self._center) / unit
+        squares = parts.multiply(parts) if sparse.issparse(X) else parts**2
+        deviations = unit * np.sqrt(np.asarray(squares.mean(axis=0)).ravel())
         constant = deviations <= _CONSTANT * deviations.max()
         self._scale = 1 / np.where(constant, np.inf, deviations)
         some = np.sort(rng.permutation(n)[:MAX_CHOSEN])
@@ -150,7 +150,8 @@ class KernelRidgeModel(SmootherModel):
         """Choose settings by leave-one-out predictions of some tasks from one another."""
         tables = [table.part(some) for table in (self._inside, self._around)]
         true = tables[0].toarray()
-        tables = list(zip(tables, (true, true.T), strict=True))
+        scored = (true[:_MAX_SCORED], true.T[:_MAX_SCORED])
+        tables = list(zip(tables, scored, strict=True))
         scales = (False, True) if self.standardize == "auto" else (self.standardize,)
         gammas = _GAMMAS if self.gamma == "auto" else (self.gamma,)
         kernels = [("linear", gammas[0])] if self.kernel != "rbf" else []
@@ -162,8 +163,9 @@ class KernelRidgeModel(SmootherModel):
             self._landmarks = rows = self._prepared(X)
             sizes, vectors = linalg.eigh(self._kernel_of(rows, exact=True))
             for ridge in ridges:
-                weights = (vectors * (sizes / (sizes + ridge))) @ vectors.T
-                weights = _without_itself(weights, np.arange(len(some)))
+                shrunk = vectors * (sizes / (sizes + ridge))
+                weights = shrunk[:_MAX_SCORED] @ vectors.T
+                weights = _without_itself(weights, np.arange(len(weights)))
                 score = self._leave_one_out_score(tables, weights)
                 if score > best:
                     best = score

@@ -62,7 +62,13 @@ class PairBatches:
         per_batch = self.batch_size
         if self.sampled:
             per_batch = max(1, self.batch_size // (1 + self.n_negatives))
-        return -(-len(self.dataset.pairs.strengths) // per_batch)
+        return -(-len(self.listed) // per_batch)
+
+    @cached_property
+    def listed(self):
+        """Positions of the pairs that batches are made of; zeros are drawn for these."""
+        strengths = self.dataset.pairs.strengths
+        return np.flatnonzero(strengths) if self.sampled else np.arange(len(strengths))
 
     # Made when the first epoch begins: the number of batches may be needed before.
     @cached_property
@@ -78,7 +84,7 @@ class PairBatches:
             yield self.whole
             return
         pairs = self.dataset.pairs
-        order = self.rng.permutation(len(pairs.strengths))
+        order = self.rng.permutation(self.listed)
         for chosen in np.array_split(order, len(self)):
             heads, tails = pairs.heads[chosen], pairs.tails[chosen]
             strengths = pairs.strengths[chosen]
@@ -118,8 +124,8 @@ class PairBatches:
         pairs = self.dataset.pairs
         if pairs.n_observed < _TABLE_FROM_SHARE * pairs.n_tasks**2:
             return self._batch(*pairs.expand())
-        heads, tails, strengths, unknown = pairs.listed()
-        weights, block = self._weights(strengths) * ~unknown, block_size(self.device)
-        listed = heads, tails, strengths, weights
+        heads, tails, strengths, weights = pairs.listed()
+        listed = heads, tails, strengths, weights * self._weights(strengths)
+        block = block_size(self.device)
         table = PairTable(pairs.n_tasks, *listed, block, self.device)
         return self.dataset.rows(slice(None), self.device), table

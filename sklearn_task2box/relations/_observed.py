@@ -4,7 +4,6 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.utils.validation import check_array
 
 # Strength from which a layout puts a task inside another.
 _CONTAINED = 0.5
@@ -26,6 +25,8 @@ class ObservedPairs:
     unknown_heads, unknown_tails : int ndarray of shape (n_unknown,)
         Pairs of which nothing is known.
     complete : bool
+    weights : ndarray of shape (n_pairs,), default=None
+        Weights of the listed pairs in a fit; None is 1 for all of them.
     """
 
     n_tasks: int
@@ -35,6 +36,7 @@ class ObservedPairs:
     unknown_heads: np.ndarray
     unknown_tails: np.ndarray
     complete: bool
+    weights: np.ndarray | None = None
 
     @property
     def n_observed(self):
@@ -83,22 +85,24 @@ class ObservedPairs:
         return strengths, mask
 
     def listed(self):
-        """Heads, tails and strengths of the pairs that are not observed zeros.
+        """Heads, tails, strengths and weights of all but the observed zeros of weight 1.
 
-        The fourth array says which of them are unknown.
+        Weights of unknown pairs are 0.
         """
         if not self.complete:
             strengths, mask = self.dense()
             np.fill_diagonal(mask, True)
             heads, tails = np.nonzero(~mask | (strengths != 0))
-            return heads, tails, strengths[heads, tails], ~mask[heads, tails]
-        kept = self.strengths != 0
-        n_kept, n_unknown = np.count_nonzero(kept), len(self.unknown_heads)
+            weights = mask[heads, tails].astype(np.float32)
+            return heads, tails, strengths[heads, tails], weights
+        weights = np.ones(len(self.heads)) if self.weights is None else self.weights
+        kept = (self.strengths != 0) | (weights != 1)
+        zeros = np.zeros(len(self.unknown_heads))
         return (
             np.concatenate([self.heads[kept], self.unknown_heads]),
             np.concatenate([self.tails[kept], self.unknown_tails]),
-            np.concatenate([self.strengths[kept], np.zeros(n_unknown)]).astype(np.float32),
-            np.repeat([False, True], [n_kept, n_unknown]),
+            np.concatenate([self.strengths[kept], zeros]).astype(np.float32),
+            np.concatenate([weights[kept], zeros]).astype(np.float32),
         )
 
     def expand(self):
@@ -115,7 +119,7 @@ class ObservedPairs:
     def n_unknown(self):
         return self.n_tasks * (self.n_tasks - 1) - self.n_observed
 
-    def with_targets(self, targets, least=1e-3):
+    def with_targets(self, targets, weight=1.0, least=1e-3):
         """These pairs, and soft targets of all the others, also of further tasks.
 
         Parameters
@@ -123,8 +127,10 @@ class ObservedPairs:
         targets : ndarray of shape (n, n), n >= n_tasks
             Strengths of all pairs; observed ones are kept as they are, and NaN leaves a
             pair unknown. The diagonal does not matter.
+        weight : float, default=1.0
+            Weight of the targets of two of these tasks beside an observed strength.
         least : float, default=1e-3
-            Weaker targets, which are almost all of them, are 0 and are not listed.
+            Weaker targets, which are almost all of them, are 0.
 
         Returns
         -------
@@ -134,11 +140,22 @@ class ObservedPairs:
         heads, tails, observed = self.expand()
         strengths[heads, tails] = observed
         np.fill_diagonal(strengths, 0)
-        unknown = np.nonzero(np.isnan(strengths))
+        unknown = np.isnan(strengths)
         strengths[unknown] = 0
-        heads, tails = np.nonzero(strengths)
-        listed = heads, tails, strengths[heads, tails]
-        return ObservedPairs(len(strengths), *listed, *unknown, complete=True)
+        soft = np.zeros(strengths.shape, dtype=bool)
+        soft[: self.n_tasks, : self.n_tasks] = True
+        soft[heads, tails] = False
+        np.fill_diagonal(soft, False)
+        heads, tails = np.nonzero((strengths != 0) | (soft & ~unknown))
+        return ObservedPairs(
+            len(strengths),
+            heads,
+            tails,
+            strengths[heads, tails],
+            *np.nonzero(unknown),
+            complete=True,
+            weights=np.where(soft[heads, tails], weight, 1.0),
+        )
 
     def hold_out(self, fraction, rng):
         """Split off a random share of the observed pairs, stratified by related or not.
@@ -247,26 +264,3 @@ class ObservedPairs:
             np.concatenate([self.tails[listed], tails]),
             np.concatenate([self.strengths[listed], np.zeros(len(heads))]),
         )
-
-
-def check_targets(soft_targets, X, augmented):
-    """Soft targets of the rows of X and of augmented tasks, (n, n); None where none are."""
-    n = X.shape[0] + (0 if augmented is None else augmented.shape[0])
-    if soft_targets is None:
-        if augmented is not None:
-            raise ValueError(
-                "X_augmented needs soft_targets: nothing is known of its pairs."
-            )
-        return None
-    targets = check_array(
-        soft_targets, dtype=float, ensure_all_finite="allow-nan", input_name="soft_targets"
-    )
-    with np.errstate(invalid="ignore"):
-        outside = (targets < 0) | (targets > 1)
-    if targets.shape != (n, n) or outside.any():
-        raise ValueError(
-            f"soft_targets must be strengths in [0, 1] of shape ({n}, {n}), for the rows "
-            f"of X and of X_augmented; got the shape {targets.shape}"
-            + (f" and {targets[outside][0]:g}." if outside.any() else ".")
-        )
-    return targets

@@ -123,3 +123,21 @@ def test_boxes_that_have_the_mixed_strengths_stay(scene):
     whole = fit_boxes(*settings, TEMPERATURE, 100, start_share=0.0)
     moved = [abs(boxes - stays).mean() for boxes in (half, whole)]
     assert 0 < moved[0] < moved[1]
+
+
+def test_relations_from_known_tasks_have_a_tenth_of_the_weight(scene, monkeypatch):
+    start, known, inside, _ = scene
+    around = np.full(inside.shape, 0.9)  # which contradicts the others
+    name = "sklearn_task2box.boxes._out_of_sample._AROUND_WEIGHT"
+
+    def gaps(weight=None):
+        if weight is not None:
+            monkeypatch.setattr(name, weight)
+        boxes = fit(start, known, inside, around, n_steps=300)
+        found = overlaps(boxes, known)
+        return [abs(f - s).mean() for f, s in zip(found, (inside, around), strict=True)]
+
+    by_default, by_a_tenth, by_one, by_zero = (gaps(w) for w in (None, 0.1, 1.0, 0.0))
+    assert by_default == by_a_tenth
+    assert by_zero[0] < by_default[0] < by_one[0]
+    assert by_zero[1] > by_default[1] > by_one[1]

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
-from sklearn_task2box.nets._encoders import MLP, BoxEncoder, Table
+from sklearn_task2box.nets._encoders import MLP, BoxEncoder, Table, make_encoder
 from sklearn_task2box.utils._features import preparation
 
 
@@ -102,12 +103,54 @@ def test_features_prepared_otherwise_give_the_same_boxes(kind, before, after):
     rows = torch.from_numpy(X)
     # Of new tasks, what is outside of the old span did not count, and still does not.
     old = [corner.detach() for corner in encoder(rows)]
-    restored = encoder.restore(encoder.prepare(rows[:before]).numpy(), 20)
-    np.testing.assert_allclose(restored, X[:before])
     encoder.rebase(*preparation(X))
     encoder.double()
     for corner, same in zip(encoder(rows), old, strict=True):
         torch.testing.assert_close(corner, same, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("block", [None, 50, 1])
+@pytest.mark.parametrize("kind", ["dense", "wide", "sparse", "table", "sparse table"])
+def test_outputs_of_a_whole_fit_are_those_of_each_row(kind, block, monkeypatch):
+    rng = np.random.RandomState(0)
+    if "table" in kind:
+        X = np.eye(9)[rng.permutation(9)]
+    else:  # fewer or more features than tasks: scaled, or rotated as well
+        X = rng.normal(size=(9, 30 if kind == "wide" else 5)) + 3
+    if "sparse" in kind:
+        X = sparse.csr_matrix(X)
+    encoder = make_encoder(
+        X,
+        "table" if "table" in kind else "mlp",
+        2,
+        hidden_layer_sizes=(8,),
+        dropout=0.2,
+        normalization="batch",
+        side="softplus",
+    )
+    encoder.double().eval()
+    if block is not None:  # blocks of some rows, or of a single one
+        monkeypatch.setattr("sklearn_task2box.nets._encoders._BLOCK", block)
+    with torch.no_grad():
+        outputs = encoder.outputs(X)
+        rows = torch.from_numpy(X.toarray() if sparse.issparse(X) else X)
+        expected = encoder.body(rows if "table" in kind else encoder.prepare(rows))
+        assert outputs.dtype == torch.float64
+        assert outputs.shape == (9, 4)
+        torch.testing.assert_close(outputs, expected, rtol=1e-12, atol=1e-12)
+        corners = zip(encoder.boxes_of(outputs), encoder(rows), strict=True)
+        for corner, same in corners:
+            torch.testing.assert_close(corner, same, rtol=1e-12, atol=1e-12)
+        assert encoder.outputs(X[:0]).shape == (0, 4)
+
+
+def test_whole_numbers_have_outputs_in_double_precision():
+    X = np.arange(15).reshape(5, 3) % 7
+    encoder = BoxEncoder(torch.nn.Linear(3, 4), 3, 4, offset=torch.ones(3)).double()
+    with torch.no_grad():
+        torch.testing.assert_close(
+            encoder.outputs(X.astype(np.float32)), encoder.outputs(X.astype(float))
+        )
 
 
 def test_a_table_grows():

@@ -117,3 +117,62 @@ def test_related_pairs_alone_are_warned_of():
         stated = [*edges, (2, 0, 0.0)]
         stated = [(*pair, 1.0)[:3] for pair in stated]
         TaskRelations(stated, range(3), unobserved="unknown").observed().check_related()
+
+
+# -- soft targets ----------------------------------------------------------------------
+def half_known():
+    """Strengths of which half are NaN, and which pairs these are."""
+    rng = np.random.RandomState(1)
+    hidden = np.triu(rng.uniform(size=(N, N)) < 0.5, 1)
+    hidden |= np.tril(rng.uniform(size=(N, N)) < 0.5, -1)
+    return np.where(hidden, np.nan, STRENGTHS), hidden
+
+
+def test_targets_stand_beside_observed_pairs_with_a_tenth_of_their_weight():
+    seen, hidden = half_known()
+    observed = TaskRelations(seen, tasks=range(N)).observed()
+    targets = np.random.RandomState(2).uniform(0.1, 1, size=(N + 3, N + 3))
+    targets[N:, N:] = np.nan
+    targets[0, N] = targets[0, 1 + np.flatnonzero(hidden[0, 1:])[0]] = 1e-4  # as good as 0
+    pairs = observed.with_targets(targets, weight=0.1)
+    off = ~np.eye(N + 3, dtype=bool)
+    strengths, mask = pairs.dense()
+    # Pairs of augmented tasks stay unknown; all the others are observed or have a target.
+    unknown = np.isnan(targets) & off
+    np.testing.assert_array_equal(mask, off & ~unknown)
+    assert pairs.n_unknown == unknown.sum() == 3 * 2
+    expected = np.where(targets < 1e-3, 0, targets)
+    expected[:N, :N][~hidden] = STRENGTHS[~hidden]
+    np.testing.assert_allclose(strengths[mask], expected[mask], rtol=1e-6)
+    weights = np.ones((N + 3, N + 3))
+    weights[:N, :N][hidden] = 0.1  # also where a target is 0
+    heads, tails, listed, listed_weights = pairs.listed()
+    found = np.ones((N + 3, N + 3))
+    found[heads, tails] = listed_weights
+    np.testing.assert_allclose(found[mask], weights[mask])
+    assert (found[unknown] == 0).all()
+    np.testing.assert_allclose(listed, np.where(mask, expected, 0)[heads, tails], rtol=1e-6)
+
+
+@pytest.mark.parametrize("unobserved", ["negative", "unknown"])
+def test_listed_pairs_are_all_but_observed_zeros(unobserved):
+    seen, hidden = half_known()
+    observed = TaskRelations(seen, tasks=range(N), unobserved=unobserved).observed()
+    heads, tails, strengths, weights = observed.listed()
+    found = {
+        (u, v): (s, w) for u, v, s, w in zip(heads, tails, strengths, weights, strict=True)
+    }
+    assert len(found) == len(heads)
+    related = dict.fromkeys(zip(*np.nonzero(seen == 1), strict=True), (1, 1))
+    unknown = dict.fromkeys(zip(*np.nonzero(hidden), strict=True), (0, 0))
+    assert found == related | unknown
+
+
+def test_a_target_that_is_nan_leaves_a_pair_unknown():
+    seen, hidden = half_known()
+    observed = TaskRelations(seen, tasks=range(N)).observed()
+    pairs = observed.with_targets(np.full((N, N), np.nan))
+    assert pairs.n_observed == observed.n_observed
+    for ours, theirs in zip(pairs.dense(), observed.dense(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (pairs.listed()[3] == ~hidden[pairs.listed()[:2]]).all()

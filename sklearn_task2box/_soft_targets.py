@@ -1,0 +1,189 @@
+"""Soft targets: strengths that a teacher predicts, for boxes to be fitted to.
+
+A network alone is sure of each pair that nobody observed, and often wrong. So it learns the
+predictions of another model, the teacher, where there is no observation (knowledge
+distillation: Hinton, Vinyals & Dean, arXiv:1503.02531, 2015): of pairs of known tasks that
+the relations leave unknown, and of augmented tasks, which have some features of one known
+task and the rest of another (feature mixing, akin to mixup and CutMix).
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import sparse
+
+from sklearn_task2box.boxes._out_of_sample import fit_boxes
+from sklearn_task2box.relations import TaskPairs
+from sklearn_task2box.utils._devices import few_threads
+from sklearn_task2box.utils._rows import stack_rows
+
+# Augmented tasks, at most.
+_MAX_AUGMENTED = 1000
+# Dimensions in which there is room for none of them and for all, and the share of pairs
+# that has to be observed.
+_NARROW_DIM, _ROOMY_DIM = 2, 5
+_ENOUGH_OBSERVED = 0.5
+# Numbers in a mask of mixed features, and in a table of predictions for new tasks.
+_BLOCK = 1 << 20
+# Steps of out-of-sample embedding.
+_STEPS = 100
+# Weight of an augmented task, beside a known one, where a new one is embedded: they keep
+# new tasks apart, which else end up in the same gaps between known ones.
+_AUGMENTED_WEIGHT = 0.1
+# Share of the network's own strengths of a new task in those that its box is fitted to: on
+# taxonomies, it predicts what lies in new tasks better than the teacher. Of 0 to 0.75, 0.1
+# to 0.25 were good on novel digits (which lose with more) and a small taxonomy.
+_OWN_SHARE = 0.15
+
+
+def augmented_tasks(X, share, box_dim, observed, rng):
+    """Features of augmented tasks, mixed from those of known ones.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_tasks, n_features)
+    share, box_dim : float, int
+        The ``augmentation`` and ``box_dim`` of a BoxRelationEmbedder.
+    observed : float
+        Share of the pairs that is observed.
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    augmented : ndarray or CSR matrix of shape (n_augmented, n_features)
+        Each row has about half of its features from one row of X and the rest from another.
+    """
+    n, n_features = X.shape
+    n_augmented = min(share * n, _MAX_AUGMENTED)
+    room = (box_dim - _NARROW_DIM) / (_ROOMY_DIM - _NARROW_DIM)
+    room = np.clip(room, 0, 1) * min(1, observed / _ENOUGH_OBSERVED)
+    n_augmented = math.ceil(n_augmented * room)
+    one = np.resize(rng.permutation(n), n_augmented)
+    other = rng.randint(n, size=len(one))
+    mixed, step = [X[:0]], max(1, _BLOCK // n_features)
+    for start in range(0, len(one), step):
+        part = slice(start, start + step)
+        mask = rng.uniform(size=(len(one[part]), n_features)) < 0.5
+        if sparse.issparse(X):
+            mixed.append(X[other[part]].multiply(mask) + X[one[part]].multiply(~mask))
+        else:
+            mixed.append(np.where(mask, X[other[part]], X[one[part]]))
+    return sparse.vstack(mixed, format="csr") if sparse.issparse(X) else np.vstack(mixed)
+
+
+class SoftTargets:
+    """Strengths that a fitted teacher predicts of known, augmented and new tasks.
+
+    Parameters
+    ----------
+    teacher : RelationModel
+        Fitted to the known tasks.
+    known : ndarray or CSR matrix of shape (n_tasks, n_features)
+        Features of known tasks.
+    augmented : ndarray or CSR matrix of shape (n_augmented, n_features)
+        Features of augmented tasks; there may be none.
+    names : sequence of length n_tasks, default=None
+        Names of the known tasks, by which the teacher may recognize them.
+    columns : sequence of length n_features, default=None
+        Names of the features.
+    """
+
+    def __init__(self, teacher, known, augmented, names=None, columns=None):
+        self.teacher = teacher
+        self.known = known
+        self.augmented = augmented
+        self.names = names
+        self.columns = columns
+
+    def table(self, pairs):
+        """Strengths among known and augmented tasks, given observed pairs of known ones.
+
+        NaN stands for pairs of two augmented tasks and, if all are observed, of two known
+        ones. The shape is (n_tasks + n_augmented, n_tasks + n_augmented).
+        """
+        n = self.known.shape[0]
+        total = n + self.augmented.shape[0]
+        targets = np.full((total, total), np.nan)
+        if pairs.n_unknown:
+            features = named_features(self.known, self.names, self.columns)
+            targets[:n, :n] = self.teacher.pairwise_strengths(features)
+        if total > n:
+            inside, around = self._both_ways(self.augmented, self.known, self.names)
+            targets[n:, :n], targets[:n, n:] = inside, around.T
+        predicted = targets[~np.isnan(targets)]
+        if len(predicted) and not 0 <= predicted.min() <= predicted.max() <= 1:
+            raise ValueError(
+                "The strengths that a teacher predicts must lie in [0, 1]; "
+                f"{type(self.teacher).__name__} predicted some from {predicted.min():g} to "
+                f"{predicted.max():g}."
+            )
+        return targets
+
+    def of_new(self, X):
+        """Strengths of new tasks in the known and augmented ones, and of these in them.
+
+        Both are of shape (n_new, n_tasks + n_augmented).
+        """
+        both = [self._both_ways(X, self.known, self.names)]
+        if self.augmented.shape[0]:
+            both.append(self._both_ways(X, self.augmented, None))
+        return tuple(np.hstack(tables) for tables in zip(*both, strict=True))
+
+    def embed(self, X, outputs, known_boxes, encoder, loss):
+        """Boxes of new tasks, (n_new, 2 * box_dim): out-of-sample embedding.
+
+        They start from ``outputs``, (n_new, 2 * box_dim), of the body of the encoder for
+        ``X``, and move until their overlaps with the boxes of known and augmented tasks
+        agree with a mean of the teacher's predictions, mostly, and the encoder's, by the
+        ObjectiveLoss of the fit.
+        """
+        with torch.no_grad():
+            augmented = torch.cat(encoder.boxes_of(encoder.outputs(self.augmented)), dim=1)
+        others = np.concatenate([known_boxes, augmented.numpy()])
+        weights = np.ones(len(others))
+        weights[len(known_boxes) :] = _AUGMENTED_WEIGHT
+        boxes = np.empty(outputs.shape)
+        step = max(1, _BLOCK // len(others))
+        for start in range(0, len(boxes), step):
+            part = slice(start, start + step)
+            inside, around = self.of_new(X[part])
+            with few_threads(inside.size):
+                boxes[part] = fit_boxes(
+                    encoder,
+                    outputs[part],
+                    others,
+                    weights,
+                    inside,
+                    around,
+                    loss.pair_loss.double(),
+                    loss.objective.positive_weight,
+                    loss.temperature,
+                    _STEPS,
+                    loss.exponent,
+                    _OWN_SHARE,
+                )
+        return boxes
+
+    def _both_ways(self, new, others, names):
+        n_new, n_others = new.shape[0], others.shape[0]
+        if names is not None:
+            names = [*names, *(object() for _ in range(n_new))]  # like no other
+        rows = named_features(stack_rows(others, new), names, self.columns)
+        heads = n_others + np.repeat(np.arange(n_new), n_others)
+        tails = np.tile(np.arange(n_others), n_new)
+        tables = []
+        for ends in ((heads, tails), (tails, heads)):
+            pairs = TaskPairs.from_positions(rows, *ends)
+            strengths = self.teacher.predict_proba(pairs)[:, 1]
+            tables.append(strengths.reshape(n_new, n_others))
+        return tables
+
+
+def named_features(data, names=None, columns=None):
+    """Features as a frame, where rows or columns have names and data are dense."""
+    if sparse.issparse(data) or (names is None and columns is None):
+        return data
+    index = None if names is None else pd.Index(names, dtype=object, tupleize_cols=False)
+    return pd.DataFrame(data, index, columns, copy=False)
