@@ -40,7 +40,7 @@ from sklearn_task2box.relations._alignment import labels_in_order
 from sklearn_task2box.relations._names import as_names
 from sklearn_task2box.relations._parsing import as_labels, is_labels
 from sklearn_task2box.utils._devices import few_threads, is_mixed, resolve_device, seeded
-from sklearn_task2box.utils._features import hot_columns, preparation
+from sklearn_task2box.utils._features import hot_columns, preparation, warn_of_scales
 from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import replace_rows, stack_rows
 from sklearn_task2box.utils._seeds import set_seeds
@@ -348,7 +348,7 @@ class BoxRelationEmbedder(BoxModel):
             If the fit is interrupted (Ctrl-C); the boxes are those of the last finished
             epoch. Before the end of the first epoch, the KeyboardInterrupt is passed on,
             and nothing is changed. Also if y states pairs as unrelated that its own entries
-            imply.
+            imply, or if columns of X drown the others.
         ConvergenceWarning
             If the boxes contradict training pairs.
         """
@@ -358,6 +358,8 @@ class BoxRelationEmbedder(BoxModel):
             data, relations = self._read_fit(X, y)
             data = self._as_fitted(data) if continues else data
             self._from_features = y is None
+            if self.encoder != "table" and not sparse.issparse(data):
+                warn_of_scales(data, getattr(self, "feature_names_in_", None), stacklevel=3)
             self._fit_relations(data, relations, continues)
             self._labels = None
             if self._from_labels:  # partial_fit adds to them

@@ -1,5 +1,7 @@
 """Preparation of the features of tasks for networks."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import torch
@@ -7,6 +9,8 @@ from scipy import sparse
 from scipy.linalg import svd
 from sklearn.utils.extmath import svd_flip
 
+# Ratio of standard deviations from which columns have another scale.
+_OTHER_SCALE = 100
 # Rotating into the span of the rows costs about n_tasks ** 2 * n_features.
 _MAX_ROTATED = 2000
 
@@ -54,6 +58,32 @@ def check_numeric(X):
             f"(OneHotEncoder(), {list(wrong)[:2]}), remainder='passthrough') or a "
             "DatasheetRepresentation, or leave them out."
         )
+
+
+def warn_of_scales(X, names, stacklevel):
+    """Warn if a few dense columns vary so much more than the others that they drown them.
+
+    These are at most a tenth of the columns, each with a standard deviation of more than
+    a hundred times the median one, and more than half of the variance.
+    """
+    unit = np.abs(X).max() or 1.0
+    variances = (X / unit).var(axis=0)
+    varying = variances[variances > 0]
+    if not len(varying):
+        return
+    large = np.flatnonzero(variances > _OTHER_SCALE**2 * np.median(varying))
+    share = variances[large].sum() / variances.sum()
+    if share <= 0.5 or len(large) > 0.1 * len(varying):
+        return
+    shown = [repr(i if names is None else names[i]) for i in large[:5].tolist()]
+    warnings.warn(
+        f"{len(large)} of {X.shape[1]} columns of X vary more than {_OTHER_SCALE} times as "
+        f"much as the others, which are next to nothing beside them: {', '.join(shown)}"
+        f"{', ...' if len(large) > 5 else ''}. Rescale them, such as by StandardScaler or "
+        "QuantileTransformer, or drop them.",
+        UserWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def _is_numeric(column):

@@ -1,12 +1,14 @@
 """Features as networks read them."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from scipy import sparse
 
-from sklearn_task2box import BoxRelationEmbedder
+from sklearn_task2box import BoxRelationEmbedder, TaskRelations
 from sklearn_task2box.nets._encoders import BoxEncoder
 from sklearn_task2box.utils._features import (
     check_numeric,
@@ -14,6 +16,7 @@ from sklearn_task2box.utils._features import (
     hot_columns,
     means_and_variances,
     preparation,
+    warn_of_scales,
     writable,
 )
 
@@ -130,3 +133,37 @@ def test_columns_that_are_no_numbers_are_named_with_the_way_out():
         check_numeric(bad)
     with pytest.raises(ValueError, match=r"OneHotEncoder\(\), \['kind', 'level'\]\)"):
         BoxRelationEmbedder().fit(bad, [(0, 1)])
+
+
+def _with_a_large_column(size):
+    X = np.random.RandomState(0).normal(size=(30, 20))
+    X[:, 7] *= size
+    return X
+
+
+@pytest.mark.parametrize(
+    "names", [None, np.array([f"f{i}" for i in range(20)], dtype=object)]
+)
+def test_a_column_of_another_scale_is_named_in_a_warning(names):
+    shown = "7" if names is None else "'f7'"
+    with pytest.warns(UserWarning, match=rf"^1 of 20 columns of X.*them: {shown}\. Resc"):
+        warn_of_scales(_with_a_large_column(1e4), names, stacklevel=2)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e200, 1e-200])
+def test_columns_of_similar_scales_are_not_warned_of(scale):
+    halves = np.hstack([_with_a_large_column(1.0), 1e-6 * _with_a_large_column(1.0)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_scales(scale * _with_a_large_column(20.0), None, stacklevel=2)
+        warn_of_scales(halves, None, stacklevel=2)  # as of means and variances
+        warn_of_scales(np.ones((5, 3)), None, stacklevel=2)
+
+
+def test_a_fit_warns_of_a_column_of_another_scale():
+    X = pd.DataFrame(_with_a_large_column(1e4)).add_prefix("f")
+    graph = [(i, (i - 1) // 3) for i in range(1, 30)]
+    model = BoxRelationEmbedder(2, teacher=None, max_epochs=2, hidden_layer_sizes=8)
+    with pytest.warns(UserWarning, match="'f7'") as caught:
+        model.fit(X, TaskRelations(graph, tasks=X.index))
+    assert [w.filename for w in caught if "'f7'" in str(w.message)] == [__file__]
