@@ -53,8 +53,8 @@ METHODS = {
     "closure": lambda seed: ClosureModel(),
 }
 TITLES = {
-    "plain": "one network",
-    "distilled": "distilled",
+    "plain": "boxes",
+    "distilled": "distilled boxes",
     "kernel ridge": "kernel ridge",
     "neighbors' vote": "neighbours' vote",
     "closure": "closure",

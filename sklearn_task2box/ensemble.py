@@ -59,7 +59,9 @@ def default_estimators():
     for i in range(3):
         boxes = BoxRelationEmbedder(10, teacher=None, max_epochs=150)
         members.append((f"boxes{i}", boxes))
-    pairs = PairClassifier(hidden_layer_sizes=(256, 128), max_iter=150, max_pairs=16_384)
+    pairs = PairClassifier(
+        hidden_layer_sizes=(256, 128), n_similarities=32, max_iter=200, max_pairs=16_384
+    )
     members.append(("pairs", pairs))
     members.append(("divergence", SimilarityModel("gaussian_kl", variances="auto")))
     members.append(("popularity", PopularityModel()))

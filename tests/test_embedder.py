@@ -31,7 +31,7 @@ from sklearn_task2box.metrics import (
     reconstruction,
     relation_score,
 )
-from sklearn_task2box.models import ClosureModel, PopularityModel
+from sklearn_task2box.models import ClosureModel, KernelRidgeModel, PopularityModel
 from sklearn_task2box.nets import Objective
 from sklearn_task2box.nets._net import HeldOutScore
 
@@ -663,6 +663,14 @@ def test_wrong_arguments_are_named_in_fit(taxonomy, name, value):
     with pytest.raises(ValueError, match=rf"\b{name}\b"):
         model.fit(*taxonomy)
     assert vars(model) == before
+
+
+def test_a_nested_parameter_needs_an_explicit_teacher(taxonomy):
+    model = quick(teacher="auto", max_epochs=2)
+    with pytest.raises(ValueError, match=r"teacher is .auto.*=KernelRidgeModel\(\)"):
+        model.set_params(teacher__ridge=3.0)
+    model.set_params(teacher=KernelRidgeModel(), teacher__ridge=3.0)
+    assert model.fit(*taxonomy).teacher_.ridge_ == 3.0
 
 
 def test_every_argument_has_a_wrong_value_here():

@@ -131,7 +131,7 @@ class KernelRidgeModel(SmootherModel):
         deviations = unit * np.sqrt(np.asarray(squares.mean(axis=0)).ravel())
         constant = deviations <= _CONSTANT * deviations.max()
         self._scale = 1 / np.where(constant, np.inf, deviations)
-        some = np.sort(rng.permutation(n)[:MAX_CHOSEN])
+        some = rng.permutation(n)[:MAX_CHOSEN]  # of which the first are scored
         self._root = None
         self._choose_by(X[some], some)
         self._landmarks = rows = self._prepared(X)

@@ -183,6 +183,8 @@ class SmootherModel(RelationModel):
         total = 0.0
         for table, true in tables:
             seen = ~np.isnan(true)
+            if not (true[seen] > 0).any():  # such as where no task has members
+                continue
             predicted = table.means(weights, columns)[seen]
             total += relation_score(true[seen], predicted, graded=self._is_graded)
         return total

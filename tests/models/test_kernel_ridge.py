@@ -114,3 +114,20 @@ def test_unknown_pairs_are_compared_by_relations_if_that_is_better():
 def test_wrong_arguments_are_named_in_fit(options, message):
     with pytest.raises(ValueError, match=message):
         KernelRidgeModel(**options).fit(X, GRAPH)
+
+
+def test_tasks_may_stand_in_the_order_of_their_kind():
+    # None of the first tasks has members, and none of the last lies in another.
+    rng = np.random.RandomState(0)
+    kinds = np.arange(300) % 3
+    X = np.vstack([np.eye(3)[kinds] + 0.1 * rng.normal(size=(300, 3)), np.eye(3)])
+    strengths = np.zeros((303, 303))
+    strengths[np.arange(300), 300 + kinds] = 1
+    model = KernelRidgeModel().fit(X, strengths)
+    assert model.score(X, strengths) > 0.95
+
+
+def test_relations_of_a_few_of_many_tasks():
+    X = np.random.RandomState(0).normal(size=(900, 3))
+    model = KernelRidgeModel().fit(X, [(0, 1)])
+    assert np.isfinite(model.predict_proba(X[:5])).all()
