@@ -49,7 +49,7 @@ from sklearn_task2box.utils._seeds import set_seeds
 _MAX_WHOLE = 30_000_000
 _AUTO_BATCH = 65_536
 # Tasks up to which teacher="auto" is a model, and of whose pairs a table can be held.
-_MAX_TAUGHT, _MAX_TARGETS = 5_000, 10_000
+_MAX_TAUGHT, _MAX_TARGETS = 3_000, 10_000
 # Epochs by default: as many, fewer with many tasks, and at least as many.
 _EPOCHS, _MANY, _MIN_EPOCHS = 300, 200, 60
 # Step sizes of networks and of tables by default, and what float32 holds.
@@ -89,7 +89,7 @@ class BoxRelationEmbedder(BoxModel):
         which have some features of one task and the rest of another. The box of a new task
         starts where the network puts it, and moves until its overlaps agree with the
         teacher's predictions, mostly (out-of-sample embedding). "auto" is
-        :class:`~sklearn_task2box.models.KernelRidgeModel`, and None with more than 5,000
+        :class:`~sklearn_task2box.models.KernelRidgeModel`, and None with more than 3,000
         tasks, encoder="table", or y=None. With None, the network is alone.
     augmentation : float, default=0.1
         Number of augmented tasks for each known one, at most 1,000 in all. Their boxes take
