@@ -182,10 +182,8 @@ class BoxRelationEmbedder(BoxModel):
     history_ : list of dict
         One per epoch: epoch, train_loss, valid_score (with early stopping), dur in
         seconds, and numbers that ``callbacks`` recorded.
-    n_iter_ : int
-        Number of epochs trained.
-    interrupted_ : bool
-        Whether the fit was interrupted (Ctrl-C) before its last epoch.
+    n_iter_, interrupted_ : int, bool
+        Number of epochs trained, and whether Ctrl-C ended the fit before the last one.
     encoder_ : nn.Module
         The fitted network from features to boxes, in float64 on the CPU.
     teacher_ : RelationModel or None
