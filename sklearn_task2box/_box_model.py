@@ -116,7 +116,9 @@ def contradictions(boxes, pairs, names):
         others = pairs.not_zero_keys()
         thresholds = np.full(pairs.n_tasks, _CONTAINED)
         for i, (at, predicted) in enumerate(boxes.at_least(boxes, thresholds, inside=True)):
-            zero = (at != i) & ~np.isin(pairs.keys(i, at), others)
+            keys = pairs.keys(i, at)
+            found_at = np.searchsorted(others, keys).clip(max=len(others) - 1)
+            zero = (at != i) & (others[found_at] != keys)
             at, predicted = at[zero], predicted[zero]
             found.append((np.full(len(at), i), at, np.zeros(len(at)), predicted))
     heads, tails, strengths, predicted = map(np.concatenate, zip(*found, strict=True))
