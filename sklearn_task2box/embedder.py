@@ -590,10 +590,8 @@ class BoxRelationEmbedder(BoxModel):
             augmented = augmented_tasks(X, self.augmentation, self.box_dim, share, rng)
         with warnings.catch_warnings():  # of a teacher's boxes; those of this fit follow
             warnings.simplefilter("ignore", ConvergenceWarning)
-            features, y = (
-                named_features(X, names, columns),
-                TaskRelations.from_pairs(pairs, names),
-            )
+            features = named_features(X, names, columns)
+            y = TaskRelations.from_pairs(pairs, names)
             self.teacher_ = set_seeds(teacher, rng).fit(features, y)
         return SoftTargets(self.teacher_, X, augmented, names, columns)
 

@@ -85,7 +85,9 @@ def test_wrong_arguments_are_named_in_fit(options, message):
         quick().set_params(**options).fit(X, GRAPH)
 
 
-def test_a_search_over_the_student_fits_the_teacher_once_per_fold(tmp_path, monkeypatch):
+@pytest.fixture
+def fits(monkeypatch):
+    """Grows by one with each fit of a SimilarityModel."""
     fits = []
     original = SimilarityModel.fit
 
@@ -94,6 +96,10 @@ def test_a_search_over_the_student_fits_the_teacher_once_per_fold(tmp_path, monk
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(SimilarityModel, "fit", fit)
+    return fits
+
+
+def test_a_search_over_the_student_fits_the_teacher_once_per_fold(tmp_path, fits):
     search = GridSearchCV(
         quick(memory=str(tmp_path)).set_params(embedder__max_epochs=20),
         {"embedder__box_dim": [1, 2, 4]},
@@ -151,15 +157,7 @@ def test_the_teacher_of_the_embedder_does_not_matter(fitted):
     assert fitted.embedder.teacher == "auto"  # which is left as it was
 
 
-def test_the_teacher_is_fitted_once(monkeypatch):
-    fits = []
-    original = SimilarityModel.fit
-
-    def fit(self, *args, **kwargs):
-        fits.append(1)
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(SimilarityModel, "fit", fit)
+def test_the_teacher_is_fitted_once(fits):
     model = quick().set_params(embedder__max_epochs=2).fit(FRAME, NAMED)
     model.transform(FRAME + 0.1)
     assert len(fits) == 1
