@@ -103,9 +103,14 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         at_related = self._related_class(classes)
         related = y == classes[at_related]
-        heads, tails = X.pairs.T
-        edges = list(zip(heads.tolist(), tails.tolist(), related * 1.0, strict=True))
-        _check_consistent(X, related)
+        labelled = pd.DataFrame(X.pairs).assign(related=related).drop_duplicates()
+        both = labelled.loc[labelled.duplicated([0, 1]), [0, 1]].to_numpy()
+        if len(both):
+            raise ValueError(
+                f"A pair has one label, but {len(both)} of X stand there with both, such "
+                f"as {some(X.tasks[both[0]])}. Keep one of each."
+            )
+        edges = list(zip(*X.pairs.T.tolist(), related * 1.0, strict=True))
         relations = TaskRelations(
             edges, np.arange(X.X.shape[0]), unobserved="unknown", transitive=self.transitive
         )
@@ -116,28 +121,24 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
                 f"relation models do, or be a Pipeline that ends in one; {embedder!r} has "
                 "no predict_proba."
             )
-        embedder.fit(X.X, relations)
-        self.embedder_ = embedder
-        self.classes_ = classes
-        self._at_related = at_related
+        self.embedder_ = embedder.fit(X.X, relations)
+        self.classes_, self._at_related = classes, at_related
         self.n_features_in_ = 2
         return self
 
     def _related_class(self, classes):
         """Position of the class of related pairs."""
-        if self.pos_label is None:
-            if classes.dtype.kind not in "biuf":
-                raise ValueError(
-                    "Text does not show which label means related: got "
-                    f"{classes.tolist()}. Pass it as pos_label, or give 0 and 1."
-                )
-            return 1
-        if self.pos_label not in classes.tolist():
+        labels = classes.tolist()
+        if self.pos_label is not None and self.pos_label not in labels:
             raise ValueError(
-                f"pos_label must be one of the labels, {classes.tolist()}; got "
-                f"{self.pos_label!r}."
+                f"pos_label must be one of the labels, {labels}; got {self.pos_label!r}."
             )
-        return classes.tolist().index(self.pos_label)
+        if self.pos_label is None and classes.dtype.kind not in "biuf":
+            raise ValueError(
+                f"Text does not show which label means related: got {labels}. Pass it as "
+                "pos_label, or give 0 and 1."
+            )
+        return 1 if self.pos_label is None else labels.index(self.pos_label)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -154,8 +155,7 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        probabilities : ndarray of shape (n_pairs, 2)
-            In the order of ``classes_``.
+        probabilities : ndarray of shape (n_pairs, 2), in the order of ``classes_``
 
         Raises
         ------
@@ -181,21 +181,8 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         -------
         labels : ndarray of shape (n_pairs,)
         """
-        check_is_fitted(self)
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
-
-
-def _check_consistent(X, related):
-    """Refuse a pair that has both labels."""
-    seen = pd.DataFrame(X.pairs, columns=["head", "tail"]).assign(related=related)
-    both = seen.groupby(["head", "tail"])["related"].nunique()
-    both = both[both > 1]
-    if len(both):
-        names = some(X.tasks[list(both.index[0])])
-        raise ValueError(
-            f"A pair has one label, but {len(both)} of X stand there with both, such as "
-            f"{names}. Keep one of each."
-        )
+        likely = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[likely]
 
 
 def _check_pairs(X):

@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.utils import check_consistent_length, column_or_1d
 
@@ -16,9 +16,8 @@ def relation_score(strengths, predicted, graded=None):
 
     Parameters
     ----------
-    strengths : array-like of shape (n_pairs,)
-        True strengths, in [0, 1].
-    predicted : array-like of shape (n_pairs,)
+    strengths, predicted : array-like of shape (n_pairs,)
+        True strengths, in [0, 1], and predicted ones.
     graded : bool, default=None
         Which of the two; None looks for strengths between 0 and 1.
 
@@ -70,9 +69,8 @@ def mean_spearman_within(strengths, predicted, targets):
 
     Parameters
     ----------
-    strengths : array-like of shape (n_pairs,)
-        True strengths.
-    predicted : array-like of shape (n_pairs,)
+    strengths, predicted : array-like of shape (n_pairs,)
+        True and predicted strengths.
     targets : array-like of shape (n_pairs,)
         The target that each pair belongs to.
 
@@ -100,17 +98,14 @@ def mean_spearman_within(strengths, predicted, targets):
     check_consistent_length(strengths, targets)
     if pd.isna(targets).any():
         raise ValueError(f"{pd.isna(targets).sum()} of the {len(targets)} targets are NaN.")
-    rhos = []
-    for target in np.unique(targets):
-        its = targets == target
-        if np.ptp(strengths[its]) > 0:
-            rhos.append(spearman(strengths[its], predicted[its]))
-    if not rhos:
+    groups = pd.Series(targets).groupby(targets).indices.values()
+    uneven = [its for its in groups if np.ptp(strengths[its]) > 0]
+    if not uneven:
         raise ValueError(
-            f"None of the {len(np.unique(targets))} targets has two pairs of different "
-            "strengths, so no rank correlation is defined. Score more pairs at once."
+            f"None of the {len(groups)} targets has two pairs of different strengths, so "
+            "no rank correlation is defined. Score more pairs at once."
         )
-    return float(np.mean(rhos))
+    return float(np.mean([spearman(strengths[its], predicted[its]) for its in uneven]))
 
 
 def expected_calibration_error(strengths, predicted, n_bins=15, strategy="uniform"):
@@ -122,10 +117,8 @@ def expected_calibration_error(strengths, predicted, n_bins=15, strategy="unifor
 
     Parameters
     ----------
-    strengths : array-like of shape (n_pairs,)
-        True strengths, in [0, 1].
-    predicted : array-like of shape (n_pairs,)
-        Predicted strengths, in [0, 1].
+    strengths, predicted : array-like of shape (n_pairs,)
+        True and predicted strengths, in [0, 1].
     n_bins : int, default=15
     strategy : {"uniform", "quantile"}, default="uniform"
         Bins of equal width, or of equal numbers of pairs, where pairs of the same
@@ -166,11 +159,7 @@ def expected_calibration_error(strengths, predicted, n_bins=15, strategy="unifor
     if strategy == "uniform":
         bins = np.minimum((predicted * n_bins).astype(int), n_bins - 1)
     elif strategy == "quantile":
-        values, inverse, counts = np.unique(
-            predicted, return_inverse=True, return_counts=True
-        )
-        middles = np.cumsum(counts) - counts / 2
-        bins = (middles * n_bins / len(predicted)).astype(int)[inverse]
+        bins = ((rankdata(predicted) - 0.5) * n_bins / len(predicted)).astype(int)
     else:
         raise ValueError(f"strategy must be 'uniform' or 'quantile'; got {strategy!r}.")
     gaps = np.bincount(bins, weights=strengths - predicted)
@@ -201,9 +190,8 @@ def average_precision_beyond_closure(strengths, predicted, implied):
 
     Parameters
     ----------
-    strengths : array-like of shape (n_pairs,)
-        True strengths, in [0, 1]; at least 0.5 counts as related.
-    predicted : array-like of shape (n_pairs,)
+    strengths, predicted : array-like of shape (n_pairs,)
+        True strengths, of which at least 0.5 counts as related, and predicted ones.
     implied : array-like of bool, of shape (n_pairs,)
         Whether the closure of the training pairs implies the pair. A
         :class:`~sklearn_task2box.models.ClosureModel` fitted to them gives implied pairs a
@@ -235,13 +223,13 @@ def average_precision_beyond_closure(strengths, predicted, implied):
             f"implied must be True or False for each pair; got the type {implied.dtype}. "
             "Cut strengths of a ClosureModel: strengths > 0.5."
         )
-    left = ~implied
-    if not left.any():
+    if implied.all():
         raise ValueError(
             f"The closure of the training pairs implies all {len(implied)} pairs, so none "
             "is left to be scored. Hold out more pairs, or whole tasks."
         )
-    return _average_precision(strengths[left], predicted[left])
+    related = _related_or_not(strengths[~implied])
+    return float(average_precision_score(related, predicted[~implied]))
 
 
 def best_f1_threshold(strengths, predicted, weights=None):
@@ -249,9 +237,8 @@ def best_f1_threshold(strengths, predicted, weights=None):
 
     Parameters
     ----------
-    strengths : array-like of shape (n_pairs,)
-        True strengths; at least 0.5 counts as related.
-    predicted : array-like of shape (n_pairs,)
+    strengths, predicted : array-like of shape (n_pairs,)
+        True strengths, of which at least 0.5 counts as related, and predicted ones.
     weights : array-like of shape (n_pairs,), default=None
         How many pairs each stands for, where some were drawn from many; None is 1 each.
 
@@ -289,9 +276,9 @@ def mean_average_precision(strengths, predicted):
 
     Parameters
     ----------
-    strengths : array-like of shape (n_tasks, n_others)
-        True strengths; a positive one counts as related, and NaN is left out.
-    predicted : array-like of shape (n_tasks, n_others)
+    strengths, predicted : array-like of shape (n_tasks, n_others)
+        True strengths, of which a positive one counts as related and NaN is left out, and
+        predicted ones.
 
     Returns
     -------
@@ -405,18 +392,6 @@ def _mean_ranking(rows):
     return float(np.mean(precisions)), float(ranks / n_pairs)
 
 
-def _f1(strengths, above):
-    return float(f1_score(strengths >= 0.5, above))
-
-
-def _roc_auc(strengths, predicted):
-    return float(roc_auc_score(_related_or_not(strengths), predicted))
-
-
-def _average_precision(strengths, predicted):
-    return float(average_precision_score(_related_or_not(strengths), predicted))
-
-
 def _related_or_not(strengths):
     """Which pairs are related, by half or more; some must be, and some not."""
     related = strengths >= 0.5
@@ -429,32 +404,23 @@ def _related_or_not(strengths):
     return related
 
 
-def _mean_average_precision(strengths, predicted, heads):
-    return _mean_ranking(_by_task(strengths, predicted, heads))[0]
-
-
-def _neg_mean_rank(strengths, predicted, heads):
-    return -_mean_ranking(_by_task(strengths, predicted, heads))[1]
-
-
-def _by_task(strengths, predicted, heads):
+def _rank_by_task(strengths, predicted, heads):
     related = _related_or_not(strengths)
     order = np.argsort(heads, kind="stable")
     starts = np.flatnonzero(np.diff(heads[order])) + 1
-    return zip(
-        *(np.split(values[order], starts) for values in (related, predicted)), strict=True
-    )
+    columns = (np.split(values[order], starts) for values in (related, predicted))
+    return _mean_ranking(zip(*columns, strict=True))
 
 
 _SCORES = {
-    "average_precision": _average_precision,
-    "roc_auc": _roc_auc,
-    "f1": _f1,
+    "average_precision": lambda true, p: average_precision_score(_related_or_not(true), p),
+    "roc_auc": lambda true, p: roc_auc_score(_related_or_not(true), p),
+    "f1": lambda true, above: f1_score(true >= 0.5, above),
     "spearman": spearman,
 }
 _SCORES_BY_TASK = {
-    "mean_average_precision": _mean_average_precision,
-    "neg_mean_rank": _neg_mean_rank,
+    "mean_average_precision": lambda *columns: _rank_by_task(*columns)[0],
+    "neg_mean_rank": lambda *columns: -_rank_by_task(*columns)[1],
     "mean_spearman_within": mean_spearman_within,
 }
 
@@ -485,11 +451,10 @@ class RelationScorer:
         options = {"by_task": True} if self.name in _SCORES_BY_TASK else {}
         strengths, predicted, *heads = predictor.compare(X, y, **options)
         _check_related(strengths)
-        if heads:
-            return _SCORES_BY_TASK[self.name](strengths, predicted, *heads)
         if self.name == "f1":
             predicted = predicted >= predictor.threshold_
-        return _SCORES[self.name](strengths, predicted)
+        score = (_SCORES | _SCORES_BY_TASK)[self.name]
+        return float(score(strengths, predicted, *heads))
 
 
 def make_relation_scorer(name):
