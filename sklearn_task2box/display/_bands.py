@@ -73,7 +73,7 @@ class Bands:
         longest = max((size[0 if turned else 1] for size in sizes.values()), default=0.0)
         return longest + 6 * self.point if sizes else 0.0
 
-    def draw(self, edges, lines, palette):
+    def draw(self, edges, lines, looks):
         """Draw labels, markers, and a line from each member to its container.
 
         ``lines`` has the width ("lw"), colour and style ("ls") of the line of each edge.
@@ -90,9 +90,9 @@ class Bands:
                 if i not in sizes:
                     continue
                 below[i] = top + 5 * point + sizes[i][0 if turned else 1]
-                looks = {"fontsize": self.font, "color": darker(palette.colours[i])}
-                looks |= {"ha": "center", "va": "top", "rotation": 90 if turned else 0}
-                text = add_text(ax, self.names[i], (x[i], top), (0, -5), zorder=4, **looks)
+                style = {"fontsize": self.font, "color": darker(looks[i].colour)}
+                style |= {"ha": "center", "va": "top", "rotation": 90 if turned else 0}
+                text = add_text(ax, self.names[i], (x[i], top), (0, -5), zorder=4, **style)
                 texts.append(text)
         thin = np.clip(self.unit / point / 6, 0.3, 1.0)
         paths = PathCollection(
@@ -105,11 +105,10 @@ class Bands:
         )
         ax.add_collection(paths, autolim=False)
         size = np.clip(0.6 * self.unit / point, 1.0, 4.0) ** 2
-        looks = list(zip(palette.colours, palette.styles, strict=True))
         for look in dict.fromkeys(looks):
             same = [i for i in y if looks[i] == look]
             places = [x[i] for i in same], [y[i] for i in same]
-            ax.scatter(*places, s=size, color=look[0], marker=look[1][1], zorder=5)
+            ax.scatter(*places, s=size, color=look.colour, marker=look.marker, zorder=5)
         self._draw_divider()
         return texts
 

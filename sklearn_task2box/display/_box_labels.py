@@ -15,6 +15,8 @@ def label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
     boxes that do not surround its box, too; faint boxes count only for the labels of faint
     boxes. Otherwise it is left out or, where ``forced``, drawn at the least bad place.
     """
+    from matplotlib.colors import to_hex
+
     point = ax.figure.dpi / 72
     frame = ax.get_window_extent().extents[None]
     corners = np.array([patch.get_window_extent().extents for patch in patches])
@@ -24,7 +26,7 @@ def label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
     for i in order if forced else order[:MOST_TRIED]:
         looks = {"fontsize": font, "fontweight": "bold" if i in bold else "normal"}
         looks |= {"va": "bottom", "ha": "left", "halo": 0.8, "zorder": 5}
-        looks["color"] = darker(patches[i].get_edgecolor())
+        looks["color"] = darker(to_hex(patches[i].get_edgecolor()))
         looks["alpha"] = 1.0 if strength[i] > 0.5 else 0.6
         text = add_text(ax, names[i], (0, 0), (0, 0), **looks)
         spots, turned = _spots(corners[i], text.get_window_extent().size, 2.5 * point)

@@ -8,10 +8,8 @@ from scipy import sparse
 
 from sklearn_task2box.display._box_labels import label_boxes
 from sklearn_task2box.display._corners import (
-    SPACINGS,
     Scale,
     choose_spacing,
-    containers,
     dimension_pairs,
     interval_rows,
     log_volumes,
@@ -19,25 +17,24 @@ from sklearn_task2box.display._corners import (
 )
 from sklearn_task2box.display._explorer import make_page, page_data
 from sklearn_task2box.display._inputs import (
-    check_length,
-    check_option,
     find_tasks,
     fitted_model,
-    import_pyplot,
     labelled_tasks,
     read_groups,
+    read_names,
     set_axes,
 )
 from sklearn_task2box.display._looks import (
-    COLOURS,
     FONT,
-    GREY,
-    Palette,
+    LOOKS,
+    OTHER,
     add_legend,
+    group_looks,
     lay_out,
     shorten,
 )
-from sklearn_task2box.relations._names import as_names
+
+DARK = "#404040"  # of several groups, in the legend
 
 
 class BoxDisplay:
@@ -107,8 +104,7 @@ class BoxDisplay:
             )
         n = len(boxes)
         self.boxes = boxes
-        self.names = as_names(np.arange(n) if names is None else names, "names")
-        check_length(self.names, n, "names", "box")
+        self.names = read_names(names, n, "box")
         self.groups = read_groups(groups, self.names)
         self.inside = None if inside is None else sparse.csr_array(inside, dtype=bool)
         if inside is not None and self.inside.shape != (n, n):
@@ -165,8 +161,7 @@ class BoxDisplay:
         120
         >>> plt.close(display.figure_)
         """
-        import_pyplot(cls)
-        model, X, names = fitted_model(estimator, X, "boxes_")
+        model, X, names = fitted_model(cls, estimator, X, "boxes_")
         boxes = model.boxes_ if X is None else model.transform(X)
         graph = model.to_networkx(X, reduce=False)
         inside = nx.to_scipy_sparse_array(graph, weight=None, dtype=bool, format="csr")
@@ -204,19 +199,24 @@ class BoxDisplay:
         """
         marked = find_tasks(highlight, self.names, "highlight")
         wanted, forced = labelled_tasks(labels, self.names)
-        check_option(spacing, SPACINGS, "spacing")
         spacing = choose_spacing(spacing, self.boxes)
         lower, upper = np.hsplit(self.boxes, 2)
         self.dimensions_ = dimension_pairs(lower.shape[1])
         axes = self._axes(ax)
-        palette = Palette(self.groups, len(self.boxes))
         around = self._containers(marked)
+        looks, entries = group_looks(self.groups, len(self.boxes))
+        if marked and self.groups is None:
+            colours = dict.fromkeys(around, LOOKS[0]) | dict.fromkeys(marked, LOOKS[1])
+            looks = [colours.get(i, OTHER) for i in range(len(looks))]
         order = np.argsort(-log_volumes(self.boxes), kind="stable")
         scales = [Scale(c, spacing) for c in zip(lower.T, upper.T, strict=True)]
-        looks = order, palette, marked, around
-        plots = list(zip(axes, self.dimensions_, strict=True))
-        self.patches_ = np.array([self._draw(*plot, scales, *looks) for plot in plots])
-        add_legend(axes, self._handles(palette, marked, around), ax is None)
+        self.patches_ = np.array(
+            [
+                self._draw(axis, dims, scales, order, looks, marked, around)
+                for axis, dims in zip(axes, self.dimensions_, strict=True)
+            ]
+        )
+        add_legend(axes, self._handles(entries, looks, marked, around), ax is None)
         lay_out(axes[0])
         first = [*marked, *order[np.isin(order, around)]]
         order = np.array(list(dict.fromkeys([*first, *order])))
@@ -225,12 +225,12 @@ class BoxDisplay:
         limits[marked] = len(order)
         names = [shorten(name, 60) for name in self.names]
         labelled = order[np.isin(order, wanted)]
-        looks = {"limits": limits, "bold": marked, "forced": forced}
-        looks["font"] = FONT if len(axes) == 1 else FONT - 1
+        style = {"limits": limits, "bold": marked, "forced": forced}
+        style["font"] = FONT if len(axes) == 1 else FONT - 1
         self.texts_ = [
             text
             for axis, patches in zip(axes, self.patches_, strict=True)
-            for text in label_boxes(axis, patches, names, labelled, **looks)
+            for text in label_boxes(axis, patches, names, labelled, **style)
         ]
         return self
 
@@ -268,7 +268,6 @@ class BoxDisplay:
         >>> display = BoxDisplay([[0, 0, 9, 9], [1, 1, 4, 4]], ["animal", "dog"])
         >>> display.to_html("boxes.html")  # doctest: +SKIP
         """
-        check_option(spacing, SPACINGS, "spacing")
         if title is None:
             title = f"{len(self.boxes)} tasks as boxes"
         if not isinstance(title, str):
@@ -286,7 +285,9 @@ class BoxDisplay:
         if not marked:
             return []
         if self.inside is None:
-            found = containers(self.boxes, marked)
+            lower, upper = np.hsplit(self.boxes, 2)
+            lies = (lower <= lower[marked, None]) & (upper >= upper[marked, None])
+            found = lies.all(axis=2)
         else:
             found = self.inside[marked].toarray()
         return np.setdiff1d(np.flatnonzero(found.any(axis=0)), marked).tolist()
@@ -300,7 +301,7 @@ class BoxDisplay:
         what = f"the dimensions {', '.join(map(str, self.dimensions_))}"
         return set_axes(self, ax, n, what, n_columns, figsize=size, layout="constrained")
 
-    def _draw(self, ax, dims, scales, order, palette, marked, around):
+    def _draw(self, ax, dims, scales, order, looks, marked, around):
         from matplotlib.colors import to_rgba
         from matplotlib.patches import Rectangle
 
@@ -323,38 +324,36 @@ class BoxDisplay:
         for rank, i in enumerate(order):
             # Large ones behind small ones; what is highlighted before all.
             height = 1 + rank / len(order)
-            colour, face, edge, line = palette.colours[i], fill, 0.8, width
+            face, edge, line = fill, 0.8, width
             if i in marked:
                 face, edge, line, height = 0.6, 1.0, 2.0, height + 2
             elif i in around:
                 edge, line, height = 0.9, strong, height + 1
             elif marked:
                 face, edge = fill / 2, 0.35
-            if marked and self.groups is None:
-                colour = COLOURS[1] if i in marked else colour if i in around else GREY
-            looks = {"facecolor": to_rgba(colour, face), "edgecolor": to_rgba(colour, edge)}
-            looks |= {"lw": line, "ls": palette.styles[i][0], "zorder": height}
-            patches[i] = ax.add_patch(Rectangle(low[i], *(high[i] - low[i]), **looks))
+            colour, dashes, _ = looks[i]
+            style = {"facecolor": to_rgba(colour, face), "edgecolor": to_rgba(colour, edge)}
+            style |= {"lw": line, "ls": dashes, "zorder": height}
+            patches[i] = ax.add_patch(Rectangle(low[i], *(high[i] - low[i]), **style))
         return patches
 
-    def _handles(self, palette, marked, around):
+    def _handles(self, entries, looks, marked, around):
         """Entries of the legend."""
         from matplotlib.colors import to_rgba
         from matplotlib.patches import Patch
 
         handles = [
-            Patch(facecolor=to_rgba(c, 0.2), edgecolor=c, linestyle=style[0], label=label)
-            for label, c, style in palette.entries
+            Patch(facecolor=to_rgba(c, 0.2), edgecolor=c, linestyle=line, label=label)
+            for label, (c, line, _) in entries
         ]
-        one = len(marked) == 1
-        dark, plain = "#404040", self.groups is None
+        plain, one = self.groups is None, len(marked) == 1
         if marked:
-            colour = COLOURS[1] if plain else palette.colours[marked[0]] if one else dark
+            colour = looks[marked[0]].colour if plain or one else DARK
             label = shorten(self.names[marked[0]], 30) if one else "highlighted"
             face = to_rgba(colour, 0.6)
             handles.append(Patch(facecolor=face, edgecolor=colour, lw=2.0, label=label))
         if around:
-            colour = COLOURS[0] if plain else dark
+            colour = looks[around[0]].colour if plain else DARK
             label = "contains it" if one else "contains one of them"
             handles.append(Patch(facecolor="none", edgecolor=colour, lw=1.8, label=label))
         return handles

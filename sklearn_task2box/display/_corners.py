@@ -4,6 +4,8 @@ from itertools import combinations
 
 import numpy as np
 
+from sklearn_task2box.display._inputs import check_option
+
 SPACINGS = ("auto", "linear", "log", "even")
 
 
@@ -11,13 +13,6 @@ def log_volumes(boxes):
     """Logarithms of the volumes; a side of length 0 counts as the smallest float."""
     lower, upper = np.hsplit(boxes, 2)
     return np.log(np.maximum(upper - lower, np.finfo(float).tiny)).sum(axis=1)
-
-
-def containers(boxes, chosen):
-    """Whether each of the chosen boxes lies in each box, of shape (n_chosen, n_boxes)."""
-    lower, upper = np.hsplit(boxes, 2)
-    found = (lower <= lower[chosen, None]) & (upper >= upper[chosen, None])
-    return found.all(axis=2)
 
 
 def dimension_pairs(box_dim):
@@ -42,13 +37,12 @@ def interval_rows(low, high, order):
 def most_at_a_point(low, high):
     """How many boxes at most cover the centre of a box."""
     centres = (low + high) / 2
-    return max(
-        int(((low <= centre) & (centre <= high)).all(axis=1).sum()) for centre in centres
-    )
+    return max(((low <= c) & (c <= high)).all(axis=1).sum() for c in centres)
 
 
 def choose_spacing(spacing, boxes):
     """The spacing; in place of "auto", "log" where many boxes are too small to be seen."""
+    check_option(spacing, SPACINGS, "spacing")
     if spacing != "auto":
         return spacing
     lower, upper = np.hsplit(boxes, 2)

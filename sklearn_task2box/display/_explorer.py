@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 
 from sklearn_task2box.display._corners import Scale, interval_rows, log_volumes
-from sklearn_task2box.display._looks import Palette
+from sklearn_task2box.display._looks import darker, group_looks
 
 DASHES = {"-": "solid", "--": "dash"}  # matplotlib's styles, by plotly's names
 
@@ -45,22 +45,20 @@ def page_data(boxes, names, groups, spacing, around):
     sizes = log_volumes(boxes)
     order = np.argsort(-sizes, kind="stable")
     rank = np.argsort(order)
-    palette = Palette(groups, len(boxes))
-    looks = list(zip(palette.colours, palette.styles, strict=True))
-    entries = [(str(label), (c, style)) for label, c, style in palette.entries]
-    entries = entries or [("", looks[0])]
-    group = np.array([[look for _, look in entries].index(look) for look in looks])
+    looks, entries = group_looks(groups, len(boxes))
+    labels, shown = zip(*entries or [("", looks[0])], strict=True)
+    group = np.array([shown.index(look) for look in looks])
     return {
         "names": [str(name) for name in names],
         "n_dimensions": lower.shape[1],
         "scales": _scales(lower, upper, order, spacing),
         "grouped": groups is not None,
         "groups": [
-            {"label": label, "colour": c, "dark": _darker_hex(c), "dash": DASHES[style[0]]}
-            for label, (c, style) in entries
+            {"label": label, "colour": c, "dark": darker(c), "dash": DASHES[line]}
+            for label, (c, line, _) in zip(labels, shown, strict=True)
         ],
         "group": group.tolist(),
-        "members": [np.flatnonzero(group == g).tolist() for g in range(len(entries))],
+        "members": [np.flatnonzero(group == g).tolist() for g in range(len(shown))],
         "sizes": volumes(np.where((lower == upper).any(axis=1), -np.inf, sizes)),
         "rank": rank.tolist(),
         # The smallest container first.
@@ -92,11 +90,6 @@ def _corners(values, low, high, marks=None):
         "low": np.searchsorted(values, low).tolist(),
         "high": np.searchsorted(values, high).tolist(),
     }
-
-
-def _darker_hex(colour):
-    parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return "#" + "".join(f"{round(0.6 * part):02x}" for part in parts)
 
 
 def volumes(logs):

@@ -15,7 +15,13 @@ from sklearn_task2box.display._inputs import (
     true_strengths,
 )
 from sklearn_task2box.display._layers import Layers
-from sklearn_task2box.display._looks import LONGEST, Palette, add_legend, lay_out, shorten
+from sklearn_task2box.display._looks import (
+    LONGEST,
+    add_legend,
+    group_looks,
+    lay_out,
+    shorten,
+)
 from sklearn_task2box.relations._names import as_names, some
 
 SURPLUS, MISSING = "#D55E00", "#8E44AD"
@@ -140,12 +146,10 @@ class HierarchyDisplay:
         ValueError, NotFittedError
             If a parameter is not usable, or the estimator is not fitted.
         """
-        import_pyplot(cls)
-        model, X, names = fitted_model(estimator, X)
+        model, X, names = fitted_model(cls, estimator, X)
         graph = model.to_networkx(X, threshold, reduce=True)
         if names is not None:  # steps before the model may have lost them
-            new = dict(zip(list(graph), names.tolist(), strict=True))
-            graph = nx.relabel_nodes(graph, new)
+            graph = nx.relabel_nodes(graph, dict(zip(graph, names.tolist(), strict=True)))
         if y is not None:
             strengths = true_strengths(model, X, y, names)
             least = model.threshold_ if threshold is None else threshold
@@ -197,9 +201,9 @@ class HierarchyDisplay:
             graph = nx.DiGraph(graph.subgraph(kept.tolist()))
         place = Layers(graph, n_members)
 
-        palette = Palette(self.groups, len(names))
+        looks, entries = group_looks(self.groups, len(names))
         short = [shorten(name, LONGEST) for name in names]
-        lines, handles = _lines(graph, palette)
+        lines, handles = _lines(graph, entries)
         own = ax is None
         size = place.figure_size([short[i] for i in graph], bool(handles))
         (ax,) = set_axes(self, ax, 1, "the graph", figsize=size, layout="constrained")
@@ -212,7 +216,7 @@ class HierarchyDisplay:
         lay_out(ax)
         wanted = set(wanted.tolist()) & set(graph)
         bands = Bands(ax, place, short, wanted, n_members, forced)
-        self.texts_ = bands.draw(list(graph.edges), lines, palette)
+        self.texts_ = bands.draw(list(graph.edges), lines, looks)
         rows = [[names[i] for i in row] for row in place.rows]
         self.layers_ = rows[: place.n_layers]
         self.isolated_ = [name for row in rows[place.n_layers :] for name in row]
@@ -270,7 +274,7 @@ def _marked(graph, missing, surplus):
     return graph
 
 
-def _lines(graph, palette):
+def _lines(graph, entries):
     """Looks of the line of each edge, and the entries of the legend."""
     from matplotlib.lines import Line2D
 
@@ -281,8 +285,8 @@ def _lines(graph, palette):
     low, high = min(predicted), max(predicted)
     lines = [_line(weight, mark, low, high) for weight, mark in edges]
     handles = [
-        Line2D([], [], color=c, marker=style[1], ls="none", ms=5, label=label)
-        for label, c, style in palette.entries
+        Line2D([], [], color=c, marker=marker, ls="none", ms=5, label=label)
+        for label, (c, _, marker) in entries
     ]
     legend = []
     if high - low >= 0.01:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.relations import as_relations, task_names
-from sklearn_task2box.relations._names import in_order, is_positions, some
+from sklearn_task2box.relations._names import as_names, in_order, is_positions, some
 from sklearn_task2box.utils._wrapped import unwrapped
 
 LABELS = ("auto", "all", "none")
@@ -28,12 +28,14 @@ def import_pyplot(cls):
     return plt
 
 
-def fitted_model(estimator, X=None, attribute=None):
+def fitted_model(display, estimator, X=None, attribute=None):
     """The relation model at the end of an estimator, X as the model takes it, and names.
 
     The names are those of the rows of X, None where these have none, and ``tasks_`` where
     X is None. ``attribute``, if given, is one that only fitted box embedders have.
+    ``display`` is the class that will draw it, for which matplotlib must be installed.
     """
+    import_pyplot(display)
     model, before = unwrapped(estimator)
     usable = isinstance(model, RelationModel)
     if usable:
@@ -73,6 +75,13 @@ def check_option(value, options, what):
     """ValueError unless the value is one of the strings."""
     if not isinstance(value, str) or value not in options:
         raise ValueError(f"{what} must be one of {options}; got {value!r}.")
+
+
+def read_names(names, n, thing):
+    """Names of n tasks, each a thing; None numbers them."""
+    names = as_names(np.arange(n) if names is None else names, "names")
+    check_length(names, n, "names", thing)
+    return names
 
 
 def check_length(values, n, what, thing):

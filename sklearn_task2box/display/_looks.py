@@ -1,39 +1,43 @@
 """Looks that the displays share: colours, fonts and legends."""
 
+from typing import NamedTuple
+
 import pandas as pd
 
 # Okabe and Ito's colours, without those that are too faint for a thin line.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-STYLES = (("-", "o"), ("--", "s"))  # of lines and markers, once the colours are used up
 GREY = "#8C8C8C"
 FONT, SMALLEST_FONT = 8.0, 5.0
 LONGEST = 32
 
 
-class Palette:
-    """Colour and style (of lines, of markers) of each task, and entries of the legend."""
+class Look(NamedTuple):
+    """Colour of a task, and style of its lines and of its markers."""
 
-    def __init__(self, groups, n):
-        self.entries = []
-        plain = GREY, STYLES[0]
-        if groups is None:
-            self.colours, self.styles = [COLOURS[0]] * n, [STYLES[0]] * n
-            return
-        looks = [(colour, style) for style in STYLES for colour in COLOURS]
-        groups = pd.Series(list(groups), dtype=getattr(groups, "dtype", None))
-        groups = groups.astype("category")  # whose values are sorted, if they were none
-        counts = groups.value_counts()
-        counts = counts[counts > 0]
-        frequent = set(counts.index[: len(looks)])
-        shown = [group for group in groups.cat.categories if group in frequent]
-        look = dict(zip(shown, looks, strict=False))
-        self.entries = [(shorten(group, 30), *look[group]) for group in shown]
-        n_left = len(counts) - len(shown)
-        if n_left or groups.isna().any():
-            label = f"{n_left} other groups" if n_left else "no group"
-            self.entries.append((label, *plain))
-        drawn = [plain if pd.isna(group) else look.get(group, plain) for group in groups]
-        self.colours, self.styles = map(list, zip(*drawn, strict=True))
+    colour: str
+    line: str = "-"
+    marker: str = "o"
+
+
+LOOKS = [*map(Look, COLOURS), *(Look(colour, "--", "s") for colour in COLOURS)]
+OTHER = Look(GREY)
+
+
+def group_looks(groups, n):
+    """Looks of n tasks, and entries of the legend: labels and looks."""
+    if groups is None:
+        return [LOOKS[0]] * n, []
+    groups = pd.Series(list(groups), dtype=getattr(groups, "dtype", None))
+    # Categories keep their order, and other values are sorted.
+    groups = groups.astype("category").cat.remove_unused_categories()
+    frequent = set(groups.value_counts().index[: len(LOOKS)])
+    shown = [group for group in groups.cat.categories if group in frequent]
+    look = dict(zip(shown, LOOKS, strict=False))
+    entries = [(shorten(group, 30), look[group]) for group in shown]
+    n_left = len(groups.cat.categories) - len(shown)
+    if n_left or groups.isna().any():
+        entries.append((f"{n_left} other groups" if n_left else "no group", OTHER))
+    return [look.get(group, OTHER) for group in groups], entries
 
 
 def shorten(name, longest):
@@ -46,10 +50,9 @@ def shorten(name, longest):
 
 
 def darker(colour):
-    """Dark enough to read as text on white."""
-    from matplotlib.colors import to_rgb
-
-    return tuple(0.6 * c for c in to_rgb(colour))
+    """A colour, in hexadecimal, dark enough to read as text on white."""
+    parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return "#" + "".join(f"{round(0.6 * part):02x}" for part in parts)
 
 
 def add_text(ax, text, xy, offset, **looks):

@@ -5,16 +5,15 @@ import numpy as np
 import pandas as pd
 
 from sklearn_task2box.display._inputs import (
-    check_length,
     check_option,
     fitted_model,
-    import_pyplot,
     labelled_tasks,
+    read_names,
     set_axes,
     true_strengths,
 )
 from sklearn_task2box.display._looks import FONT, LONGEST, SMALLEST_FONT, lay_out, shorten
-from sklearn_task2box.relations._names import as_names, positions_of
+from sklearn_task2box.relations._names import positions_of
 
 ORDERS = ("auto", "true", "predicted", "given")
 UNKNOWN, DIAGONAL = "#F2CF9B", "#9A9A9A"  # neither is a shade of the colour map
@@ -83,8 +82,7 @@ class RelationMatrixDisplay:
                 f"predicted and true must be of the same tasks; got {n} and "
                 f"{len(self.true)} of them."
             )
-        self.names = as_names(np.arange(n) if names is None else names, "names")
-        check_length(self.names, n, "names", "task")
+        self.names = read_names(names, n, "task")
         if isinstance(threshold, bool) or not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be a number in [0, 1]; got {threshold!r}.")
         self.threshold = threshold
@@ -116,8 +114,7 @@ class RelationMatrixDisplay:
         ValueError, NotFittedError
             If a parameter is not usable, or the estimator is not fitted.
         """
-        import_pyplot(cls)
-        model, X, names = fitted_model(estimator, X)
+        model, X, names = fitted_model(cls, estimator, X)
         predicted, true = model.pairwise_strengths(X), true_strengths(model, X, y, names)
         display = cls(predicted, true, names, min(max(model.threshold_, 0.0), 1.0))
         return display.plot(ax, order=order, labels=labels)
@@ -147,7 +144,6 @@ class RelationMatrixDisplay:
         ValueError
             If a parameter is not usable.
         """
-        plt = import_pyplot(type(self))
         wanted, forced = labelled_tasks(labels, self.names)
         check_option(order, ORDERS, "order")
         if order == "true" and self.true is None:
@@ -169,9 +165,8 @@ class RelationMatrixDisplay:
         looks = {"figsize": (len(maps) * (side - 1.2) + 2.4, side), "layout": "compressed"}
         what = f"{' and '.join(maps)} strengths"
         axes = set_axes(self, ax, len(maps), what, len(maps), **looks)
-        colours = plt.get_cmap(cmap).with_extremes(bad=UNKNOWN)
         self.images_ = [
-            self._draw(axis, kind, strengths, colours)
+            self._draw(axis, kind, strengths, cmap)
             for axis, (kind, strengths) in zip(axes, maps.items(), strict=True)
         ]
         axes[0].set_ylabel("member")
@@ -186,14 +181,15 @@ class RelationMatrixDisplay:
         np.fill_diagonal(inside, False)
         return inside
 
-    def _draw(self, ax, title, strengths, colours):
+    def _draw(self, ax, title, strengths, cmap):
         from matplotlib.colors import ListedColormap
 
         n = len(strengths)
         ordered = np.ma.masked_invalid(strengths[np.ix_(self.order_, self.order_)])
         # Strengths are not to be mixed with what is unknown: colours are.
         looks = {"interpolation": "antialiased", "interpolation_stage": "rgba"}
-        image = ax.imshow(ordered, cmap=colours, vmin=0, vmax=1, **looks)
+        image = ax.imshow(ordered, cmap=cmap, vmin=0, vmax=1, **looks)
+        image.set_cmap(image.cmap.with_extremes(bad=UNKNOWN))
         diagonal = np.ma.masked_where(~np.eye(n, dtype=bool), np.ones((n, n)))
         ax.imshow(diagonal, cmap=ListedColormap([DIAGONAL]), interpolation_stage="rgba")
         for side in ax.spines.values():

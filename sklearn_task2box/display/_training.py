@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_task2box.display._inputs import fitted_model, import_pyplot, set_axes
+from sklearn_task2box.display._inputs import fitted_model, set_axes
 from sklearn_task2box.display._looks import COLOURS
 
 # From this ratio of the largest to the smallest loss on, its axis is logarithmic.
@@ -81,8 +81,8 @@ class TrainingDisplay:
         ValueError, NotFittedError
             If a parameter is not usable, the fit had no epochs or there was none.
         """
-        import_pyplot(cls)
-        return cls(fitted_model(estimator, attribute="history_")[0].history_).plot(ax)
+        model, *_ = fitted_model(cls, estimator, attribute="history_")
+        return cls(model.history_).plot(ax)
 
     def plot(self, ax=None):
         """Draw the curves.
