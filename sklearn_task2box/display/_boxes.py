@@ -7,14 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_task2box.display._box_labels import label_boxes
-from sklearn_task2box.display._corners import (
-    Scale,
-    choose_spacing,
-    dimension_pairs,
-    interval_rows,
-    log_volumes,
-    most_at_a_point,
-)
+from sklearn_task2box.display._corners import Corners
 from sklearn_task2box.display._explorer import make_page, page_data
 from sklearn_task2box.display._inputs import (
     find_tasks,
@@ -24,15 +17,7 @@ from sklearn_task2box.display._inputs import (
     read_names,
     set_axes,
 )
-from sklearn_task2box.display._looks import (
-    FONT,
-    LOOKS,
-    OTHER,
-    add_legend,
-    group_looks,
-    lay_out,
-    shorten,
-)
+from sklearn_task2box.display._looks import FONT, group_looks, lay_out, shorten
 
 DARK = "#404040"  # of several groups, in the legend
 
@@ -199,32 +184,24 @@ class BoxDisplay:
         """
         marked = find_tasks(highlight, self.names, "highlight")
         wanted, forced = labelled_tasks(labels, self.names)
-        spacing = choose_spacing(spacing, self.boxes)
-        lower, upper = np.hsplit(self.boxes, 2)
-        self.dimensions_ = dimension_pairs(lower.shape[1])
+        corners = Corners(self.boxes, spacing)
+        self.dimensions_ = corners.dimension_pairs()
         axes = self._axes(ax)
-        around = self._containers(marked)
-        looks, entries = group_looks(self.groups, len(self.boxes))
-        if marked and self.groups is None:
-            colours = dict.fromkeys(around, LOOKS[0]) | dict.fromkeys(marked, LOOKS[1])
-            looks = [colours.get(i, OTHER) for i in range(len(looks))]
-        order = np.argsort(-log_volumes(self.boxes), kind="stable")
-        scales = [Scale(c, spacing) for c in zip(lower.T, upper.T, strict=True)]
+        around = self._containers(corners, marked)
+        looks, entries = group_looks(self.groups, len(self.boxes), marked, around)
+        plots = list(zip(axes, self.dimensions_, strict=True))
         self.patches_ = np.array(
-            [
-                self._draw(axis, dims, scales, order, looks, marked, around)
-                for axis, dims in zip(axes, self.dimensions_, strict=True)
-            ]
+            [self._draw(*plot, corners, looks, marked, around) for plot in plots]
         )
-        add_legend(axes, self._handles(entries, looks, marked, around), ax is None)
-        lay_out(axes[0])
-        first = [*marked, *order[np.isin(order, around)]]
-        order = np.array(list(dict.fromkeys([*first, *order])))
+        lay_out(axes, self._handles(entries, looks, marked, around), ax is None)
+        order = corners.order
+        first = [*marked, *order[np.isin(order, around)], *order]
+        order = np.array(list(dict.fromkeys(first)))
+        labelled = order[np.isin(order, wanted)]
         limits = np.full(len(order), 0 if marked else 4)
         limits[around] = 4
         limits[marked] = len(order)
         names = [shorten(name, 60) for name in self.names]
-        labelled = order[np.isin(order, wanted)]
         style = {"limits": limits, "bold": marked, "forced": forced}
         style["font"] = FONT if len(axes) == 1 else FONT - 1
         self.texts_ = [
@@ -272,22 +249,19 @@ class BoxDisplay:
             title = f"{len(self.boxes)} tasks as boxes"
         if not isinstance(title, str):
             raise ValueError(f"title must be a string or None; got {title!r}.")
-        spacing = choose_spacing(spacing, self.boxes)
-        around = [self._containers([i]) for i in range(len(self.boxes))]
-        data = page_data(self.boxes, self.names, self.groups, spacing, around)
+        corners = Corners(self.boxes, spacing)
+        around = [self._containers(corners, [i]) for i in range(len(self.boxes))]
+        data = page_data(corners, self.names, self.groups, around)
         page, path = make_page(data, title), Path(path)
         # Lone halves of surrogate pairs, in a title, are no text.
         path.write_text(page, encoding="utf-8", errors="replace")
         return path
 
-    def _containers(self, marked):
+    def _containers(self, corners, marked):
         """Positions of the tasks that contain a marked one."""
-        if not marked:
-            return []
         if self.inside is None:
-            lower, upper = np.hsplit(self.boxes, 2)
-            lies = (lower <= lower[marked, None]) & (upper >= upper[marked, None])
-            found = lies.all(axis=2)
+            found = corners.lower <= corners.lower[marked, None]
+            found = (found & (corners.upper >= corners.upper[marked, None])).all(axis=2)
         else:
             found = self.inside[marked].toarray()
         return np.setdiff1d(np.flatnonzero(found.any(axis=0)), marked).tolist()
@@ -301,23 +275,23 @@ class BoxDisplay:
         what = f"the dimensions {', '.join(map(str, self.dimensions_))}"
         return set_axes(self, ax, n, what, n_columns, figsize=size, layout="constrained")
 
-    def _draw(self, ax, dims, scales, order, looks, marked, around):
+    def _draw(self, ax, dims, corners, looks, marked, around):
         from matplotlib.colors import to_rgba
         from matplotlib.patches import Rectangle
 
-        lower, upper = np.hsplit(self.boxes, 2)
+        order, scales = corners.order, corners.scales
+        low, high = corners.lower[:, dims], corners.upper[:, dims]
+        scales[dims[0]].apply(ax.xaxis, f"dimension {dims[0]}")
         if len(dims) == 2:
-            low, high = lower[:, dims], upper[:, dims]
-            for axis, k in zip((ax.xaxis, ax.yaxis), dims, strict=True):
-                scales[k].apply(axis, f"dimension {k}")
+            scales[dims[1]].apply(ax.yaxis, f"dimension {dims[1]}")
         else:
-            rows = interval_rows(lower[:, 0], upper[:, 0], order)
-            low = np.column_stack([lower[:, 0], -rows - 0.4])
-            high = np.column_stack([upper[:, 0], -rows + 0.4])
-            scales[0].apply(ax.xaxis, "dimension 0")
+            rows = corners.rows()
+            low = np.column_stack([low, -rows - 0.4])
+            high = np.column_stack([high, -rows + 0.4])
             ax.set(ylim=(-rows.max() - 0.7, 0.7), yticks=[], ylabel="larger tasks on top")
         # So many layers of paint that the darkest place is still translucent.
-        fill = min(0.15, 1 - 0.45 ** (1 / most_at_a_point(low, high)))
+        most = max(((low <= c) & (c <= high)).all(axis=1).sum() for c in (low + high) / 2)
+        fill = min(0.15, 1 - 0.45 ** (1 / most))
         width = 0.8 if len(order) <= 200 else 0.5
         strong = 1.8 if len(around) <= 12 else 1.0
         patches = np.empty(len(order), dtype=object)

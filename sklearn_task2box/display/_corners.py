@@ -1,4 +1,4 @@
-"""Corners of boxes: sizes, containment, and the scales of the axes that show them."""
+"""Corners of boxes, and the scales of the axes that show them."""
 
 from itertools import combinations
 
@@ -9,46 +9,42 @@ from sklearn_task2box.display._inputs import check_option
 SPACINGS = ("auto", "linear", "log", "even")
 
 
-def log_volumes(boxes):
-    """Logarithms of the volumes; a side of length 0 counts as the smallest float."""
-    lower, upper = np.hsplit(boxes, 2)
-    return np.log(np.maximum(upper - lower, np.finfo(float).tiny)).sum(axis=1)
+class Corners:
+    """Corners of boxes, the scales that show them, and the order of the boxes by size."""
 
+    def __init__(self, boxes, spacing):
+        check_option(spacing, SPACINGS, "spacing")
+        self.lower, self.upper = np.hsplit(boxes, 2)
+        sides = self.upper - self.lower
+        # A side of length 0 counts as the smallest float.
+        self.log_volumes = np.log(np.maximum(sides, np.finfo(float).tiny)).sum(axis=1)
+        self.order = np.argsort(-self.log_volumes, kind="stable")
+        if spacing == "auto":
+            extent = self.upper.max(axis=0) - self.lower.min(axis=0)
+            quartiles = np.quantile(sides / np.where(extent > 0, extent, 1.0), 0.25, axis=0)
+            # Many boxes may be too small to be seen.
+            spacing = "log" if (quartiles < 0.025).any() else "linear"
+        corners = zip(self.lower.T, self.upper.T, strict=True)
+        self.scales = [Scale(values, spacing) for values in corners]
 
-def dimension_pairs(box_dim):
-    """Pairs of dimensions to draw: all of them up to four, else consecutive ones."""
-    if box_dim == 1:
-        return [(0,)]
-    if box_dim <= 4:
-        return list(combinations(range(box_dim), 2))
-    return [(k, k + 1) for k in sorted({*range(0, box_dim - 1, 2), box_dim - 2})]
+    def dimension_pairs(self):
+        """Pairs of dimensions to draw: all of them up to four, else consecutive ones."""
+        n = len(self.scales)
+        if n == 1:
+            return [(0,)]
+        if n <= 4:
+            return list(combinations(range(n), 2))
+        return [(k, k + 1) for k in sorted({*range(0, n - 1, 2), n - 2})]
 
-
-def interval_rows(low, high, order):
-    """Row of each interval: below all larger ones that it overlaps."""
-    rows = np.zeros(len(low), dtype=int)
-    for rank, i in enumerate(order):
-        before = order[:rank]
-        over = before[(low[before] < high[i]) & (low[i] < high[before])]
-        rows[i] = rows[over].max() + 1 if len(over) else 0
-    return rows
-
-
-def most_at_a_point(low, high):
-    """How many boxes at most cover the centre of a box."""
-    centres = (low + high) / 2
-    return max(((low <= c) & (c <= high)).all(axis=1).sum() for c in centres)
-
-
-def choose_spacing(spacing, boxes):
-    """The spacing; in place of "auto", "log" where many boxes are too small to be seen."""
-    check_option(spacing, SPACINGS, "spacing")
-    if spacing != "auto":
-        return spacing
-    lower, upper = np.hsplit(boxes, 2)
-    extent = upper.max(axis=0) - lower.min(axis=0)
-    sides = (upper - lower) / np.where(extent > 0, extent, 1.0)
-    return "log" if (np.quantile(sides, 0.25, axis=0) < 0.025).any() else "linear"
+    def rows(self):
+        """Row of each box of one dimension: below all larger ones that it overlaps."""
+        low, high = self.lower[:, 0], self.upper[:, 0]
+        rows = np.zeros(len(low), dtype=int)
+        for rank, i in enumerate(self.order):
+            before = self.order[:rank]
+            over = before[(low[before] < high[i]) & (low[i] < high[before])]
+            rows[i] = rows[over].max(initial=-1) + 1
+        return rows
 
 
 class Scale:

@@ -7,7 +7,6 @@ from importlib.resources import files
 
 import numpy as np
 
-from sklearn_task2box.display._corners import Scale, interval_rows, log_volumes
 from sklearn_task2box.display._looks import darker, group_looks
 
 DASHES = {"-": "solid", "--": "dash"}  # matplotlib's styles, by plotly's names
@@ -39,19 +38,17 @@ def as_script(data):
     return text
 
 
-def page_data(boxes, names, groups, spacing, around):
+def page_data(corners, names, groups, around):
     """What the script of the page reads; ``around`` lists the containers of each task."""
-    lower, upper = np.hsplit(boxes, 2)
-    sizes = log_volumes(boxes)
-    order = np.argsort(-sizes, kind="stable")
-    rank = np.argsort(order)
-    looks, entries = group_looks(groups, len(boxes))
+    flat = (corners.lower == corners.upper).any(axis=1)
+    rank = np.argsort(corners.order)
+    looks, entries = group_looks(groups, len(names))
     labels, shown = zip(*entries or [("", looks[0])], strict=True)
     group = np.array([shown.index(look) for look in looks])
     return {
         "names": [str(name) for name in names],
-        "n_dimensions": lower.shape[1],
-        "scales": _scales(lower, upper, order, spacing),
+        "n_dimensions": len(corners.scales),
+        "scales": _scales(corners),
         "grouped": groups is not None,
         "groups": [
             {"label": label, "colour": c, "dark": darker(c), "dash": DASHES[line]}
@@ -59,34 +56,35 @@ def page_data(boxes, names, groups, spacing, around):
         ],
         "group": group.tolist(),
         "members": [np.flatnonzero(group == g).tolist() for g in range(len(shown))],
-        "sizes": volumes(np.where((lower == upper).any(axis=1), -np.inf, sizes)),
+        "sizes": volumes(np.where(flat, -np.inf, corners.log_volumes)),
         "rank": rank.tolist(),
         # The smallest container first.
         "around": [sorted(tasks, key=lambda j: -rank[j]) for tasks in around],
     }
 
 
-def _scales(lower, upper, order, spacing):
+def _scales(corners):
     """The axes: corners, where they are drawn, and which are those of each box."""
     scales = []
-    for k, (low, high) in enumerate(zip(lower.T, upper.T, strict=True)):
-        values, title, marks = np.unique([low, high]), f"dimension {k}", None
-        if spacing != "linear" and len(values) > 1:
-            marks = Scale(values, spacing).marks.tolist()
-            title += f" ({spacing} gaps)"
-        scales.append({"title": title, **_corners(values, low, high, marks)})
+    for k, scale in enumerate(corners.scales):
+        axis = _axis(f"dimension {k}", corners.lower[:, k], corners.upper[:, k])
+        if scale.spacing != "linear" and len(axis["values"]) > 1:
+            axis["marks"] = scale.marks.tolist()
+            axis["title"] += f" ({scale.spacing} gaps)"
+        scales.append(axis)
     if len(scales) == 1:
-        rows = -interval_rows(lower[:, 0], upper[:, 0], order)
-        ends = np.unique([rows - 0.4, rows + 0.4])
-        bars = _corners(ends, rows - 0.4, rows + 0.4)
-        scales.append({"title": "larger tasks on top", "bare": True, **bars})
+        rows = -corners.rows()
+        scales.append(_axis("larger tasks on top", rows - 0.4, rows + 0.4, bare=True))
     return scales
 
 
-def _corners(values, low, high, marks=None):
+def _axis(title, low, high, **more):
+    values = np.unique([low, high])
     return {
+        "title": title,
+        **more,
         "values": values.tolist(),
-        "marks": marks,
+        "marks": None,
         "low": np.searchsorted(values, low).tolist(),
         "high": np.searchsorted(values, high).tolist(),
     }

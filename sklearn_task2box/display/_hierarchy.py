@@ -15,13 +15,7 @@ from sklearn_task2box.display._inputs import (
     true_strengths,
 )
 from sklearn_task2box.display._layers import Layers
-from sklearn_task2box.display._looks import (
-    LONGEST,
-    add_legend,
-    group_looks,
-    lay_out,
-    shorten,
-)
+from sklearn_task2box.display._looks import group_looks, lay_out, shorten
 from sklearn_task2box.relations._names import as_names, some
 
 SURPLUS, MISSING = "#D55E00", "#8E44AD"
@@ -202,7 +196,7 @@ class HierarchyDisplay:
         place = Layers(graph, n_members)
 
         looks, entries = group_looks(self.groups, len(names))
-        short = [shorten(name, LONGEST) for name in names]
+        short = [shorten(name) for name in names]
         lines, handles = _lines(graph, entries)
         own = ax is None
         size = place.figure_size([short[i] for i in graph], bool(handles))
@@ -212,8 +206,7 @@ class HierarchyDisplay:
         if len(graph) < len(names):
             title = f"{len(graph)} of {len(names)} tasks, those that contain most"
         ax.set_title(title, fontsize=10)
-        add_legend([ax], handles, own)
-        lay_out(ax)
+        lay_out([ax], handles, own)
         wanted = set(wanted.tolist()) & set(graph)
         bands = Bands(ax, place, short, wanted, n_members, forced)
         self.texts_ = bands.draw(list(graph.edges), lines, looks)

@@ -8,7 +8,6 @@ import pandas as pd
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "#8C8C8C"
 FONT, SMALLEST_FONT = 8.0, 5.0
-LONGEST = 32
 
 
 class Look(NamedTuple):
@@ -23,10 +22,15 @@ LOOKS = [*map(Look, COLOURS), *(Look(colour, "--", "s") for colour in COLOURS)]
 OTHER = Look(GREY)
 
 
-def group_looks(groups, n):
-    """Looks of n tasks, and entries of the legend: labels and looks."""
+def group_looks(groups, n, marked=(), around=()):
+    """Looks of n tasks, and entries of the legend: labels and looks.
+
+    Without groups, colours show which tasks are marked and which are around these.
+    """
     if groups is None:
-        return [LOOKS[0]] * n, []
+        colours = dict.fromkeys(around, LOOKS[0]) | dict.fromkeys(marked, LOOKS[1])
+        rest = OTHER if len(marked) else LOOKS[0]
+        return [colours.get(i, rest) for i in range(n)], []
     groups = pd.Series(list(groups), dtype=getattr(groups, "dtype", None))
     # Categories keep their order, and other values are sorted.
     groups = groups.astype("category").cat.remove_unused_categories()
@@ -40,7 +44,7 @@ def group_looks(groups, n):
     return [look.get(group, OTHER) for group in groups], entries
 
 
-def shorten(name, longest):
+def shorten(name, longest=32):
     """A name on one line, of a bounded length."""
     name = " ".join(str(name).split())
     if len(name) <= longest:
@@ -67,24 +71,19 @@ def add_text(ax, text, xy, offset, **looks):
     return made
 
 
-def add_legend(axes, handles, own):
-    """Put the legend beside the axes, where it covers nothing."""
-    if not handles:
-        return
-    looks = {"handles": handles, "fontsize": 8, "frameon": False}
+def lay_out(axes, handles=(), own=True):
+    """Give axes their final size, which decides what fits, beside a legend if any."""
     ax, figure = axes[-1], axes[-1].figure
-    if own:
+    has_engine = figure.get_layout_engine() is not None
+    looks = {"handles": handles, "fontsize": 8, "frameon": False}
+    if handles and own:
         figure.legend(loc="outside right upper", **looks)
-        return
-    legend = ax.legend(loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0, **looks)
-    if figure.get_layout_engine() is None:  # else the engine makes room
-        taken = legend.get_window_extent().width / figure.bbox.width
-        box = ax.get_position()
-        ax.set_position([box.x0, box.y0, max(box.width - taken, box.width / 3), box.height])
-
-
-def lay_out(ax):
-    """Give axes their final size, which decides what fits."""
-    figure = ax.figure.figure  # of a subfigure: the whole one
-    if figure.get_layout_engine() is not None:
-        figure.draw_without_rendering()
+    elif handles:
+        place = {"loc": "upper left", "bbox_to_anchor": (1, 1), "borderaxespad": 0}
+        legend = ax.legend(**place, **looks)
+        if not has_engine:  # else the engine makes room
+            taken = legend.get_window_extent().width / figure.bbox.width
+            x0, y0, width, height = ax.get_position().bounds
+            ax.set_position([x0, y0, max(width - taken, width / 3), height])
+    if has_engine:
+        figure.figure.draw_without_rendering()  # of a subfigure: the whole one

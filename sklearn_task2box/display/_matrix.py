@@ -12,7 +12,7 @@ from sklearn_task2box.display._inputs import (
     set_axes,
     true_strengths,
 )
-from sklearn_task2box.display._looks import FONT, LONGEST, SMALLEST_FONT, lay_out, shorten
+from sklearn_task2box.display._looks import FONT, SMALLEST_FONT, lay_out, shorten
 from sklearn_task2box.relations._names import positions_of
 
 ORDERS = ("auto", "true", "predicted", "given")
@@ -214,7 +214,7 @@ class RelationMatrixDisplay:
 
     def _label(self, axes, n_members, wanted, forced):
         """Name rows, and columns, as far as there is room."""
-        names = [shorten(self.names[i], LONGEST) for i in self.order_]
+        names = [shorten(self.names[i]) for i in self.order_]
         n = len(names)
         places = np.flatnonzero(np.isin(self.order_, wanted))
         longest = sorted(places, key=lambda k: -len(names[k]))[:1]
@@ -223,7 +223,7 @@ class RelationMatrixDisplay:
             ax.set_xticks(longest, [names[k] for k in longest], rotation=90, **looks)
             ax.set_yticks(longest, [names[k] for k in longest], **looks)
             ax.tick_params(length=2, pad=1.5, color="#B0B0B0")
-        lay_out(axes[0])
+        lay_out(axes)
         row = axes[0].get_window_extent().height * 72 / axes[0].figure.dpi / n
         looks["fontsize"] = np.clip(row / 1.2, SMALLEST_FONT, FONT)
         if not forced:
