@@ -19,11 +19,11 @@ from sklearn_task2box.display._looks import group_looks, lay_out, shorten
 from sklearn_task2box.relations._names import as_names, some
 
 SURPLUS, MISSING = "#D55E00", "#8E44AD"
-# Marks of edges beside a truth, and their entries in the legend.
+# Entry in the legend, colour and style of edges that are marked beside a truth.
 MARKS = {
-    "surplus": "surplus: not true",
-    "missing": "missing: true, not predicted",
-    "upside down": "missing, the container below",
+    "surplus": ("surplus: not true", SURPLUS, "-"),
+    "missing": ("missing: true, not predicted", MISSING, (0, (4, 2))),
+    "upside down": ("missing, the container below", MISSING, (0, (1, 1.5))),
 }
 
 
@@ -272,31 +272,29 @@ def _lines(graph, entries):
     from matplotlib.lines import Line2D
 
     marks = [mark for *_, mark in graph.edges(data="mark")]
-    weights = [1.0 if w is None else w for *_, w in graph.edges(data="weight")]
-    edges = list(zip(weights, marks, strict=True))
-    predicted = [w for w, mark in edges if mark in (None, "surplus")] or [1.0]
-    low, high = min(predicted), max(predicted)
-    lines = [_line(weight, mark, low, high) for weight, mark in edges]
+    weights = np.array([1.0 if w is None else w for *_, w in graph.edges(data="weight")])
+    predicted = weights[[mark in (None, "surplus") for mark in marks]]
+    low, high = (predicted.min(), predicted.max()) if len(predicted) else (1.0, 1.0)
+    uneven = high - low >= 0.01
+    shares = (weights - low) / (high - low) if uneven else np.ones(len(weights))
+    lines = [_line(mark, share) for mark, share in zip(marks, shares, strict=True)]
     handles = [
         Line2D([], [], color=c, marker=marker, ls="none", ms=5, label=label)
         for label, (c, _, marker) in entries
     ]
-    legend = []
-    if high - low >= 0.01:
-        legend += [(f"strength {w:.2f}", _line(w, None, low, high)) for w in (high, low)]
-    legend += [(MARKS[mark], _line(1.0, mark, 1.0, 1.0)) for mark in MARKS if mark in marks]
+    strengths = ((high, 1.0), (low, 0.0)) if uneven else ()
+    legend = [(f"strength {w:.2f}", _line(None, share)) for w, share in strengths]
+    legend += [(MARKS[mark][0], _line(mark, 1.0)) for mark in MARKS if mark in marks]
     return lines, handles + [Line2D([], [], **line, label=text) for text, line in legend]
 
 
-def _line(weight, mark, low, high):
-    """Width, colour and style of a line, among weights from low to high."""
-    from matplotlib.colors import to_rgb
+def _line(mark, share):
+    """Width, colour and style of a line, from the weakest (0) to the strongest (1)."""
+    from matplotlib.colors import to_rgba
 
-    if mark in ("missing", "upside down"):
-        style = (0, (4, 2)) if mark == "missing" else (0, (1, 1.5))
-        return {"lw": 1.2, "color": (*to_rgb(MISSING), 0.9), "ls": style}
-    share = (weight - low) / (high - low) if high - low >= 0.01 else 1.0
-    rgb = to_rgb(SURPLUS) if mark == "surplus" else (0.25, 0.3, 0.35)
+    _, colour, style = MARKS.get(mark, ("", (0.25, 0.3, 0.35), "-"))
+    if colour == MISSING:
+        return {"lw": 1.2, "color": to_rgba(colour, 0.9), "ls": style}
     strong = 0.3 if mark == "surplus" else 0.0
-    alpha = 0.3 + 0.5 * share + strong / 2
-    return {"lw": 0.5 + 1.0 * share + strong, "color": (*rgb, alpha), "ls": "-"}
+    opacity = 0.3 + 0.5 * share + strong / 2
+    return {"lw": 0.5 + share + strong, "color": to_rgba(colour, opacity), "ls": style}

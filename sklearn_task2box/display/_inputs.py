@@ -136,7 +136,7 @@ def labelled_tasks(labels, names):
     """Positions of the tasks to label, and whether also those that do not fit are drawn."""
     if isinstance(labels, str) and labels in LABELS:
         return np.arange(0 if labels == "none" else len(names)), labels != "auto"
-    if isinstance(labels, str) or not is_list_like(labels):
+    if not is_list_like(labels):
         is_task = isinstance(labels, str) and labels in names.tolist()
         raise ValueError(
             f"labels must be 'auto', 'all', 'none' or a list of task names; got {labels!r}."

@@ -1,5 +1,7 @@
 """TrainingDisplay: the loss and the held-out score of a fit, by epoch."""
 
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
 
@@ -102,26 +104,33 @@ class TrainingDisplay:
         ValueError
             If the number of Axes is wrong.
         """
-        rows = pd.DataFrame(self.history)
-        epochs = rows["epoch"].to_numpy()
-        curves = {key: rows[key].to_numpy(float) for key in rows if key.endswith("_loss")}
-        score = rows.get("valid_score", pd.Series(np.nan, rows.index)).to_numpy(float)
+        rows = pd.DataFrame(self.history).set_index("epoch")
+        losses = rows.filter(regex="_loss$").astype(float)
+        score = rows.get("valid_score", pd.Series(np.nan, rows.index)).astype(float)
         scored = np.isfinite(score).any()
         what = "the loss and the held-out score" if scored else "the loss alone"
         looks = {"figsize": (7.0, 5.8 if scored else 4.0), "layout": "constrained"}
         axes = set_axes(self, ax, 2 if scored else 1, what, sharex=True, **looks)
-        colours = (COLOURS[0], *COLOURS[2:])  # COLOURS[1] is that of the score
-        self.lines_ = {}
-        for k, (key, curve) in enumerate(curves.items()):
-            colour = colours[k % len(colours)]
-            self.lines_[key] = _draw_curve(axes[0], epochs, curve, colour, key)
-        known = np.concatenate([curve[np.isfinite(curve)] for curve in curves.values()])
+        colours = cycle((COLOURS[0], *COLOURS[2:]))  # COLOURS[1] is that of the score
+        self.lines_ = {
+            key: _draw_curve(axes[0], losses[key], next(colours)) for key in losses
+        }
+        known = losses.to_numpy()[np.isfinite(losses)]
         if known.size and known.min() > 0 and known.max() > WIDE * known.min():
             axes[0].set_yscale("log")
         axes[0].set_ylabel("training loss")
-        if len(curves) > 1:
+        if len(self.lines_) > 1:
             axes[0].legend(fontsize=8, frameon=False)
-        self.best_epoch_ = self._draw_score(axes[1], epochs, score) if scored else None
+        self.best_epoch_ = None
+        if scored:
+            self.lines_["valid_score"] = _draw_curve(axes[1], score, COLOURS[1])
+            best = score.where(np.isfinite(score)).argmax()
+            self.best_epoch_, highest = int(score.index[best]), score.iloc[best]
+            label = f"best: {highest:.3f} at epoch {self.best_epoch_}"
+            dot = {"ms": 5, "color": COLOURS[1], "label": label}
+            handles = axes[1].plot(self.best_epoch_, highest, "o", **dot)
+            axes[1].legend(handles=handles, fontsize=8, frameon=False)
+            axes[1].set_ylabel("held-out score")
         for axis in axes:
             axis.spines[["top", "right"]].set_visible(False)
             axis.grid(axis="y", color="#E6E6E6", lw=0.6)
@@ -130,20 +139,9 @@ class TrainingDisplay:
         axes[-1].xaxis.get_major_locator().set_params(integer=True)
         return self
 
-    def _draw_score(self, ax, epochs, score):
-        """Draw the held-out score, and return the epoch of the best one."""
-        colour = COLOURS[1]
-        self.lines_["valid_score"] = _draw_curve(ax, epochs, score, colour, "valid_score")
-        best = np.argmax(np.where(np.isfinite(score), score, -np.inf))
-        label = f"best: {score[best]:.3f} at epoch {epochs[best]}"
-        (dot,) = ax.plot(epochs[best], score[best], "o", ms=5, color=colour, label=label)
-        ax.legend(handles=[dot], fontsize=8, frameon=False)
-        ax.set_ylabel("held-out score")
-        return int(epochs[best])
 
-
-def _draw_curve(ax, epochs, values, colour, label):
+def _draw_curve(ax, values, colour):
     # A single epoch has no line: a point then.
     marker = "o" if np.isfinite(values).sum() == 1 else None
-    name = label.replace("_", " ")
-    return ax.plot(epochs, values, color=colour, lw=1.4, marker=marker, label=name)[0]
+    looks = {"lw": 1.4, "marker": marker, "label": values.name.replace("_", " ")}
+    return ax.plot(values.index, values, color=colour, **looks)[0]
