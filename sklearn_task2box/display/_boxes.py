@@ -6,17 +6,10 @@ import networkx as nx
 import numpy as np
 from scipy import sparse
 
+from sklearn_task2box.display import _inputs
 from sklearn_task2box.display._box_labels import label_boxes
 from sklearn_task2box.display._corners import Corners
 from sklearn_task2box.display._explorer import make_page, page_data
-from sklearn_task2box.display._inputs import (
-    find_tasks,
-    fitted_model,
-    labelled_tasks,
-    read_groups,
-    read_names,
-    set_axes,
-)
 from sklearn_task2box.display._looks import FONT, group_looks, lay_out, shorten
 
 DARK = "#404040"  # of several groups, in the legend
@@ -89,8 +82,8 @@ class BoxDisplay:
             )
         n = len(boxes)
         self.boxes = boxes
-        self.names = read_names(names, n, "box")
-        self.groups = read_groups(groups, self.names)
+        self.names = _inputs.read_names(names, n, "box")
+        self.groups = _inputs.read_groups(groups, self.names)
         self.inside = None if inside is None else sparse.csr_array(inside, dtype=bool)
         if inside is not None and self.inside.shape != (n, n):
             raise ValueError(
@@ -146,7 +139,7 @@ class BoxDisplay:
         120
         >>> plt.close(display.figure_)
         """
-        model, X, names = fitted_model(cls, estimator, X, "boxes_")
+        model, X, names = _inputs.fitted_model(cls, estimator, X, "boxes_")
         boxes = model.boxes_ if X is None else model.transform(X)
         graph = model.to_networkx(X, reduce=False)
         inside = nx.to_scipy_sparse_array(graph, weight=None, dtype=bool, format="csr")
@@ -182,8 +175,8 @@ class BoxDisplay:
         ValueError
             If a parameter is not usable.
         """
-        marked = find_tasks(highlight, self.names, "highlight")
-        wanted, forced = labelled_tasks(labels, self.names)
+        marked = _inputs.find_tasks(highlight, self.names, "highlight")
+        wanted, forced = _inputs.labelled_tasks(labels, self.names)
         corners = Corners(self.boxes, spacing)
         self.dimensions_ = corners.dimension_pairs()
         axes = self._axes(ax)
@@ -273,7 +266,7 @@ class BoxDisplay:
         if n == 1:
             size = (9.0, 4.5) if self.boxes.shape[1] == 2 else (8.0, 6.5)
         what = f"the dimensions {', '.join(map(str, self.dimensions_))}"
-        return set_axes(self, ax, n, what, n_columns, figsize=size, layout="constrained")
+        return _inputs.set_axes(self, ax, n, what, n_columns, figsize=size)
 
     def _draw(self, ax, dims, corners, looks, marked, around):
         from matplotlib.colors import to_rgba

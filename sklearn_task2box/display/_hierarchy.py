@@ -5,15 +5,8 @@ from numbers import Integral
 import networkx as nx
 import numpy as np
 
+from sklearn_task2box.display import _inputs
 from sklearn_task2box.display._bands import Bands
-from sklearn_task2box.display._inputs import (
-    fitted_model,
-    import_pyplot,
-    labelled_tasks,
-    read_groups,
-    set_axes,
-    true_strengths,
-)
 from sklearn_task2box.display._layers import Layers
 from sklearn_task2box.display._looks import group_looks, lay_out, shorten
 from sklearn_task2box.relations._names import as_names, some
@@ -98,7 +91,7 @@ class HierarchyDisplay:
                 f"{some(cycle)}. to_networkx(reduce=True) makes a graph without."
             )
         self.graph = graph
-        self.groups = read_groups(groups, list(graph))
+        self.groups = _inputs.read_groups(groups, list(graph))
         self.truth = None if truth is None else _strengths(truth, list(graph))
 
     @classmethod
@@ -140,12 +133,12 @@ class HierarchyDisplay:
         ValueError, NotFittedError
             If a parameter is not usable, or the estimator is not fitted.
         """
-        model, X, names = fitted_model(cls, estimator, X)
+        model, X, names = _inputs.fitted_model(cls, estimator, X)
         graph = model.to_networkx(X, threshold, reduce=True)
         if names is not None:  # steps before the model may have lost them
             graph = nx.relabel_nodes(graph, dict(zip(graph, names.tolist(), strict=True)))
         if y is not None:
-            strengths = true_strengths(model, X, y, names)
+            strengths = _inputs.true_strengths(model, X, y, names)
             least = model.threshold_ if threshold is None else threshold
             related = (strengths >= least) & (strengths > 0)
             y = np.where(np.isnan(strengths), np.nan, related)
@@ -173,9 +166,10 @@ class HierarchyDisplay:
         ValueError
             If a parameter is not usable.
         """
-        import_pyplot(type(self))
+        _inputs.import_pyplot(type(self))
         names = list(self.graph)
-        wanted, forced = labelled_tasks(labels, as_names(names, "the nodes of graph"))
+        nodes = as_names(names, "the nodes of graph")
+        wanted, forced = _inputs.labelled_tasks(labels, nodes)
         is_number = isinstance(max_tasks, Integral) and not isinstance(max_tasks, bool)
         if max_tasks is not None and not (is_number and max_tasks >= 1):
             raise ValueError(
@@ -200,7 +194,7 @@ class HierarchyDisplay:
         lines, handles = _lines(graph, entries)
         own = ax is None
         size = place.figure_size([short[i] for i in graph], bool(handles))
-        (ax,) = set_axes(self, ax, 1, "the graph", figsize=size, layout="constrained")
+        (ax,) = _inputs.set_axes(self, ax, 1, "the graph", figsize=size)
         ax.set_axis_off()
         title = "" if place.n_layers else "no relations"
         if len(graph) < len(names):

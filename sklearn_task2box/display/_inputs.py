@@ -92,7 +92,7 @@ def check_length(values, n, what, thing):
         )
 
 
-def set_axes(display, ax, n, what, n_columns=1, **figure):
+def set_axes(display, ax, n, what, n_columns=1, layout="constrained", **figure):
     """Set ``ax_`` and ``figure_`` of a display, and return the n Axes as an array.
 
     They are those that a user passed or, where ``ax`` is None, those of a new figure.
@@ -100,12 +100,13 @@ def set_axes(display, ax, n, what, n_columns=1, **figure):
     plt = import_pyplot(type(display))
     if ax is None:
         n_rows = -(-n // n_columns)
-        axes = plt.subplots(n_rows, n_columns, squeeze=False, **figure)[1].ravel()
+        figure |= {"squeeze": False, "layout": layout}
+        axes = plt.subplots(n_rows, n_columns, **figure)[1].ravel()
         for spare in axes[n:]:
             spare.remove()
         axes = axes[:n]
     else:
-        axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+        axes = np.asarray(ax, dtype=object).ravel()
     if len(axes) != n:
         raise ValueError(
             f"ax must be {n} Axes, for {what}; got {len(axes)}. Pass {n}, or ax=None."

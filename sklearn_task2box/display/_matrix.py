@@ -4,14 +4,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from sklearn_task2box.display._inputs import (
-    check_option,
-    fitted_model,
-    labelled_tasks,
-    read_names,
-    set_axes,
-    true_strengths,
-)
+from sklearn_task2box.display import _inputs
 from sklearn_task2box.display._looks import FONT, SMALLEST_FONT, lay_out, shorten
 from sklearn_task2box.relations._names import positions_of
 
@@ -82,7 +75,7 @@ class RelationMatrixDisplay:
                 f"predicted and true must be of the same tasks; got {n} and "
                 f"{len(self.true)} of them."
             )
-        self.names = read_names(names, n, "task")
+        self.names = _inputs.read_names(names, n, "task")
         if isinstance(threshold, bool) or not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be a number in [0, 1]; got {threshold!r}.")
         self.threshold = threshold
@@ -114,9 +107,10 @@ class RelationMatrixDisplay:
         ValueError, NotFittedError
             If a parameter is not usable, or the estimator is not fitted.
         """
-        model, X, names = fitted_model(cls, estimator, X)
-        predicted, true = model.pairwise_strengths(X), true_strengths(model, X, y, names)
-        display = cls(predicted, true, names, min(max(model.threshold_, 0.0), 1.0))
+        model, X, names = _inputs.fitted_model(cls, estimator, X)
+        true = _inputs.true_strengths(model, X, y, names)
+        threshold = np.clip(model.threshold_, 0, 1)
+        display = cls(model.pairwise_strengths(X), true, names, threshold)
         return display.plot(ax, order=order, labels=labels)
 
     def plot(self, ax=None, *, order="auto", labels="auto", cmap="Blues"):
@@ -144,8 +138,8 @@ class RelationMatrixDisplay:
         ValueError
             If a parameter is not usable.
         """
-        wanted, forced = labelled_tasks(labels, self.names)
-        check_option(order, ORDERS, "order")
+        wanted, forced = _inputs.labelled_tasks(labels, self.names)
+        _inputs.check_option(order, ORDERS, "order")
         if order == "true" and self.true is None:
             raise ValueError("order='true' needs true strengths; there are none.")
         maps = {"predicted": self.predicted}
@@ -164,7 +158,7 @@ class RelationMatrixDisplay:
         # Of axes of a fixed aspect, "constrained" does not settle.
         looks = {"figsize": (len(maps) * (side - 1.2) + 2.4, side), "layout": "compressed"}
         what = f"{' and '.join(maps)} strengths"
-        axes = set_axes(self, ax, len(maps), what, len(maps), **looks)
+        axes = _inputs.set_axes(self, ax, len(maps), what, len(maps), **looks)
         self.images_ = [
             self._draw(axis, kind, strengths, cmap)
             for axis, (kind, strengths) in zip(axes, maps.items(), strict=True)

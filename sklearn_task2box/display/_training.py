@@ -109,8 +109,8 @@ class TrainingDisplay:
         score = rows.get("valid_score", pd.Series(np.nan, rows.index)).astype(float)
         scored = np.isfinite(score).any()
         what = "the loss and the held-out score" if scored else "the loss alone"
-        looks = {"figsize": (7.0, 5.8 if scored else 4.0), "layout": "constrained"}
-        axes = set_axes(self, ax, 2 if scored else 1, what, sharex=True, **looks)
+        size = (7.0, 5.8 if scored else 4.0)
+        axes = set_axes(self, ax, 2 if scored else 1, what, sharex=True, figsize=size)
         colours = cycle((COLOURS[0], *COLOURS[2:]))  # COLOURS[1] is that of the score
         self.lines_ = {
             key: _draw_curve(axes[0], losses[key], next(colours)) for key in losses
