@@ -23,8 +23,7 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     embedder : estimator, default=None
-        A relation model, or a Pipeline that ends in one. None is
-        ``BoxRelationEmbedder()``.
+        Relation model, or Pipeline that ends in one. None is ``BoxRelationEmbedder()``.
     transitive : bool or "auto", default="auto"
         Whether pairs without a label that the labels imply by transitivity are learned as
         related, see :class:`TaskRelations`. A labelled pair is learned as labelled.

@@ -77,14 +77,12 @@ def mean_spearman_within(strengths, predicted, targets):
     Returns
     -------
     rho : float
-        Over the targets whose strengths are not all the same; predictions that are all
-        the same count as 0.
+        Over the targets of different strengths; equal predictions of them count as 0.
 
     Raises
     ------
     ValueError
-        If the lengths differ, no target has two pairs of different strengths, or a value
-        is NaN.
+        If lengths differ, a value is NaN, or no target has pairs of different strengths.
 
     Examples
     --------
@@ -111,9 +109,8 @@ def mean_spearman_within(strengths, predicted, targets):
 def expected_calibration_error(strengths, predicted, n_bins=15, strategy="uniform"):
     """How far predictions are, on average, from the strengths they stand for.
 
-    Pairs are put into bins by their prediction. In each bin, the mean prediction is
-    compared with the mean strength, which for 0/1 relations is the share of related
-    pairs; the bins count by their number of pairs.
+    Pairs are put into bins by prediction. The mean prediction of each bin is compared with
+    the mean strength, of 0/1 relations the share of related pairs; bins count by pairs.
 
     Parameters
     ----------
@@ -121,9 +118,8 @@ def expected_calibration_error(strengths, predicted, n_bins=15, strategy="unifor
         True and predicted strengths, in [0, 1].
     n_bins : int, default=15
     strategy : {"uniform", "quantile"}, default="uniform"
-        Bins of equal width, or of equal numbers of pairs, where pairs of the same
-        prediction stay together. Where most pairs are unrelated, almost all of them fall
-        into the first bin of equal width; quantiles tell their predictions apart.
+        Bins of equal width, or of equal numbers of pairs except for ties, which tell
+        predictions apart where most pairs are unrelated and have low ones.
 
     Returns
     -------
@@ -133,8 +129,7 @@ def expected_calibration_error(strengths, predicted, n_bins=15, strategy="unifor
     Raises
     ------
     ValueError
-        If there is no pair, lengths differ, strengths or predictions are outside [0, 1],
-        or another argument is none of those above.
+        If there is no pair, lengths differ or an argument is none of those above.
 
     References
     ----------
@@ -193,9 +188,8 @@ def average_precision_beyond_closure(strengths, predicted, implied):
     strengths, predicted : array-like of shape (n_pairs,)
         True strengths, of which at least 0.5 counts as related, and predicted ones.
     implied : array-like of bool, of shape (n_pairs,)
-        Whether the closure of the training pairs implies the pair. A
-        :class:`~sklearn_task2box.models.ClosureModel` fitted to them gives implied pairs a
-        strength above 0.5, and all others at most 0.5.
+        Whether the closure of the training pairs implies the pair, so that a
+        :class:`~sklearn_task2box.models.ClosureModel` of these gives it more than 0.5.
 
     Returns
     -------
@@ -426,10 +420,7 @@ _SCORES_BY_TASK = {
 
 
 class RelationScorer:
-    """Callable with scikit-learn's signature ``scorer(estimator, X, y)``.
-
-    See :func:`make_relation_scorer`.
-    """
+    """What :func:`make_relation_scorer` makes: ``scorer(estimator, X, y)``."""
 
     def __init__(self, name):
         self.name = name

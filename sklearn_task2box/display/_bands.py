@@ -8,10 +8,9 @@ from sklearn_task2box.display._looks import FONT, GREY, SMALLEST_FONT, add_text,
 
 
 class Bands:
-    """Places up and down, in pixels, of the rows of ``Layers``, and what is drawn there.
+    """Places, in pixels, of the rows of ``Layers`` in axes of their final size.
 
-    The axes must have their final size; their limits are set. Of labels that do not all
-    fit, those of tasks with more members are drawn, or all of them where ``forced``.
+    Where labels do not fit, those of tasks with few members are left out unless forced.
     """
 
     def __init__(self, ax, place, names, wanted, n_members, forced):
@@ -74,11 +73,7 @@ class Bands:
         return longest + 6 * self.point if sizes else 0.0
 
     def draw(self, edges, lines, looks):
-        """Draw labels, markers, and a line from each member to its container.
-
-        ``lines`` has the width ("lw"), colour and style ("ls") of the line of each edge.
-        Returns the labels.
-        """
+        """Draw markers, a line for each edge, and labels, which are returned."""
         from matplotlib.collections import PathCollection
 
         ax, x, point = self.ax, self.place.x, self.point

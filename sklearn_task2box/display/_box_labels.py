@@ -11,9 +11,9 @@ MOST_TRIED = 400
 def label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
     """Label boxes one after the other, in the given order of their positions.
 
-    A label must not cover another one, nor leave the axes, nor meet more than ``limits[i]``
-    boxes that do not surround its box, too; faint boxes count only for the labels of faint
-    boxes. Otherwise it is left out or, where ``forced``, drawn at the least bad place.
+    A label that covers another, leaves the axes, or meets more than ``limits[i]`` boxes
+    that do not surround its own is left out or, where ``forced``, drawn at the least bad
+    place. Faint boxes count only for the labels of faint ones.
     """
     from matplotlib.colors import to_hex
 
@@ -76,10 +76,9 @@ def _spots(box, size, pad):
     middle = (low + high - size) / 2
     right, left = high[0] + pad, low[0] - pad - size[0]
     above, below = high[1] + pad / 2, low[1] - pad / 2 - size[1]
-    start, end = low[0], high[0] - size[0]
+    across = (middle[0], low[0], high[0] - size[0], right, left)
     outer = [(right, middle[1]), (left, middle[1])]
-    outer += [(x, y) for x in (middle[0], start, end) for y in (above, below)]
-    outer += [(x, y) for x in (right, left) for y in (above, below)]
+    outer += [(x, y) for x in across for y in (above, below)]
     turned = (np.arange(len(spots) + len(outer)) < len(spots)) & (not fits)
     return np.vstack([spots, np.column_stack([outer, outer + size])]), turned
 

@@ -18,9 +18,9 @@ DARK = "#404040"  # of several groups, in the legend
 class BoxDisplay:
     """Draw boxes as rectangles.
 
-    Two dimensions are drawn as they are, more as small multiples: for each pair of up to
-    four dimensions, else for consecutive pairs. A task lies in another exactly where it
-    does so in all of them. One dimension is drawn as bars, larger ones above smaller ones.
+    Two dimensions are drawn as they are, more as small multiples: all pairs of up to four,
+    else consecutive ones. A task lies in another exactly where it does so in all of them.
+    One dimension is drawn as bars, larger ones above smaller ones.
 
     Parameters
     ----------
@@ -32,15 +32,14 @@ class BoxDisplay:
         Category of each task, shown as its colour; a Series may name the tasks, in any
         order. All but the 12 most frequent ones, and missing ones, are grey.
     inside : {array-like, sparse array} of bool of shape (n_tasks, n_tasks), default=None
-        ``inside[i, j]``: whether task i counts as lying in task j where a task is
-        highlighted. None takes the corners: whether box i lies in box j as a whole.
+        Whether task i counts as lying in task j, ``inside[i, j]``, where tasks are
+        highlighted. None asks whether box i lies in box j as a whole.
 
     Attributes
     ----------
     ax_ : matplotlib Axes or ndarray of Axes
         Where the boxes are; an array, in the order of ``dimensions_``, of several plots.
     figure_ : matplotlib Figure
-        The figure around them.
     dimensions_ : list of tuple of int
         The dimensions across and up of each plot.
     patches_ : ndarray of Rectangle of shape (n_plots, n_tasks)
@@ -54,14 +53,12 @@ class BoxDisplay:
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn_task2box.display import BoxDisplay
     >>> boxes = [[0, 0, 9, 9], [1, 1, 4, 4], [2, 2, 3, 3], [5, 5, 8, 7]]
     >>> names = ["animal", "dog", "poodle", "cat"]
     >>> display = BoxDisplay(boxes, names).plot(highlight="poodle")
     >>> [text.get_text() for text in display.texts_]
     ['poodle', 'animal', 'dog', 'cat']
-    >>> plt.close(display.figure_)
     """
 
     def __init__(self, boxes, names=None, groups=None, inside=None):
@@ -128,7 +125,6 @@ class BoxDisplay:
 
         Examples
         --------
-        >>> import matplotlib.pyplot as plt
         >>> from sklearn_task2box import BoxRelationEmbedder
         >>> from sklearn_task2box.datasets import load_digits_tasks
         >>> from sklearn_task2box.display import BoxDisplay
@@ -137,7 +133,6 @@ class BoxDisplay:
         >>> display = BoxDisplay.from_estimator(embedder.fit(X, relations == 1))
         >>> len(display.ax_.patches)
         120
-        >>> plt.close(display.figure_)
         """
         model, X, names = _inputs.fitted_model(cls, estimator, X, "boxes_")
         boxes = model.boxes_ if X is None else model.transform(X)
@@ -154,21 +149,18 @@ class BoxDisplay:
         ax : matplotlib Axes or array-like of Axes, default=None
             Where to draw; an array if there is more than one plot. None makes a figure.
         highlight : task name, position or list of these, default=None
-            Tasks to shade strongly. The boxes that contain them are outlined strongly, and
-            all others are faint.
+            Tasks to shade. The boxes that contain them are outlined; all others are faint.
         labels : {"auto", "all", "none"} or list of task names, default="auto"
             Which tasks to label. "auto" labels what fits: first the highlighted ones and
             what contains them, then the largest.
         spacing : {"auto", "linear", "log", "even"}, default="auto"
-            How the gaps between neighbouring corners are drawn: "linear" to scale, "log" by
-            their logarithms, and "even" all alike. Containment is drawn correctly in each,
-            and the ticks are true coordinates. "auto" is "linear", or "log" where many
-            boxes are too small beside the largest to be seen.
+            How gaps between neighbouring corners are drawn: "linear" to scale, "log" by
+            their logarithms, "even" all alike. Containment and ticks are true in each.
+            "auto" is "linear", or "log" where many boxes are too small to be seen.
 
         Returns
         -------
-        display : BoxDisplay
-            This object.
+        self : BoxDisplay
 
         Raises
         ------
@@ -207,9 +199,9 @@ class BoxDisplay:
     def to_html(self, path, *, title=None, spacing="auto"):
         """Write a page to explore the boxes in a browser.
 
-        It suits more tasks than a picture can show: it zooms, finds tasks by name, shows
-        the volume, the containers and the members of the box under the pointer, and marks
-        those of a task that is clicked. The two dimensions drawn can be chosen.
+        For more tasks than a picture can show: it zooms, finds tasks by name, and describes
+        the box under the pointer. A click marks the containers and members of a task. The
+        two dimensions drawn can be chosen.
 
         Parameters
         ----------

@@ -33,9 +33,7 @@ def make_page(data, title):
 def as_script(data):
     """JSON that neither ends the script element it stands in nor starts another."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    return text.translate({ord(one): f"\\u{ord(one):04x}" for one in "<>&"})
 
 
 def page_data(corners, names, groups, around):

@@ -23,30 +23,28 @@ MARKS = {
 class HierarchyDisplay:
     """Draw which task lies in which as a graph in layers, containers on top.
 
-    A task is as many layers below the top as the longest chain of containers above it is
-    long. The stronger a relation, the darker and wider its line. Tasks without relations
-    stand at the bottom. Beside a truth, edges that are not in its transitive closure are
-    marked as surplus, and true ones that are not in that of the graph as missing.
+    The layer of a task is the length of the longest chain of containers above it; tasks
+    without relations stand at the bottom. Stronger relations have darker and wider lines.
+    Beside a truth, edges that are not in its transitive closure are marked as surplus, and
+    true ones that are not in that of the graph as missing.
 
     Parameters
     ----------
     graph : networkx.DiGraph
-        Without cycles. An edge u -> v means that u lies inside v; its attribute "weight" is
-        the share of u that does, 1 by default. Best without edges that follow from others,
-        as ``to_networkx`` of a relation model makes it.
+        Without cycles, and best without edges that follow from others, as ``to_networkx``
+        of a relation model makes it. An edge u -> v means that u lies inside v; its
+        attribute "weight" is the share of u that does, 1 by default.
     groups : array-like of shape (n_tasks,), default=None
         Category of each task, in the order of the nodes, as in :class:`BoxDisplay`.
     truth : networkx.DiGraph or array-like of shape (n_tasks, n_tasks), default=None
-        True relations: a graph of the same tasks, read as ``graph`` is, or strengths in
-        the order of the nodes, ``truth[i, j]`` reading "task i inside task j". From 0.5 on
-        one lies in the other. A pair that is NaN is unknown, and not marked.
+        True relations: a graph of the same tasks, read as ``graph`` is, or the strength of
+        "task i inside task j", ``truth[i, j]``, in the order of the nodes. From 0.5 on one
+        lies in the other. A pair that is NaN is unknown, and not marked.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where the graph is.
     figure_ : matplotlib Figure
-        The figure around it.
     layers_ : list of list
         The tasks drawn, layer by layer from the top, each from left to right.
     isolated_ : list
@@ -66,14 +64,12 @@ class HierarchyDisplay:
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> import networkx as nx
     >>> from sklearn_task2box.display import HierarchyDisplay
     >>> graph = nx.DiGraph([("dog", "animal"), ("cat", "animal"), ("poodle", "dog")])
     >>> display = HierarchyDisplay(graph).plot()
     >>> display.layers_
     [['animal'], ['dog', 'cat'], ['poodle']]
-    >>> plt.close(display.figure_)
     """
 
     def __init__(self, graph, groups=None, truth=None):
@@ -115,8 +111,7 @@ class HierarchyDisplay:
         X : array-like of shape (n_tasks, n_features), default=None
             Tasks to draw, named by the index of a DataFrame. None draws those of training.
         y : relations among these tasks, default=None
-            The truth to compare with, if any, in any input format of ``fit``; strengths
-            from ``threshold`` on count as true.
+            The truth, in any input format of ``fit``, true from ``threshold`` on.
         threshold : float in [0, 1], default=None
             Smallest strength of a line; None takes ``threshold_`` of the model.
         groups : array-like of shape (n_tasks,), default=None
@@ -158,8 +153,7 @@ class HierarchyDisplay:
 
         Returns
         -------
-        display : HierarchyDisplay
-            This object.
+        self : HierarchyDisplay
 
         Raises
         ------
@@ -170,22 +164,20 @@ class HierarchyDisplay:
         names = list(self.graph)
         nodes = as_names(names, "the nodes of graph")
         wanted, forced = _inputs.labelled_tasks(labels, nodes)
-        is_number = isinstance(max_tasks, Integral) and not isinstance(max_tasks, bool)
-        if max_tasks is not None and not (is_number and max_tasks >= 1):
+        most = len(names) if max_tasks is None else max_tasks
+        if isinstance(most, bool) or not isinstance(most, Integral) or most < 1:
             raise ValueError(
                 f"max_tasks must be None or a whole number from 1 on; got {max_tasks!r}."
             )
         graph = nx.convert_node_labels_to_integers(self.graph)
-        missing, surplus = [], []
-        if self.truth is not None:
-            missing, surplus = _compare(graph, self.truth)
-            graph = _marked(graph, missing, surplus)
+        missing, surplus = _compare(graph, self.truth)
+        graph = _marked(graph, missing, surplus)
         self.missing_ = [(names[i], names[j]) for i, j in missing]
         self.surplus_ = [(names[i], names[j]) for i, j in surplus]
         n_members = np.array([len(nx.ancestors(graph, i)) for i in range(len(graph))])
-        if max_tasks is not None and len(graph) > max_tasks:
+        if len(graph) > most:
             # A container has more members than each of them: none of its own is left out.
-            kept = np.argsort(-n_members, kind="stable")[:max_tasks]
+            kept = np.argsort(-n_members, kind="stable")[:most]
             graph = nx.DiGraph(graph.subgraph(kept.tolist()))
         place = Layers(graph, n_members)
 
@@ -213,9 +205,9 @@ class HierarchyDisplay:
 def _strengths(truth, names):
     """True strengths in the order of the names."""
     if isinstance(truth, nx.DiGraph) and not truth.is_multigraph():
-        if set(truth) != set(names):
-            other = [name for name in truth if name not in set(names)]
-            other += [name for name in names if name not in truth]
+        known = set(names)
+        other = [name for name in (*truth, *names) if not (name in known and name in truth)]
+        if other:
             raise ValueError(
                 f"truth and graph must have the same tasks; {some(other)} "
                 f"{'are' if len(other) > 1 else 'is'} in one of them only."
@@ -232,7 +224,9 @@ def _strengths(truth, names):
 
 
 def _compare(graph, truth):
-    """Missing edges and surplus ones, of a graph on positions."""
+    """Missing edges and surplus ones, of a graph on positions; none without a truth."""
+    if truth is None:
+        return [], []
     true = nx.DiGraph(np.argwhere(truth >= 0.5).tolist())
     true.add_nodes_from(graph)
     true = nx.transitive_closure(true)

@@ -29,21 +29,20 @@ def import_pyplot(cls):
 
 
 def fitted_model(display, estimator, X=None, attribute=None):
-    """The relation model at the end of an estimator, X as the model takes it, and names.
+    """Relation model at the end of an estimator, X as it takes it, and names of its rows.
 
-    The names are those of the rows of X, None where these have none, and ``tasks_`` where
-    X is None. ``attribute``, if given, is one that only fitted box embedders have.
-    ``display`` is the class that will draw it, for which matplotlib must be installed.
+    Rows may have no names, None. ``attribute`` is one that only fitted boxes have.
     """
     import_pyplot(display)
     model, before = unwrapped(estimator)
     usable = isinstance(model, RelationModel)
     if usable:
         check_is_fitted(model)
-    if not usable or (attribute is not None and not hasattr(model, attribute)):
-        wanted = "relation model, such as BoxRelationEmbedder,"
-        if attribute is not None:
-            wanted = "BoxRelationEmbedder or DistilledBoxEmbedder,"
+    wanted = "relation model, such as BoxRelationEmbedder,"
+    if attribute is not None:
+        wanted = "BoxRelationEmbedder or DistilledBoxEmbedder,"
+        usable = usable and hasattr(model, attribute)
+    if not usable:
         raise ValueError(
             f"estimator must be a fitted {wanted} or a Pipeline or search that ends in one"
             f"; got {type(estimator).__name__}"
@@ -58,10 +57,7 @@ def fitted_model(display, estimator, X=None, attribute=None):
 
 
 def true_strengths(model, X, y, names):
-    """True strengths among the tasks that :func:`fitted_model` returned, NaN where unknown.
-
-    Without y, they are the relations of training where X is None, and None otherwise.
-    """
+    """True strengths, NaN where unknown; without y those of training, if X is None too."""
     if y is None:
         return model.relations_.toarray() if X is None else None
     if X is None:
@@ -93,10 +89,7 @@ def check_length(values, n, what, thing):
 
 
 def set_axes(display, ax, n, what, n_columns=1, layout="constrained", **figure):
-    """Set ``ax_`` and ``figure_`` of a display, and return the n Axes as an array.
-
-    They are those that a user passed or, where ``ax`` is None, those of a new figure.
-    """
+    """Set ``ax_`` and ``figure_`` of a display, given or new, and return n Axes."""
     plt = import_pyplot(type(display))
     if ax is None:
         n_rows = -(-n // n_columns)
@@ -151,9 +144,8 @@ def find_tasks(wanted, names, what):
     if wanted is None:
         return []
     known = {name: i for i, name in enumerate(names.tolist())}
-    is_name = is_hashable(wanted) and wanted in known  # a tuple may be a name
-    if is_name or not is_list_like(wanted):
-        wanted = [wanted]
+    if not is_list_like(wanted) or (is_hashable(wanted) and wanted in known):
+        wanted = [wanted]  # a tuple may be a name
     numbered = any(isinstance(name, Integral) for name in known)
     found = []
     for name in wanted:

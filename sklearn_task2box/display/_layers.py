@@ -13,12 +13,10 @@ BEND, SWEEPS = 0.5, 16  # width of a bend beside that of a task, and passes over
 class Layers:
     """Layered drawing of an acyclic graph, as by Sugiyama et al. (1981).
 
-    Edges of the graph point from member to container. A relation over several layers is a
-    chain of bends, one per layer between, that take part like tasks: ``chains`` has them by
+    A relation over several layers is a chain of bends, one per layer between: ``chains`` by
     container and member. ``level`` is the layer of each task that has relations, ``order``
-    the tasks and bends of each layer from left to right, ``rows`` the tasks of each layer
-    (``n_layers``) and then those without relations, and ``x`` the place of each task and
-    bend, from ``left`` to ``right``, where tasks are 1 apart or more.
+    the tasks and bends of each layer, ``rows`` its tasks (of ``n_layers``) and then those
+    without relations, and ``x`` the places, from ``left`` to ``right``, of tasks and bends.
     """
 
     def __init__(self, graph, n_members):
@@ -49,20 +47,15 @@ class Layers:
         for node in seen:
             rows[self.level[node] if node in self.level else node[2]].append(node)
         best, fewest = rows, _n_crossings(rows, links)
-        for sweep in range(SWEEPS):
+        place = {node: p for row in rows for p, node in enumerate(row)}
+        for near, layers in _sweeps(links, len(rows)):
             if not fewest:
                 break
-            down = sweep % 2 == 0
-            steps = range(1, len(rows)) if down else range(len(rows) - 2, -1, -1)
-            near = links.predecessors if down else links.successors
             rows = list(rows)
-            for k in steps:
-                beside = {n: p for p, n in enumerate(rows[k - 1 if down else k + 1])}
-                centre = {
-                    node: np.mean([beside[n] for n in near(node)] or [place])
-                    for place, node in enumerate(rows[k])
-                }
-                rows[k] = sorted(rows[k], key=centre.get)
+            for k in layers:
+                centres = {i: _mean_place(i, near, place) for i in rows[k]}
+                rows[k] = sorted(rows[k], key=centres.get)
+                place.update((node, p) for p, node in enumerate(rows[k]))
             crossings = _n_crossings(rows, links)
             if crossings < fewest:
                 best, fewest = rows, crossings
@@ -71,10 +64,8 @@ class Layers:
     def _across(self, links):
         """Places near those of the neighbours above and below, the order being kept."""
         x, offsets = {}, []
-        sizes = [
-            np.array([1.0 if node in self.level else BEND for node in row])
-            for row in self.order
-        ]
+        size = {node: 1.0 if node in self.level else BEND for node in links}
+        sizes = [np.array([size[node] for node in row]) for row in self.order]
         widest = max(map(sum, sizes), default=0.0)
         for row, widths in zip(self.order, sizes, strict=True):
             # Sparse rows take the room that the widest one leaves.
@@ -82,12 +73,10 @@ class Layers:
             offset = np.append(0, np.cumsum(widths[:-1] + widths[1:]) / 2)
             offsets.append(offset)
             x.update(zip(row, offset - offset[-1] / 2, strict=True))
-        for sweep in range(SWEEPS):
-            down = sweep % 2 == 0
-            near = links.predecessors if down else links.successors
-            for k in range(len(self.order)) if down else reversed(range(len(self.order))):
+        for near, layers in _sweeps(links, len(self.order)):
+            for k in layers:
                 row = self.order[k]
-                goals = np.array([np.mean([x[n] for n in near(i)] or [x[i]]) for i in row])
+                goals = np.array([_mean_place(i, near, x) for i in row])
                 # Bends rather than tasks keep their place: straight lines.
                 weight = [1.0 if i in self.level else 4.0 for i in row]
                 moved = isotonic_regression(goals - offsets[k], sample_weight=weight)
@@ -112,6 +101,16 @@ class Layers:
         width = np.clip(0.17 * (self.right - self.left), 7.0, 18.0) + 1.4 * legend
         label = min(max(map(len, names)) * 0.065, 1.6)
         return width, np.clip((label + 0.45) * len(self.rows), 3.0, 18.0)
+
+
+def _sweeps(links, n_layers):
+    """Passes over the layers, down and up in turn, and the neighbours that they follow."""
+    down, up = range(n_layers), range(n_layers - 1, -1, -1)
+    return [(links.predecessors, down), (links.successors, up)] * (SWEEPS // 2)
+
+
+def _mean_place(node, near, place):
+    return np.mean([place[other] for other in near(node)] or [place[node]])
 
 
 def _n_crossings(rows, links):

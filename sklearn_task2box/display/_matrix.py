@@ -16,9 +16,9 @@ class RelationMatrixDisplay:
     """Draw predicted beside true strengths as heat maps.
 
     The cell in row i and column j is the share of task i that lies inside task j. Rows and
-    columns of both maps stand in one order, by default that of the hierarchy: depth first,
-    each task below the smallest of its containers, and after all of them. So what lies
-    inside a task stands just after it, a dark stripe in its column below the diagonal.
+    columns stand in one order, by default that of the hierarchy, depth first: each task
+    after all its containers and below the smallest. So what lies inside a task stands just
+    after it, a dark stripe in its column below the diagonal.
 
     Parameters
     ----------
@@ -37,11 +37,8 @@ class RelationMatrixDisplay:
     ax_ : matplotlib Axes or ndarray of two Axes
         Where the heat maps are: predicted, then true.
     figure_ : matplotlib Figure
-        The figure around them.
     images_ : list of AxesImage
-        The heat maps.
     colorbar_ : matplotlib Colorbar
-        Of both.
     order_ : ndarray of int of shape (n_tasks,)
         Which task stands in each row and column.
     ordered_by_ : {"true", "predicted", "given"}
@@ -53,7 +50,6 @@ class RelationMatrixDisplay:
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn_task2box.display import RelationMatrixDisplay
     >>> true = [[1, 1, 1], [0, 1, 0], [0, 1, 1]]
     >>> predicted = [[1.0, 0.9, 0.8], [0.1, 1.0, 0.2], [0.0, 0.7, 1.0]]
@@ -61,7 +57,6 @@ class RelationMatrixDisplay:
     >>> display = RelationMatrixDisplay(predicted, true, names).plot()
     >>> display.names[display.order_]
     array(['animal', 'dog', 'poodle'], dtype=object)
-    >>> plt.close(display.figure_)
     """
 
     def __init__(self, predicted, true=None, names=None, threshold=0.5):
@@ -130,8 +125,7 @@ class RelationMatrixDisplay:
 
         Returns
         -------
-        display : RelationMatrixDisplay
-            This object.
+        self : RelationMatrixDisplay
 
         Raises
         ------
@@ -142,9 +136,8 @@ class RelationMatrixDisplay:
         _inputs.check_option(order, ORDERS, "order")
         if order == "true" and self.true is None:
             raise ValueError("order='true' needs true strengths; there are none.")
-        maps = {"predicted": self.predicted}
-        if self.true is not None:
-            maps["true"] = self.true
+        maps = {"predicted": self.predicted, "true": self.true}
+        maps = {kind: table for kind, table in maps.items() if table is not None}
         inside = {kind: self._inside(strengths) for kind, strengths in maps.items()}
         if order == "auto":
             order = "true" if "true" in inside and inside["true"].any() else "predicted"
@@ -186,8 +179,7 @@ class RelationMatrixDisplay:
         image.set_cmap(image.cmap.with_extremes(bad=UNKNOWN))
         diagonal = np.ma.masked_where(~np.eye(n, dtype=bool), np.ones((n, n)))
         ax.imshow(diagonal, cmap=ListedColormap([DIAGONAL]), interpolation_stage="rgba")
-        for side in ax.spines.values():
-            side.set_color("#B0B0B0")
+        ax.spines[:].set_color("#B0B0B0")
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("container")
         return image
@@ -235,10 +227,8 @@ class RelationMatrixDisplay:
 def containment_order(inside):
     """Positions of tasks, depth first through their hierarchy, containers before members.
 
-    ``inside[i, j]``, of shape (n_tasks, n_tasks), reads "task i inside task j". A task
-    stands below the container of the fewest members, larger tasks first, and after all its
-    other containers. Of two tasks inside each other, the one of more members, or else the
-    one given first, is the container: so there are no cycles.
+    ``inside[i, j]`` reads "task i inside task j". Of two tasks inside each other, the one
+    of more members, or else the one given first, is the container.
     """
     inside = np.array(inside, dtype=bool)
     np.fill_diagonal(inside, False)
@@ -260,9 +250,9 @@ def containment_order(inside):
 def _read_strengths(table, names, what):
     """A square array of strengths, in the order of names where these label the table."""
     if names is not None and isinstance(table, pd.DataFrame):
-        at = [positions_of(names, labels) for labels in (table.index, table.columns)]
-        if len(table) == len(names) and all((found >= 0).all() for found in at):
-            table = table.iloc[at[0], at[1]]
+        rows, columns = (positions_of(names, labels) for labels in table.axes)
+        if len(table) == len(names) and (np.append(rows, columns) >= 0).all():
+            table = table.iloc[rows, columns]
     strengths = np.asarray(table, dtype=float)
     n = len(strengths) if strengths.ndim else 0
     if not n or strengths.shape != (n, n):

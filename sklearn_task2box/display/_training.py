@@ -27,7 +27,6 @@ class TrainingDisplay:
     ax_ : matplotlib Axes or ndarray of two Axes
         Where the losses are and, where there is one, the score below them.
     figure_ : matplotlib Figure
-        The figure around them.
     lines_ : dict of str to Line2D
         The curve of each entry drawn.
     best_epoch_ : int or None
@@ -35,7 +34,6 @@ class TrainingDisplay:
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn_task2box import BoxRelationEmbedder
     >>> from sklearn_task2box.datasets import load_digits_tasks
     >>> from sklearn_task2box.display import TrainingDisplay
@@ -44,7 +42,6 @@ class TrainingDisplay:
     >>> display = TrainingDisplay.from_estimator(embedder.fit(X, relations))
     >>> list(display.lines_)
     ['train_loss']
-    >>> plt.close(display.figure_)
     """
 
     def __init__(self, history):
@@ -96,8 +93,7 @@ class TrainingDisplay:
 
         Returns
         -------
-        display : TrainingDisplay
-            This object.
+        self : TrainingDisplay
 
         Raises
         ------
