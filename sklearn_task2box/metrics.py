@@ -400,10 +400,8 @@ def _related_or_not(strengths):
 
 def _rank_by_task(strengths, predicted, heads):
     related = _related_or_not(strengths)
-    order = np.argsort(heads, kind="stable")
-    starts = np.flatnonzero(np.diff(heads[order])) + 1
-    columns = (np.split(values[order], starts) for values in (related, predicted))
-    return _mean_ranking(zip(*columns, strict=True))
+    groups = pd.Series(heads).groupby(heads).indices.values()
+    return _mean_ranking((related[its], predicted[its]) for its in groups)
 
 
 _SCORES = {
@@ -411,12 +409,11 @@ _SCORES = {
     "roc_auc": lambda true, p: roc_auc_score(_related_or_not(true), p),
     "f1": lambda true, above: f1_score(true >= 0.5, above),
     "spearman": spearman,
-}
-_SCORES_BY_TASK = {
     "mean_average_precision": lambda *columns: _rank_by_task(*columns)[0],
     "neg_mean_rank": lambda *columns: -_rank_by_task(*columns)[1],
     "mean_spearman_within": mean_spearman_within,
 }
+_BY_TASK = ("mean_average_precision", "neg_mean_rank", "mean_spearman_within")
 
 
 class RelationScorer:
@@ -439,13 +436,12 @@ class RelationScorer:
             )
         for step in before:
             X = step.transform(X)
-        options = {"by_task": True} if self.name in _SCORES_BY_TASK else {}
+        options = {"by_task": True} if self.name in _BY_TASK else {}
         strengths, predicted, *heads = predictor.compare(X, y, **options)
         _check_related(strengths)
         if self.name == "f1":
             predicted = predicted >= predictor.threshold_
-        score = (_SCORES | _SCORES_BY_TASK)[self.name]
-        return float(score(strengths, predicted, *heads))
+        return float(_SCORES[self.name](strengths, predicted, *heads))
 
 
 def make_relation_scorer(name):
@@ -480,7 +476,6 @@ def make_relation_scorer(name):
     >>> make_relation_scorer("roc_auc")
     make_relation_scorer('roc_auc')
     """
-    known = [*_SCORES, *_SCORES_BY_TASK]
-    if name not in known:
-        raise ValueError(f"name must be one of {sorted(known)}; got {name!r}.")
+    if name not in list(_SCORES):
+        raise ValueError(f"name must be one of {sorted(_SCORES)}; got {name!r}.")
     return RelationScorer(name)

@@ -4,9 +4,6 @@ import numpy as np
 
 from sklearn_task2box.display._looks import add_text, darker
 
-# More labels than this are never tried: they would not fit anyway.
-MOST_TRIED = 400
-
 
 def label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
     """Label boxes one after the other, in the given order of their positions.
@@ -23,7 +20,7 @@ def label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
     areas = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
     strength = np.array([patch.get_edgecolor()[3] for patch in patches])
     texts, taken = [], np.empty((0, 4))
-    for i in order if forced else order[:MOST_TRIED]:
+    for i in order if forced else order[:400]:  # more would not fit anyway
         looks = {"fontsize": font, "fontweight": "bold" if i in bold else "normal"}
         looks |= {"va": "bottom", "ha": "left", "halo": 0.8, "zorder": 5}
         looks["color"] = darker(to_hex(patches[i].get_edgecolor()))

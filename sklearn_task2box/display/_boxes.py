@@ -12,8 +12,6 @@ from sklearn_task2box.display._corners import Corners
 from sklearn_task2box.display._explorer import make_page, page_data
 from sklearn_task2box.display._looks import FONT, group_looks, lay_out, shorten
 
-DARK = "#404040"  # of several groups, in the legend
-
 
 class BoxDisplay:
     """Draw boxes as rectangles.
@@ -278,7 +276,6 @@ class BoxDisplay:
         most = max(((low <= c) & (c <= high)).all(axis=1).sum() for c in (low + high) / 2)
         fill = min(0.15, 1 - 0.45 ** (1 / most))
         width = 0.8 if len(order) <= 200 else 0.5
-        strong = 1.8 if len(around) <= 12 else 1.0
         patches = np.empty(len(order), dtype=object)
         for rank, i in enumerate(order):
             # Large ones behind small ones; what is highlighted before all.
@@ -287,7 +284,7 @@ class BoxDisplay:
             if i in marked:
                 face, edge, line, height = 0.6, 1.0, 2.0, height + 2
             elif i in around:
-                edge, line, height = 0.9, strong, height + 1
+                edge, line, height = 0.9, 1.8 if len(around) <= 12 else 1.0, height + 1
             elif marked:
                 face, edge = fill / 2, 0.35
             colour, dashes, _ = looks[i]
@@ -305,14 +302,14 @@ class BoxDisplay:
             Patch(facecolor=to_rgba(c, 0.2), edgecolor=c, linestyle=line, label=label)
             for label, (c, line, _) in entries
         ]
-        plain, one = self.groups is None, len(marked) == 1
+        plain, one, dark = self.groups is None, len(marked) == 1, "#404040"
         if marked:
-            colour = looks[marked[0]].colour if plain or one else DARK
+            colour = looks[marked[0]].colour if plain or one else dark
             label = shorten(self.names[marked[0]], 30) if one else "highlighted"
             face = to_rgba(colour, 0.6)
             handles.append(Patch(facecolor=face, edgecolor=colour, lw=2.0, label=label))
         if around:
-            colour = looks[around[0]].colour if plain else DARK
+            colour = looks[around[0]].colour if plain else dark
             label = "contains it" if one else "contains one of them"
             handles.append(Patch(facecolor="none", edgecolor=colour, lw=1.8, label=label))
         return handles

@@ -6,14 +6,12 @@ import numpy as np
 
 from sklearn_task2box.display._inputs import check_option
 
-SPACINGS = ("auto", "linear", "log", "even")
-
 
 class Corners:
     """Corners of boxes, the scales that show them, and the order of the boxes by size."""
 
     def __init__(self, boxes, spacing):
-        check_option(spacing, SPACINGS, "spacing")
+        check_option(spacing, ("auto", "linear", "log", "even"), "spacing")
         self.lower, self.upper = np.hsplit(boxes, 2)
         sides = self.upper - self.lower
         # A side of length 0 counts as the smallest float.

@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from sklearn_task2box.display._inputs import import_optional
 from sklearn_task2box.display._looks import darker, group_looks
 
 DASHES = {"-": "solid", "--": "dash"}  # matplotlib's styles, by plotly's names
@@ -14,20 +15,14 @@ DASHES = {"-": "solid", "--": "dash"}  # matplotlib's styles, by plotly's names
 
 def make_page(data, title):
     """The page, as text, of the data that :func:`page_data` makes."""
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise ImportError(
-            "BoxDisplay.to_html needs plotly. Install it with "
-            "pip install 'sklearn-task2box[explore]'."
-        ) from error
+    plotly = import_optional("plotly.offline", "BoxDisplay.to_html", extra="explore")
     static = files("sklearn_task2box.display").joinpath("static")
     kinds = ("html", "css", "js")
     page, style, script = (static.joinpath(f"page.{k}").read_text("utf-8") for k in kinds)
     # The policy in page.html blocks all requests, whatever the scripts do. Names reach the
     # page as text nodes only, and plotly, which reads markup in texts, gets them escaped.
     parts = {"title": html.escape(title), "data": as_script(data)}
-    return page.format(style=style, script=script, plotly=get_plotlyjs(), **parts)
+    return page.format(style=style, script=script, plotly=plotly.get_plotlyjs(), **parts)
 
 
 def as_script(data):

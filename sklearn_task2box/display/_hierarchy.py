@@ -160,7 +160,7 @@ class HierarchyDisplay:
         ValueError
             If a parameter is not usable.
         """
-        _inputs.import_pyplot(type(self))
+        _inputs.import_optional("matplotlib", type(self).__name__)
         names = list(self.graph)
         nodes = as_names(names, "the nodes of graph")
         wanted, forced = _inputs.labelled_tasks(labels, nodes)
@@ -227,8 +227,7 @@ def _compare(graph, truth):
     """Missing edges and surplus ones, of a graph on positions; none without a truth."""
     if truth is None:
         return [], []
-    true = nx.DiGraph(np.argwhere(truth >= 0.5).tolist())
-    true.add_nodes_from(graph)
+    true = nx.from_numpy_array(truth >= 0.5, create_using=nx.DiGraph)
     true = nx.transitive_closure(true)
     known = [edge for edge in graph.edges if not np.isnan(truth[edge])]
     surplus = [edge for edge in known if not true.has_edge(*edge)]

@@ -1,6 +1,7 @@
 """Inputs of the displays: fitted models, relations, names, groups and axes."""
 
 from difflib import get_close_matches
+from importlib import import_module
 from numbers import Integral
 
 import numpy as np
@@ -13,19 +14,16 @@ from sklearn_task2box.relations import as_relations, task_names
 from sklearn_task2box.relations._names import as_names, in_order, is_positions, some
 from sklearn_task2box.utils._wrapped import unwrapped
 
-LABELS = ("auto", "all", "none")
 
-
-def import_pyplot(cls):
-    """matplotlib.pyplot, or an ImportError with the command that installs it."""
+def import_optional(module, user, extra="plot"):
+    """A module that a user needs, or an ImportError with the command that installs it."""
     try:
-        import matplotlib.pyplot as plt
+        return import_module(module)
     except ImportError as error:
         raise ImportError(
-            f"{cls.__name__} needs matplotlib. Install it with "
-            "pip install 'sklearn-task2box[plot]'."
+            f"{user} needs {module.split('.')[0]}. Install it with "
+            f"pip install 'sklearn-task2box[{extra}]'."
         ) from error
-    return plt
 
 
 def fitted_model(display, estimator, X=None, attribute=None):
@@ -33,7 +31,7 @@ def fitted_model(display, estimator, X=None, attribute=None):
 
     Rows may have no names, None. ``attribute`` is one that only fitted boxes have.
     """
-    import_pyplot(display)
+    import_optional("matplotlib", display.__name__)
     model, before = unwrapped(estimator)
     usable = isinstance(model, RelationModel)
     if usable:
@@ -90,7 +88,7 @@ def check_length(values, n, what, thing):
 
 def set_axes(display, ax, n, what, n_columns=1, layout="constrained", **figure):
     """Set ``ax_`` and ``figure_`` of a display, given or new, and return n Axes."""
-    plt = import_pyplot(type(display))
+    plt = import_optional("matplotlib.pyplot", type(display).__name__)
     if ax is None:
         n_rows = -(-n // n_columns)
         figure |= {"squeeze": False, "layout": layout}
@@ -128,7 +126,7 @@ def read_groups(groups, names):
 
 def labelled_tasks(labels, names):
     """Positions of the tasks to label, and whether also those that do not fit are drawn."""
-    if isinstance(labels, str) and labels in LABELS:
+    if isinstance(labels, str) and labels in ("auto", "all", "none"):
         return np.arange(0 if labels == "none" else len(names)), labels != "auto"
     if not is_list_like(labels):
         is_task = isinstance(labels, str) and labels in names.tolist()

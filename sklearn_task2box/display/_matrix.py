@@ -8,7 +8,6 @@ from sklearn_task2box.display import _inputs
 from sklearn_task2box.display._looks import FONT, SMALLEST_FONT, lay_out, shorten
 from sklearn_task2box.relations._names import positions_of
 
-ORDERS = ("auto", "true", "predicted", "given")
 UNKNOWN, DIAGONAL = "#F2CF9B", "#9A9A9A"  # neither is a shade of the colour map
 
 
@@ -133,7 +132,7 @@ class RelationMatrixDisplay:
             If a parameter is not usable.
         """
         wanted, forced = _inputs.labelled_tasks(labels, self.names)
-        _inputs.check_option(order, ORDERS, "order")
+        _inputs.check_option(order, ("auto", "true", "predicted", "given"), "order")
         if order == "true" and self.true is None:
             raise ValueError("order='true' needs true strengths; there are none.")
         maps = {"predicted": self.predicted, "true": self.true}
@@ -163,8 +162,7 @@ class RelationMatrixDisplay:
 
     def _inside(self, strengths):
         """Which task lies in which."""
-        with np.errstate(invalid="ignore"):
-            inside = strengths >= max(self.threshold, np.finfo(float).tiny)
+        inside = np.nan_to_num(strengths) >= max(self.threshold, np.finfo(float).tiny)
         np.fill_diagonal(inside, False)
         return inside
 
@@ -237,13 +235,10 @@ def containment_order(inside):
     inside &= rank[None, :] < rank[:, None]
     # Containers of each task, the largest first.
     around = [sorted(np.flatnonzero(row).tolist(), key=rank.item) for row in inside]
-    forest = nx.DiGraph()
-    forest.add_nodes_from(["root", *largest.tolist()])
-    forest.add_edges_from((([*around[i]] or ["root"])[-1], i) for i in largest.tolist())
-    upwards = nx.DiGraph()  # searched in the order in which it is filled
-    upwards.add_nodes_from(i for i in nx.dfs_preorder_nodes(forest, "root") if i != "root")
-    for i in list(upwards):
-        upwards.add_edges_from((i, j) for j in around[i])
+    # Graphs are searched in the order in which they are filled.
+    forest = nx.DiGraph([((around[i] or ["root"])[-1], i) for i in largest.tolist()])
+    downwards = list(nx.dfs_preorder_nodes(forest, "root"))[1:]
+    upwards = nx.DiGraph({i: around[i] for i in downwards})
     return np.array(list(nx.dfs_postorder_nodes(upwards)), dtype=int)
 
 

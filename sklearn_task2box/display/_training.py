@@ -8,9 +8,6 @@ import pandas as pd
 from sklearn_task2box.display._inputs import fitted_model, set_axes
 from sklearn_task2box.display._looks import COLOURS
 
-# From this ratio of the largest to the smallest loss on, its axis is logarithmic.
-WIDE = 20.0
-
 
 class TrainingDisplay:
     """Draw the loss and the held-out score of a fit by epoch.
@@ -112,7 +109,7 @@ class TrainingDisplay:
             key: _draw_curve(axes[0], losses[key], next(colours)) for key in losses
         }
         known = losses.to_numpy()[np.isfinite(losses)]
-        if known.size and known.min() > 0 and known.max() > WIDE * known.min():
+        if known.size and known.max() > 20.0 * known.min() > 0:
             axes[0].set_yscale("log")
         axes[0].set_ylabel("training loss")
         if len(self.lines_) > 1:
