@@ -116,9 +116,8 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         embedder = BoxRelationEmbedder() if self.embedder is None else clone(self.embedder)
         if not hasattr(embedder, "predict_proba"):
             raise ValueError(
-                "embedder must predict relations, as BoxRelationEmbedder and the other "
-                f"relation models do, or be a Pipeline that ends in one; {embedder!r} has "
-                "no predict_proba."
+                "embedder must predict relations, as BoxRelationEmbedder and other models "
+                f"do, or be a Pipeline that ends in one; {embedder!r} has no predict_proba."
             )
         self.embedder_ = embedder.fit(X.X, relations)
         self.classes_, self._at_related = classes, at_related

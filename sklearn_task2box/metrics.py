@@ -64,13 +64,11 @@ def spearman(strengths, predicted):
 def mean_spearman_within(strengths, predicted, targets):
     """Mean over targets of Spearman's rho among the pairs of each.
 
-    For strengths whose scale differs from target to target, such as transfer affinities
-    that are normalised within each.
+    For strengths of another scale in each target, such as normalised transfer affinities.
 
     Parameters
     ----------
     strengths, predicted : array-like of shape (n_pairs,)
-        True and predicted strengths.
     targets : array-like of shape (n_pairs,)
         The target that each pair belongs to.
 
@@ -91,9 +89,7 @@ def mean_spearman_within(strengths, predicted, targets):
     >>> mean_spearman_within(strengths, predicted, ["a", "a", "b", "b"])
     0.0
     """
-    strengths, predicted = _columns(strengths, predicted)
-    targets = column_or_1d(targets)
-    check_consistent_length(strengths, targets)
+    strengths, predicted, targets = _columns(strengths, predicted, targets)
     if pd.isna(targets).any():
         raise ValueError(f"{pd.isna(targets).sum()} of the {len(targets)} targets are NaN.")
     groups = pd.Series(targets).groupby(targets).indices.values()
@@ -161,11 +157,12 @@ def expected_calibration_error(strengths, predicted, n_bins=15, strategy="unifor
     return float(np.abs(gaps).sum() / len(predicted))
 
 
-def _columns(strengths, predicted):
-    """Two arrays of numbers of one length, at least 1."""
+def _columns(strengths, predicted, *others):
+    """Arrays of one length, at least 1, of which the first two hold numbers."""
     strengths = column_or_1d(strengths, dtype=float)
     predicted = column_or_1d(predicted, dtype=float)
-    check_consistent_length(strengths, predicted)
+    others = [column_or_1d(values) for values in others]
+    check_consistent_length(strengths, predicted, *others)
     if not len(strengths):
         raise ValueError("There is no pair to be scored.")
     for name, values in (("strengths", strengths), ("predicted", predicted)):
@@ -174,7 +171,7 @@ def _columns(strengths, predicted):
                 f"{np.isnan(values).sum()} of the {len(values)} {name} are NaN. Leave out "
                 "the pairs that nothing is known of."
             )
-    return strengths, predicted
+    return strengths, predicted, *others
 
 
 def average_precision_beyond_closure(strengths, predicted, implied):
@@ -209,9 +206,7 @@ def average_precision_beyond_closure(strengths, predicted, implied):
     >>> average_precision_beyond_closure(strengths, predicted, [True, False, False, False])
     0.5
     """
-    strengths, predicted = _columns(strengths, predicted)
-    implied = column_or_1d(implied)
-    check_consistent_length(strengths, implied)
+    strengths, predicted, implied = _columns(strengths, predicted, implied)
     if implied.dtype != bool:
         raise ValueError(
             f"implied must be True or False for each pair; got the type {implied.dtype}. "
@@ -271,8 +266,7 @@ def mean_average_precision(strengths, predicted):
     Parameters
     ----------
     strengths, predicted : array-like of shape (n_tasks, n_others)
-        True strengths, of which a positive one counts as related and NaN is left out, and
-        predicted ones.
+        True strengths, positive where related and NaN to be left out, and predicted ones.
 
     Returns
     -------
@@ -325,13 +319,11 @@ def mean_rank(strengths, predicted):
 def reconstruction(embedder, relations=None):
     """How well the boxes of the known tasks give back their relations.
 
-    The figures by which embeddings of taxonomies are compared. Every other task is ranked
-    for each task, without a table of all pairs.
+    The scores by which embeddings of taxonomies are compared, without a table of all pairs.
 
     Parameters
     ----------
-    embedder : BoxRelationEmbedder
-        Fitted.
+    embedder : fitted BoxRelationEmbedder
     relations : TaskRelations, default=None
         Relations of its tasks, by name or, where these have none, in their order. None
         takes those that it was fitted to.
@@ -454,16 +446,14 @@ def make_relation_scorer(name):
     ----------
     name : str
         "average_precision", "roc_auc", "f1", "mean_average_precision" or "neg_mean_rank":
-        pairs of a strength of at least 0.5 are related, and the others are not. "f1" uses
-        the threshold that the estimator chose in ``fit``; the last two rank what may
-        contain each task. Or, of graded strengths, "spearman" or "mean_spearman_within",
-        the mean over the tasks that lie inside others.
+        pairs of at least 0.5 are related, and others not. "f1" uses the threshold chosen in
+        ``fit``; the last two rank what may contain each task. Or, of graded strengths,
+        "spearman" or "mean_spearman_within", the mean over tasks that lie inside others.
 
     Returns
     -------
     scorer : callable
-        For the ``scoring`` argument of GridSearchCV and the like, with a
-        relation model, or a Pipeline or search that ends in one.
+        For ``scoring`` of a relation model, or a Pipeline or search that ends in one.
 
     Raises
     ------

@@ -8,10 +8,7 @@ from sklearn_task2box.display._looks import FONT, GREY, SMALLEST_FONT, add_text,
 
 
 class Bands:
-    """Places, in pixels, of the rows of ``Layers`` in axes of their final size.
-
-    Where labels do not fit, those of tasks with few members are left out unless forced.
-    """
+    """Places, in pixels, of the rows of ``Layers`` in axes of their final size."""
 
     def __init__(self, ax, place, names, wanted, n_members, forced):
         self.ax, self.place, self.names = ax, place, names
@@ -76,10 +73,9 @@ class Bands:
         """Draw markers, a line for each edge, and labels, which are returned."""
         from matplotlib.collections import PathCollection
 
-        ax, x, point = self.ax, self.place.x, self.point
+        ax, x, point, rows = self.ax, self.place.x, self.point, self.place.rows
         y, below, texts = {}, {}, []
-        rows = zip(self.tops, self.place.rows, self.labels, strict=True)
-        for top, nodes, (sizes, turned) in rows:
+        for top, nodes, (sizes, turned) in zip(self.tops, rows, self.labels, strict=True):
             for i in nodes:
                 y[i] = below[i] = top
                 if i not in sizes:

@@ -9,8 +9,7 @@ def label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
     """Label boxes one after the other, in the given order of their positions.
 
     A label that covers another, leaves the axes, or meets more than ``limits[i]`` boxes
-    that do not surround its own is left out or, where ``forced``, drawn at the least bad
-    place. Faint boxes count only for the labels of faint ones.
+    that do not surround its own is left out or, where ``forced``, where it is least bad.
     """
     from matplotlib.colors import to_hex
 
@@ -34,9 +33,9 @@ def label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
         lost = covered + np.where(outside > 0.5, outside, 0)
         centre = np.tile((corners[i, :2] + corners[i, 2:]) / 2, 2)[None]
         around = _contains(corners, centre)[:, 0] & (areas > areas[i])
-        meets = _shared_area(spots, corners) > 0
+        # Faint boxes count only for the labels of faint ones.
+        meets = (_shared_area(spots, corners) > 0) & (strength >= strength[i] / 2)
         meets &= ~(_contains(corners, spots).T & around)
-        meets &= strength >= strength[i] / 2
         meets[:, i] = False
         meets = meets.sum(axis=1)
         if not forced:

@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn_task2box.display import _inputs
 from sklearn_task2box.display._box_labels import label_boxes
 from sklearn_task2box.display._corners import Corners
-from sklearn_task2box.display._explorer import make_page, page_data
+from sklearn_task2box.display._explorer import make_page
 from sklearn_task2box.display._looks import FONT, group_looks, lay_out, shorten
 
 
@@ -107,10 +107,8 @@ class BoxDisplay:
             strength is at least its ``threshold_``.
         X : array-like of shape (n_tasks, n_features), default=None
             Tasks to draw, named by the index of a DataFrame. None draws those of training.
-        groups : array-like of shape (n_tasks,), default=None
-            Category of each task, see :class:`BoxDisplay`.
-        highlight, labels, spacing, ax
-            See :meth:`plot`.
+        groups, highlight, labels, spacing, ax
+            See :class:`BoxDisplay` and :meth:`plot`.
 
         Returns
         -------
@@ -197,9 +195,8 @@ class BoxDisplay:
     def to_html(self, path, *, title=None, spacing="auto"):
         """Write a page to explore the boxes in a browser.
 
-        For more tasks than a picture can show: it zooms, finds tasks by name, and describes
-        the box under the pointer. A click marks the containers and members of a task. The
-        two dimensions drawn can be chosen.
+        For more tasks than a picture can show: it zooms, finds tasks by name, describes the
+        box under the pointer, marks its containers and members, and draws any dimensions.
 
         Parameters
         ----------
@@ -213,7 +210,6 @@ class BoxDisplay:
         Returns
         -------
         path : Path
-            The file.
 
         Raises
         ------
@@ -234,8 +230,7 @@ class BoxDisplay:
             raise ValueError(f"title must be a string or None; got {title!r}.")
         corners = Corners(self.boxes, spacing)
         around = [self._containers(corners, [i]) for i in range(len(self.boxes))]
-        data = page_data(corners, self.names, self.groups, around)
-        page, path = make_page(data, title), Path(path)
+        page, path = make_page(title, corners, self.names, self.groups, around), Path(path)
         # Lone halves of surrogate pairs, in a title, are no text.
         path.write_text(page, encoding="utf-8", errors="replace")
         return path

@@ -13,15 +13,15 @@ from sklearn_task2box.display._looks import darker, group_looks
 DASHES = {"-": "solid", "--": "dash"}  # matplotlib's styles, by plotly's names
 
 
-def make_page(data, title):
-    """The page, as text, of the data that :func:`page_data` makes."""
+def make_page(title, *data):
+    """The page, as text, of what :func:`page_data` takes."""
     plotly = import_optional("plotly.offline", "BoxDisplay.to_html", extra="explore")
     static = files("sklearn_task2box.display").joinpath("static")
     kinds = ("html", "css", "js")
     page, style, script = (static.joinpath(f"page.{k}").read_text("utf-8") for k in kinds)
     # The policy in page.html blocks all requests, whatever the scripts do. Names reach the
     # page as text nodes only, and plotly, which reads markup in texts, gets them escaped.
-    parts = {"title": html.escape(title), "data": as_script(data)}
+    parts = {"title": html.escape(title), "data": as_script(page_data(*data))}
     return page.format(style=style, script=script, plotly=plotly.get_plotlyjs(), **parts)
 
 

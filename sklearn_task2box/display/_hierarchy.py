@@ -114,10 +114,8 @@ class HierarchyDisplay:
             The truth, in any input format of ``fit``, true from ``threshold`` on.
         threshold : float in [0, 1], default=None
             Smallest strength of a line; None takes ``threshold_`` of the model.
-        groups : array-like of shape (n_tasks,), default=None
-            Category of each task, see :class:`HierarchyDisplay`.
-        labels, max_tasks, ax
-            See :meth:`plot`.
+        groups, labels, max_tasks, ax
+            See :class:`HierarchyDisplay` and :meth:`plot`.
 
         Returns
         -------
@@ -184,17 +182,16 @@ class HierarchyDisplay:
         looks, entries = group_looks(self.groups, len(names))
         short = [shorten(name) for name in names]
         lines, handles = _lines(graph, entries)
-        own = ax is None
         size = place.figure_size([short[i] for i in graph], bool(handles))
-        (ax,) = _inputs.set_axes(self, ax, 1, "the graph", figsize=size)
-        ax.set_axis_off()
+        axes = _inputs.set_axes(self, ax, 1, "the graph", figsize=size)
+        self.ax_.set_axis_off()
         title = "" if place.n_layers else "no relations"
         if len(graph) < len(names):
             title = f"{len(graph)} of {len(names)} tasks, those that contain most"
-        ax.set_title(title, fontsize=10)
-        lay_out([ax], handles, own)
+        self.ax_.set_title(title, fontsize=10)
+        lay_out(axes, handles, ax is None)
         wanted = set(wanted.tolist()) & set(graph)
-        bands = Bands(ax, place, short, wanted, n_members, forced)
+        bands = Bands(self.ax_, place, short, wanted, n_members, forced)
         self.texts_ = bands.draw(list(graph.edges), lines, looks)
         rows = [[names[i] for i in row] for row in place.rows]
         self.layers_ = rows[: place.n_layers]

@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_hashable, is_list_like
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.relations import as_relations, task_names
@@ -27,10 +27,7 @@ def import_optional(module, user, extra="plot"):
 
 
 def fitted_model(display, estimator, X=None, attribute=None):
-    """Relation model at the end of an estimator, X as it takes it, and names of its rows.
-
-    Rows may have no names, None. ``attribute`` is one that only fitted boxes have.
-    """
+    """Model that an estimator ends in, with an attribute if any, its X and row names."""
     import_optional("matplotlib", display.__name__)
     model, before = unwrapped(estimator)
     usable = isinstance(model, RelationModel)
@@ -58,10 +55,9 @@ def true_strengths(model, X, y, names):
     """True strengths, NaN where unknown; without y those of training, if X is None too."""
     if y is None:
         return model.relations_.toarray() if X is None else None
-    if X is None:
-        n, names = len(names), names if model.relations_.named else None
-    else:
-        n = X.shape[0] if hasattr(X, "shape") else len(X)
+    n = len(names) if X is None else _num_samples(X)
+    if X is None and not model.relations_.named:
+        names = None
     return as_relations(y, n, names).of_rows().toarray()
 
 

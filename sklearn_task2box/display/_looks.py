@@ -23,10 +23,7 @@ OTHER = Look(GREY)
 
 
 def group_looks(groups, n, marked=(), around=()):
-    """Looks of n tasks, and entries of the legend: labels and looks.
-
-    Without groups, colours show which tasks are marked and which are around these.
-    """
+    """Looks of n tasks, by group or else by highlight, and entries of the legend."""
     if groups is None:
         colours = dict.fromkeys(around, LOOKS[0]) | dict.fromkeys(marked, LOOKS[1])
         rest = OTHER if len(marked) else LOOKS[0]

@@ -15,9 +15,8 @@ class RelationMatrixDisplay:
     """Draw predicted beside true strengths as heat maps.
 
     The cell in row i and column j is the share of task i that lies inside task j. Rows and
-    columns stand in one order, by default that of the hierarchy, depth first: each task
-    after all its containers and below the smallest. So what lies inside a task stands just
-    after it, a dark stripe in its column below the diagonal.
+    columns stand in one order, by default that of the hierarchy, depth first: what lies
+    inside a task stands just after it, a dark stripe in its column below the diagonal.
 
     Parameters
     ----------
@@ -86,8 +85,7 @@ class RelationMatrixDisplay:
         X : array-like of shape (n_tasks, n_features), default=None
             Tasks to draw, named by the index of a DataFrame. None draws those of training.
         y : relations among these tasks, default=None
-            The truth, in any input format of ``fit``. None takes the relations of training
-            if X is None too.
+            The truth, in any input format of ``fit``. If X is None, that of training.
         order, labels, ax
             See :meth:`plot`.
 
@@ -137,11 +135,14 @@ class RelationMatrixDisplay:
             raise ValueError("order='true' needs true strengths; there are none.")
         maps = {"predicted": self.predicted, "true": self.true}
         maps = {kind: table for kind, table in maps.items() if table is not None}
-        inside = {kind: self._inside(strengths) for kind, strengths in maps.items()}
+        n = len(self.predicted)
+        off, least = ~np.eye(n, dtype=bool), max(self.threshold, np.finfo(float).tiny)
+        inside = {
+            kind: off & (np.nan_to_num(table) >= least) for kind, table in maps.items()
+        }
         if order == "auto":
             order = "true" if "true" in inside and inside["true"].any() else "predicted"
         self.ordered_by_ = order
-        n = len(self.predicted)
         self.order_ = np.arange(n) if order == "given" else containment_order(inside[order])
         n_members = inside.get(order, inside["predicted"]).sum(axis=0)[self.order_]
 
@@ -156,41 +157,33 @@ class RelationMatrixDisplay:
             for axis, (kind, strengths) in zip(axes, maps.items(), strict=True)
         ]
         axes[0].set_ylabel("member")
-        self._add_colorbar(axes, list(maps.values()))
+        self._add_colorbar(axes, any(np.isnan(table[off]).any() for table in maps.values()))
         self._label(axes, n_members, wanted, forced)
         return self
-
-    def _inside(self, strengths):
-        """Which task lies in which."""
-        inside = np.nan_to_num(strengths) >= max(self.threshold, np.finfo(float).tiny)
-        np.fill_diagonal(inside, False)
-        return inside
 
     def _draw(self, ax, title, strengths, cmap):
         from matplotlib.colors import ListedColormap
 
-        n = len(strengths)
         ordered = np.ma.masked_invalid(strengths[np.ix_(self.order_, self.order_)])
         # Strengths are not to be mixed with what is unknown: colours are.
         looks = {"interpolation": "antialiased", "interpolation_stage": "rgba"}
         image = ax.imshow(ordered, cmap=cmap, vmin=0, vmax=1, **looks)
         image.set_cmap(image.cmap.with_extremes(bad=UNKNOWN))
-        diagonal = np.ma.masked_where(~np.eye(n, dtype=bool), np.ones((n, n)))
+        diagonal = np.where(np.eye(len(strengths)), 1.0, np.nan)
         ax.imshow(diagonal, cmap=ListedColormap([DIAGONAL]), interpolation_stage="rgba")
         ax.spines[:].set_color("#B0B0B0")
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("container")
         return image
 
-    def _add_colorbar(self, axes, tables):
+    def _add_colorbar(self, axes, some_unknown):
         from matplotlib.patches import Patch
 
         label = "share of the row's task inside the column's"
         place = {"ax": list(axes), "fraction": 0.05, "pad": 0.02, "shrink": 0.8}
         self.colorbar_ = self.figure_.colorbar(self.images_[0], label=label, **place)
         self.colorbar_.outline.set_visible(False)
-        off = ~np.eye(len(self.predicted), dtype=bool)
-        if any(np.isnan(strengths[off]).any() for strengths in tables):
+        if some_unknown:
             handles = [Patch(facecolor=UNKNOWN, label="unknown")]
             place = {"loc": "lower left", "bbox_to_anchor": (-0.4, 1.02)}
             looks = {"handlelength": 1.0, "fontsize": 8, "frameon": False}
@@ -223,10 +216,9 @@ class RelationMatrixDisplay:
 
 
 def containment_order(inside):
-    """Positions of tasks, depth first through their hierarchy, containers before members.
+    """Positions of tasks, depth first, each below its smallest container and after all.
 
-    ``inside[i, j]`` reads "task i inside task j". Of two tasks inside each other, the one
-    of more members, or else the one given first, is the container.
+    Of two tasks inside each other, the larger or else the first one is the container.
     """
     inside = np.array(inside, dtype=bool)
     np.fill_diagonal(inside, False)

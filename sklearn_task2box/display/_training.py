@@ -63,8 +63,7 @@ class TrainingDisplay:
         Parameters
         ----------
         estimator : fitted BoxRelationEmbedder or DistilledBoxEmbedder
-            Or a Pipeline or search that ends in one. Its held-out score is recorded with
-            ``early_stopping=True``.
+            Or a Pipeline or search that ends in one. ``early_stopping=True`` has a score.
         ax : matplotlib Axes or array-like of two Axes, default=None
             See :meth:`plot`.
 
