@@ -30,7 +30,7 @@ def label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
         margin = np.array([-1, -1, 1, 1]) * point
         covered = _shared_area(spots + margin, taken).sum(axis=1)
         outside = area - _shared_area(spots, frame)[:, 0]
-        lost = covered + np.where(outside > 0.5, outside, 0)
+        lost = covered + outside * (outside > 0.5)
         centre = np.tile((corners[i, :2] + corners[i, 2:]) / 2, 2)[None]
         around = _contains(corners, centre)[:, 0] & (areas > areas[i])
         # Faint boxes count only for the labels of faint ones.

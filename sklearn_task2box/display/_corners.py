@@ -28,10 +28,8 @@ class Corners:
     def dimension_pairs(self):
         """Pairs of dimensions to draw: all of them up to four, else consecutive ones."""
         n = len(self.scales)
-        if n == 1:
-            return [(0,)]
         if n <= 4:
-            return list(combinations(range(n), 2))
+            return list(combinations(range(n), min(n, 2)))
         return [(k, k + 1) for k in sorted({*range(0, n - 1, 2), n - 2})]
 
     def rows(self):
@@ -75,11 +73,9 @@ class Scale:
         ticks = []
         for mark in (np.arange(n) + 0.5) / n:
             low, middle, high = self.inverse(mark + np.array([-0.25, 0, 0.25]) / n)
-            for digits in range(-20, 13):
-                tick = round(float(middle), digits)
-                if low <= tick <= high:
-                    ticks.append(tick + 0.0)  # no -0
-                    break
+            rounded = (round(float(middle), digits) for digits in range(-20, 13))
+            fitting = [tick + 0.0 for tick in rounded if low <= tick <= high]  # no -0
+            ticks += fitting[:1]
         return np.unique(ticks)
 
     def apply(self, axis, label):

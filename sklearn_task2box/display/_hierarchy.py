@@ -226,8 +226,7 @@ def _compare(graph, truth):
         return [], []
     true = nx.from_numpy_array(truth >= 0.5, create_using=nx.DiGraph)
     true = nx.transitive_closure(true)
-    known = [edge for edge in graph.edges if not np.isnan(truth[edge])]
-    surplus = [edge for edge in known if not true.has_edge(*edge)]
+    surplus = [e for e in graph.edges if not (np.isnan(truth[e]) or true.has_edge(*e))]
     # Of tasks that contain each other, as predicted, the later one contains the earlier.
     place = {node: k for k, node in enumerate(nx.topological_sort(graph))}
     back = [(i, j) for i, j in true.edges if true.has_edge(j, i) and place[i] >= place[j]]
