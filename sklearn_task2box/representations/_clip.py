@@ -11,19 +11,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from sklearn_task2box.representations._gaussian import GaussianRepresentation
-from sklearn_task2box.representations._samples import read_samples
+from sklearn_task2box.representations._samples import TaskTransformer, read_samples
 from sklearn_task2box.utils._devices import resolve_device
 
 _INSTALL = "pip install 'sklearn-task2box[clip]'"
 
 
-class CLIPRepresentation(TransformerMixin, BaseEstimator):
+class CLIPRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the CLIP embeddings of its images or texts.
 
     Every sample is embedded by a model of ``transformers`` (``pip install
@@ -142,18 +142,6 @@ class CLIPRepresentation(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X, y=None):
-        """Describe the tasks of these samples.
-
-        Parameters
-        ----------
-        X, y
-            As in :meth:`fit`.
-
-        Returns
-        -------
-        tasks : DataFrame of shape (n_tasks, n_features_out)
-            One row for each task; the index holds the names.
-        """
         check_is_fitted(self)
         return self.gaussian_.transform(self._embedded(X, y))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_task2box.relations._names import as_names, some, task_names
-from sklearn_task2box.representations._samples import task_frame
+from sklearn_task2box.representations._samples import TaskTransformer
 
 KINDS = ("number", "size", "category", "tags", "text")
 
@@ -37,7 +37,7 @@ _SIZE_RANGE = 1000
 _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
 
 
-class DatasheetRepresentation(TransformerMixin, BaseEstimator):
+class DatasheetRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the columns of a table about tasks.
 
     Numbers are standardised, sizes after taking their logarithm; categories become one-hot
@@ -120,7 +120,8 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
         ----------
         X : DataFrame, dict of dicts, list of dicts or array-like, of n_tasks rows
             One row for each task. The index of a DataFrame, or the keys of a dict, name
-            the tasks. The columns of an array are called "x0", "x1", ...
+            the tasks. The columns of an array are called "x0", "x1", ... In transform,
+            dicts may lack fields, and new fields are ignored.
         y : ignored
 
         Returns
@@ -145,21 +146,7 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
         self.tasks_ = as_names(tasks, "The index of X")
         return self
 
-    def transform(self, X):
-        """Describe tasks.
-
-        Parameters
-        ----------
-        X : DataFrame, dict of dicts, list of dicts or array-like, of n_tasks rows
-            A table with the columns of fit. Dicts may lack fields, and new fields are
-            ignored.
-
-        Returns
-        -------
-        tasks : DataFrame of shape (n_tasks, n_features_out)
-            One row for each task; the index holds the names.
-        """
-        check_is_fitted(self)
+    def _described(self, X, y):
         frame, tasks, given = _read(X)
         if _is_records(X):
             frame = frame.reindex(columns=list(self.kinds_))
@@ -167,8 +154,7 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
             validate_data(self, X=given, reset=False, skip_check_array=True)
             frame = frame.set_axis(list(self.kinds_), axis=1)
         with config_context(transform_output="default"):
-            features = self.encoder_.transform(self._prepared(frame, self.kinds_))
-        return task_frame(features, tasks, self.encoder_.get_feature_names_out())
+            return self.encoder_.transform(self._prepared(frame, self.kinds_)), tasks
 
     def get_feature_names_out(self, input_features=None):
         """Names of the features, which show how each was made.
@@ -187,7 +173,6 @@ class DatasheetRepresentation(TransformerMixin, BaseEstimator):
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         tags.input_tags.dict = True
-        tags.transformer_tags.preserves_dtype = []
         return tags
 
     def _kinds(self, frame):

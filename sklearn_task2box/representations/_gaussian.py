@@ -1,20 +1,19 @@
 """Representation of tasks by the mean and the variance of their samples."""
 
-import copy
 from numbers import Real
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from sklearn_task2box.relations._names import as_names, some
 from sklearn_task2box.representations._samples import (
+    TaskTransformer,
     raise_for_empty,
     read_samples,
-    task_frame,
 )
 from sklearn_task2box.utils._rollback import all_or_nothing
 
@@ -24,7 +23,7 @@ _BLOCK = 1 << 22
 _MEANS_ONLY = "the means only: variance=False, or aggregate='mean' of a CLIPRepresentation"
 
 
-class GaussianRepresentation(TransformerMixin, BaseEstimator):
+class GaussianRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the mean and the variance of its samples.
 
     The samples are embeddings, of images or texts for example; the rows that come out are
@@ -152,26 +151,6 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
             self._learn(X, y, reset=not hasattr(self, "_moments"))
         return self
 
-    def transform(self, X, y=None):
-        """Describe the tasks of these samples, shrunk as those of :meth:`fit`.
-
-        Parameters
-        ----------
-        X, y
-            As in :meth:`fit`.
-
-        Returns
-        -------
-        tasks : DataFrame of shape (n_tasks, n_features_out)
-            One row for each task; the index holds the names.
-        """
-        check_is_fitted(self)
-        samples = read_samples(X, y, _joined)
-        values = self._validated(samples.values, reset=False)
-        moments = _Moments(values.shape[1], len(samples.tasks))
-        moments.add(values, samples.of_sample, samples.of_task)
-        return self._frame(moments, samples.tasks)
-
     def fit_transform(self, X, y=None):
         """Learn the tasks of these samples, and describe them as :meth:`transform` does."""
         return self.fit(X, y).to_frame()
@@ -186,7 +165,7 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         tasks = self.tasks_ if self._named else range(len(self.tasks_))
-        return self._frame(self._moments, tasks)
+        return self._frame(*self._features(self._moments, tasks))
 
     @property
     def counts_(self):
@@ -228,28 +207,32 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.two_d_labels = True
-        tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def _validated(self, values, reset):
-        return validate_data(self, values, dtype=[np.float64, np.float32], reset=reset)
+    def _read(self, X, y, reset):
+        samples = read_samples(X, y, _joined)
+        options = {"dtype": [np.float64, np.float32], "reset": reset}
+        return samples._replace(values=validate_data(self, samples.values, **options))
 
     def _learn(self, X, y, reset):
         self._validate_params()
-        samples = read_samples(X, y, _joined)
-        values = self._validated(samples.values, reset)
+        samples = self._read(X, y, reset)
         if reset:
-            self._moments, self._rows = _Moments(values.shape[1]), {}
+            self._moments, self.tasks_ = _Moments(samples.values.shape[1]), ()
             self._named = False
-        else:  # copies: a failure restores the attributes, not their contents
-            self._moments, self._rows = copy.deepcopy(self._moments), {**self._rows}
         self._named |= not isinstance(samples.tasks, range)
-        for name in samples.tasks:
-            self._rows.setdefault(name, len(self._rows))
-        self.tasks_ = as_names(self._rows, "y")
-        self._moments.grow(len(self._rows))
-        rows = np.array([self._rows[name] for name in samples.tasks], dtype=np.intp)
-        self._moments.add(values, samples.of_sample, rows[samples.of_task])
+        names = dict.fromkeys([*self.tasks_, *samples.tasks])
+        rows = {name: row for row, name in enumerate(names)}
+        self.tasks_ = as_names(names, "y")
+        self._moments = self._moments.grown(len(names))
+        at = np.array([rows[name] for name in samples.tasks], dtype=np.intp)
+        self._moments.add(samples.values, samples.of_sample, at[samples.of_task])
+
+    def _described(self, X, y):
+        samples = self._read(X, y, reset=False)
+        moments = _Moments(samples.values.shape[1], len(samples.tasks))
+        moments.add(samples.values, samples.of_sample, samples.of_task)
+        return self._features(moments, samples.tasks)
 
     def _means(self, moments):
         prior, counts = self.mean_shrinkage, moments.counts[:, None]
@@ -270,12 +253,12 @@ class GaussianRepresentation(TransformerMixin, BaseEstimator):
             )
         return moments.squares / freedom
 
-    def _frame(self, moments, tasks):
+    def _features(self, moments, tasks):
         raise_for_empty(tasks, moments.counts)
         features = self._means(moments)
         if self.variance:
             features = np.hstack([features, self._variances(moments, tasks)])
-        return task_frame(features, tasks, self.get_feature_names_out())
+        return features, tasks
 
 
 class _NoVariance(ValueError, AttributeError):
@@ -290,11 +273,12 @@ class _Moments:
         self.means = np.zeros((n_tasks, n_features))
         self.squares = np.zeros((n_tasks, n_features))
 
-    def grow(self, n_tasks):
-        added = n_tasks - len(self.counts)
-        self.counts = np.pad(self.counts, (0, added))
-        self.means = np.pad(self.means, ((0, added), (0, 0)))
-        self.squares = np.pad(self.squares, ((0, added), (0, 0)))
+    def grown(self, n_tasks):
+        """A copy with more tasks, so that a fit that fails leaves the original as it is."""
+        grown = _Moments(self.means.shape[1], n_tasks)
+        for name, known in vars(self).items():
+            getattr(grown, name)[: len(known)] = known
+        return grown
 
     def add(self, X, of_sample, of_task):
         """Merge the samples X[of_sample] into the tasks of_task."""

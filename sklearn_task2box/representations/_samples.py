@@ -1,4 +1,4 @@
-"""Reading of samples and of the tasks that each of them belongs to."""
+"""What representations share: samples of tasks go in, a frame of tasks comes out."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.utils.validation import _num_samples
+from sklearn.base import TransformerMixin
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_task2box.relations._names import as_names, some
 from sklearn_task2box.relations._parsing import as_labels, is_labels
@@ -16,11 +17,38 @@ _GIVE_Y = (
 )
 
 
-class Samples(NamedTuple):
-    """Samples, names of tasks or a range, and the memberships of samples in tasks.
+class TaskTransformer(TransformerMixin):
+    """Base of the representations: transformers whose rows are tasks."""
 
-    ``of_sample`` and ``of_task``, of shape (n_memberships,), are positions.
-    """
+    def transform(self, X, y=None):
+        """Describe tasks by what :meth:`fit` learned.
+
+        Parameters
+        ----------
+        X, y
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        tasks : DataFrame of shape (n_tasks, n_features_out)
+            One row for each task; the index holds the names.
+        """
+        check_is_fitted(self)
+        return self._frame(*self._described(X, y))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def _frame(self, features, tasks):
+        if not isinstance(tasks, range):
+            tasks = pd.Index(list(tasks), tupleize_cols=False)
+        return pd.DataFrame(features, index=tasks, columns=self.get_feature_names_out())
+
+
+class Samples(NamedTuple):
+    """Samples, the names of tasks or a range, and positions of both in each membership."""
 
     values: object
     tasks: object
@@ -29,10 +57,9 @@ class Samples(NamedTuple):
 
 
 def read_samples(X, y, join):
-    """Read samples, as the ``fit`` of a representation takes them, as ``Samples``.
+    """Read samples as ``Samples``; ``join`` makes one sequence of those of each task.
 
-    ``join`` makes one sequence of samples out of the list of those of each task. Where X is
-    a dict, y is not read: it may hold relations, for the next step of a Pipeline.
+    Where X is a dict, y is not read: it may be relations for the next step of a Pipeline.
     """
     if isinstance(X, Samples):
         return X
@@ -47,17 +74,13 @@ def read_samples(X, y, join):
     n_samples = _num_samples(X)
     if not sparse.issparse(y) and not isinstance(y, pd.DataFrame):
         y = as_labels(y) if is_labels(y) else np.asarray(y)
-    if y.ndim == 2:
-        tasks, of_sample, of_task = _of_memberships(y)
-    else:
-        tasks, of_task = _of_labels(y)
-        of_sample = np.arange(len(of_task))
+    memberships = _of_memberships(y) if y.ndim == 2 else _of_labels(y)
     if y.shape[0] != n_samples:
         raise ValueError(
             f"y must hold the task of each of the {n_samples} samples; it has "
             f"{y.shape[0]} rows."
         )
-    return Samples(X, tasks, of_sample, of_task)
+    return Samples(X, *memberships)
 
 
 def read_groups(X, what="samples"):
@@ -74,13 +97,6 @@ def read_groups(X, what="samples"):
     if not groups:
         raise ValueError("X has no task.")
     return tasks, groups
-
-
-def task_frame(features, tasks, names):
-    """DataFrame of one row for each task, whose index holds their names."""
-    if not isinstance(tasks, range):
-        tasks = pd.Index(list(tasks), tupleize_cols=False)
-    return pd.DataFrame(features, index=tasks, columns=names)
 
 
 def raise_for_empty(tasks, counts):
@@ -128,7 +144,7 @@ def _of_labels(labels):
     of_task, tasks = pd.factorize(labels, sort=True)
     if (of_task < 0).any():
         raise ValueError(f"y is missing at position {np.flatnonzero(of_task < 0)[0]}.")
-    return list(tasks), of_task
+    return list(tasks), np.arange(len(of_task)), of_task
 
 
 def _of_memberships(y):

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Subset
 from tqdm.auto import tqdm
 
 from sklearn_task2box.relations._names import as_names
-from sklearn_task2box.representations._samples import read_groups, task_frame
+from sklearn_task2box.representations._samples import TaskTransformer, read_groups
 from sklearn_task2box.utils._devices import resolve_device, seeded
 
 # Layers with filters, by the axis of their weights that counts the output channels.
@@ -28,7 +28,7 @@ _LAYERS = (
 _MAX_HEAD_ITERATIONS = 5000
 
 
-class Task2VecRepresentation(TransformerMixin, BaseEstimator):
+class Task2VecRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the Fisher information of a probe network.
 
     A task is a data set of inputs with labels. The probe, a network trained on something
@@ -172,38 +172,19 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
         self._validate_params()
         tasks, datasets = _read_datasets(X)
         probe = _Probe(self.probe)
-        fishers = self._fishers(probe, tasks, datasets)
+        self.fishers_ = self._fishers(probe, tasks, datasets)
         self.probe_ = probe.module
         self.layers_, self.n_filters_ = probe.layers, probe.n_filters
         self.tasks_ = as_names(tasks, "X")
-        self.fishers_ = fishers
-        self.scale_ = np.ones(fishers.shape[1])
-        if self.normalization == "rms":
-            rms = np.sqrt((fishers**2).mean(axis=0))
-            self.scale_[rms > 0] = rms[rms > 0]
+        rms = np.sqrt((self.fishers_**2).mean(axis=0))
+        is_divided = (self.normalization == "rms") & (rms > 0)
+        self.scale_ = np.where(is_divided, rms, 1.0)
         return self
-
-    def transform(self, X):
-        """Describe tasks.
-
-        Parameters
-        ----------
-        X : list or dict of torch.utils.data.Dataset
-            As in :meth:`fit`.
-
-        Returns
-        -------
-        tasks : DataFrame of shape (n_tasks, n_filters)
-            One row for each task; the index holds the names.
-        """
-        check_is_fitted(self)
-        tasks, datasets = _read_datasets(X)
-        fishers = self._fishers(_Probe(self.probe_), tasks, datasets)
-        return self._frame(fishers, tasks)
 
     def fit_transform(self, X, y=None):
         """Learn from tasks, and describe them as :meth:`transform` does."""
-        return self.fit(X)._frame(self.fishers_, _read_datasets(X)[0])
+        self.fit(X)
+        return self._frame(self.fishers_ / self.scale_, _read_datasets(X)[0])
 
     def get_feature_names_out(self, input_features=None):
         """Names of the filters, such as "features.0[5]"; no input names are used."""
@@ -212,8 +193,9 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
         names = [f"{name or 'probe'}[{at}]" for name, n in layers for at in range(n)]
         return np.array(names, dtype=object)
 
-    def _frame(self, fishers, tasks):
-        return task_frame(fishers / self.scale_, tasks, self.get_feature_names_out())
+    def _described(self, X, y):
+        tasks, datasets = _read_datasets(X)
+        return self._fishers(_Probe(self.probe_), tasks, datasets) / self.scale_, tasks
 
     def _fishers(self, probe, tasks, datasets):
         device = resolve_device(self.device)
@@ -225,7 +207,7 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
         bar = {"desc": "Fisher information", "unit": "task", "disable": not self.verbose}
         rows = []
         try:
-            for task, dataset in tqdm(list(zip(tasks, datasets, strict=True)), **bar):
+            for task, dataset in zip(tasks, tqdm(datasets, **bar), strict=True):
                 with seeded(seed, device):
                     rows.append(self._fisher(probe, task, dataset, seed, device))
         finally:
@@ -244,17 +226,18 @@ class Task2VecRepresentation(TransformerMixin, BaseEstimator):
         classes, labels = np.unique(np.concatenate(labels), return_inverse=True)
         if len(classes) == 1:
             return np.zeros(sum(probe.n_filters))
-        head = _fit_head(torch.cat(features).double().numpy(), labels, self.C)
-        drawn, weights = _draw_labels(head, torch.cat(features), self.n_draws, rng)
+        features = torch.cat(features).double()
+        head = _fit_head(features.numpy(), labels, self.C)
+        drawn, weights = _draw_labels(head, features, self.n_draws, rng)
 
-        sums, done = 0.0, 0
         head = [part.to(device, probe.dtype) for part in head]
+        sums, start = 0.0, 0
         for inputs, _ in self._batches(task, dataset, probe.dtype):
-            rows = slice(done, done + len(inputs))
-            done += len(inputs)
+            rows = slice(start, start + len(inputs))
             labels = drawn[rows].to(device), weights[rows].to(device, probe.dtype)
             sums = sums + probe.squared_gradients(inputs.to(device), *labels, head)
-        return sums.double().cpu().numpy() / done
+            start = rows.stop
+        return sums.double().cpu().numpy() / start
 
     def _batches(self, task, dataset, dtype):
         generator = torch.Generator()  # else the loader draws from the global one
@@ -306,7 +289,7 @@ def _fit_head(features, labels, C):
 
 def _draw_labels(head, features, n_draws, rng):
     """Labels of each input, and their weights, both of shape (n_inputs, n_labels)."""
-    logits = features.double() @ head[0].T + head[1]
+    logits = features @ head[0].T + head[1]
     probabilities = torch.softmax(logits, dim=1)
     if n_draws is None:
         return torch.arange(logits.shape[1]).expand(logits.shape), probabilities
