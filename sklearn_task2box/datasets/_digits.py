@@ -12,13 +12,6 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn_task2box.datasets._home import description
 
 N_DIGITS = 10
-MIN_TASKS, MAX_TASKS = 20, 300
-# The images span 61 dimensions; a whitened 61st would be mostly rounding.
-MAX_COMPONENTS = 60
-REPEATED_SHARE = 0.1
-# Share of the images of a digit that go into one task.
-MIN_SHARE, MAX_SHARE = 0.3, 0.6
-
 NAMED_SETS = {
     "even": (0, 2, 4, 6, 8),
     "odd": (1, 3, 5, 7, 9),
@@ -31,8 +24,9 @@ NAMED_SETS = {
 
 @validate_params(
     {
-        "n_tasks": [Interval(Integral, MIN_TASKS, MAX_TASKS, closed="both")],
-        "n_components": [Interval(Integral, 1, MAX_COMPONENTS, closed="both")],
+        "n_tasks": [Interval(Integral, 20, 300, closed="both")],
+        # The images span 61 dimensions; a whitened 61st would be mostly rounding.
+        "n_components": [Interval(Integral, 1, 60, closed="both")],
         "as_frame": ["boolean"],
         "return_X_y": ["boolean"],
         "random_state": ["random_state"],
@@ -44,27 +38,25 @@ def load_digits_tasks(
 ):
     """Load tasks made of digit images, and how far each lies inside the others.
 
-    A task is a data set of images of some of the ten digits, from
-    :func:`sklearn.datasets.load_digits`. It is described by the mean and the variance of an
-    embedding of its images, and related to each other task by the share of its digits that
-    the other one has too.
+    A task is a set of images of some digits, from :func:`sklearn.datasets.load_digits`,
+    described by the mean and the variance of their embedding. It is related to each other
+    task by the share of its digits that the other one has too.
 
     Parameters
     ----------
     n_tasks : int, default=120
-        Number of tasks, from 20 to 300. The single digits, all ten digits and a few named
-        sets, such as the even digits, are always among them. A tenth of the tasks have the
-        same digits as another task, but a sample of their own.
+        Number of tasks, from 20 to 300. The single digits, all ten and a few named sets
+        are always among them. A tenth have the digits of another task, but other images.
     n_components : int, default=16
         Number of principal components of the images, from 1 to 60. Each gives two
-        features, a mean and a variance. It does not influence which images a task has.
+        features, a mean and a variance. The tasks and their images are the same for all.
     as_frame : bool, default=False
         If True, features and relations are DataFrames labelled with the names of the tasks.
     return_X_y : bool, default=False
         If True, return ``(data, relations)`` instead of a Bunch.
     random_state : int, RandomState instance or None, default=0
-        Determines the sets of digits, the order of the tasks and the images in each. None
-        gives other tasks in each call, and leaves the global random state of NumPy alone.
+        Determines the tasks, their order and their images. None draws them anew in each
+        call, and leaves the global random state of NumPy alone.
 
     Returns
     -------
@@ -72,14 +64,13 @@ def load_digits_tasks(
         data : {ndarray, DataFrame} of shape (n_tasks, 2 * n_components)
             Means, then variances, of the whitened principal components of the images.
         relations : {ndarray, DataFrame} of shape (n_tasks, n_tasks)
-            ``relations[i, j]`` is the share of the digits of task i that task j has too:
-            1 where i lies inside j and on the diagonal, 0 where they have no digit in
-            common. ``relations == 1`` gives the strict containments.
+            ``relations[i, j]`` is the share of the digits of task i that task j has too.
+            ``relations == 1`` gives the strict containments.
         task_names : ndarray of str of shape (n_tasks,)
-            The names of the tasks, such as "digit 3", "digits 0,3,7" or "even". The second
-            task with the same digits as another one ends in " (b)".
+            Names such as "digit 3", "digits 0,3,7" or "even". They end in " (b)" where
+            another task has the same digits.
         feature_names : list of str
-            The names of the features: "mean_pca0", ..., "variance_pca0", ...
+            "mean_pca0", ..., "variance_pca0", ...
         classes : ndarray of bool of shape (n_tasks, 10)
             Whether each task has each of the digits.
         n_images : ndarray of int of shape (n_tasks,)
@@ -88,7 +79,6 @@ def load_digits_tasks(
             The full description of the data set.
 
     (data, relations) : tuple if ``return_X_y`` is True
-        The two attributes above.
 
     Raises
     ------
@@ -110,10 +100,9 @@ def load_digits_tasks(
     rng = np.random.RandomState() if random_state is None else random_state
     rng = check_random_state(rng)
 
-    sets_by_name = _draw_tasks(n_tasks, rng)
-    task_names = np.array(list(sets_by_name))
-    classes = np.array([np.isin(range(N_DIGITS), list(s)) for s in sets_by_name.values()])
-
+    by_name = _draw_tasks(n_tasks, rng)
+    task_names = np.array(list(by_name))
+    classes = np.array([np.isin(range(N_DIGITS), digits) for digits in by_name.values()])
     images, labels = load_digits(return_X_y=True)
     # The pixels share one scale, and some are almost constant: they are not standardised.
     pca = PCA(n_components=int(n_components), whiten=True, svd_solver="covariance_eigh")
@@ -144,11 +133,24 @@ def load_digits_tasks(
 
 
 def _draw_tasks(n_tasks, rng):
-    """Draw the digits of each task: a dict from names to sorted tuples, in random order."""
+    """Draw the digits of each task: a dict from names to sorted tuples, in random order.
+
+    Each drawn set extends a smaller one, which makes for a deep hierarchy. Small sets are
+    more frequent than large ones, as are members than containers.
+    """
     by_name = {f"digit {digit}": (digit,) for digit in range(N_DIGITS)} | NAMED_SETS
-    n_repeated = round(REPEATED_SHARE * n_tasks)
-    for digits in _draw_sets(list(by_name.values()), n_tasks - n_repeated, rng):
-        by_name["digits " + ",".join(map(str, digits))] = digits
+    n_repeated = round(0.1 * n_tasks)
+    sizes = np.arange(2, N_DIGITS)
+    weights = N_DIGITS + 1.0 - sizes
+    while len(by_name) < n_tasks - n_repeated:
+        size = rng.choice(sizes, p=weights / weights.sum())
+        smaller = [digits for digits in by_name.values() if len(digits) < size]
+        base = smaller[rng.randint(len(smaller))]
+        others = np.setdiff1d(np.arange(N_DIGITS), base)
+        added = rng.choice(others, size=size - len(base), replace=False)
+        drawn = tuple(sorted(int(digit) for digit in (*base, *added)))
+        if drawn not in by_name.values():
+            by_name["digits " + ",".join(map(str, drawn))] = drawn
     names = list(by_name)
     for chosen in rng.choice(len(names), size=n_repeated, replace=False):
         by_name[f"{names[chosen]} (b)"] = by_name[names[chosen]]
@@ -157,36 +159,12 @@ def _draw_tasks(n_tasks, rng):
     return {names[k]: by_name[names[k]] for k in rng.permutation(len(names))}
 
 
-def _draw_sets(known, n_sets, rng):
-    """Draw sets of 2 to 9 digits until there are n_sets, and return the drawn ones.
-
-    Each drawn set extends a smaller one, which makes for a deep hierarchy. Small sets are
-    more frequent than large ones, as are members than containers.
-    """
-    sets = list(known)
-    sizes = np.arange(2, N_DIGITS)
-    weights = N_DIGITS + 1.0 - sizes
-    while len(sets) < n_sets:
-        size = rng.choice(sizes, p=weights / weights.sum())
-        smaller = [digits for digits in sets if len(digits) < size]
-        base = smaller[rng.randint(len(smaller))]
-        others = np.setdiff1d(np.arange(N_DIGITS), base)
-        added = rng.choice(others, size=size - len(base), replace=False)
-        drawn = tuple(sorted(int(digit) for digit in (*base, *added)))
-        if drawn not in sets:
-            sets.append(drawn)
-    return sets[len(known) :]
-
-
 def _draw_samples(classes, labels, rng):
     """Draw the images of each task: a list of arrays of positions."""
-    of_digit = [np.flatnonzero(labels == digit) for digit in range(N_DIGITS)]
 
-    def draw(rows):
-        share = rng.uniform(MIN_SHARE, MAX_SHARE)
-        return rng.choice(rows, size=round(share * len(rows)), replace=False)
+    def draw(digit):
+        rows = np.flatnonzero(labels == digit)
+        size = round(rng.uniform(0.3, 0.6) * len(rows))
+        return rng.choice(rows, size=size, replace=False)
 
-    return [
-        np.concatenate([draw(of_digit[digit]) for digit in np.flatnonzero(members)])
-        for members in classes
-    ]
+    return [np.concatenate([*map(draw, np.flatnonzero(row))]) for row in classes]

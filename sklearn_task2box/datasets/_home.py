@@ -13,8 +13,8 @@ def get_data_home(data_home=None):
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The folder. None takes the environment variable ``TASK2BOX_HOME`` or, where it is
-        not set, the folder ``task2box_data`` in the home directory.
+        The folder. None takes that of the environment variable ``TASK2BOX_HOME`` or, where
+        it is not set, ``~/task2box_data``.
 
     Returns
     -------
@@ -28,10 +28,9 @@ def get_data_home(data_home=None):
 
 
 def fetched(url, name, sha256, data_home=None, download_if_missing=True):
-    """Path of the file of this name below the data home, downloaded from a URL if needed.
+    """Path of the file of this name and SHA-256 below the data home, downloaded if needed.
 
-    A file of another SHA-256 is downloaded anew. OSError if the file is neither there nor
-    available, ValueError if another one was downloaded, ImportError without pooch.
+    OSError if it is not available, ValueError if another one comes, ImportError of pooch.
     """
     path = Path(get_data_home(data_home)) / name
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
@@ -63,5 +62,4 @@ def fetched(url, name, sha256, data_home=None, download_if_missing=True):
 
 def description(name):
     """The text that describes a data set."""
-    path = Path(__file__).parent / "descr" / f"{name}.rst"
-    return path.read_text(encoding="utf-8")
+    return Path(__file__).with_name("descr").joinpath(f"{name}.rst").read_text("utf-8")

@@ -17,15 +17,14 @@ MULTIPLE = (
     "task_categories", "task_ids", "language", "license", "multilinguality",
     "size_categories", "source_datasets", "annotations_creators", "tags",
 )  # fmt: skip
-SORTS = ("downloads", "likes", "trending_score", "created_at", "last_modified")
-
+SORTS = {"downloads", "likes", "trending_score", "created_at", "last_modified"}
 _EXPAND = ["cardData", "description", "downloads", "likes"]
 
 
 @validate_params(
     {
         "limit": [Interval(Integral, 1, None, closed="left"), None],
-        "sort": [StrOptions(set(SORTS))],
+        "sort": [StrOptions(SORTS)],
     },
     prefer_skip_nested_validation=True,
 )
@@ -41,8 +40,8 @@ def fetch_hub_cards(
 ):
     """Load the cards of data sets on the Hugging Face Hub.
 
-    The cards are read through ``huggingface_hub`` (``pip install
-    'sklearn-task2box[hub]'``) on the first call, and from the data home on later ones.
+    They are requested by ``huggingface_hub`` (``pip install 'sklearn-task2box[hub]'``) in
+    the first call, and read from the data home in later ones.
 
     Parameters
     ----------
@@ -54,8 +53,7 @@ def fetch_hub_cards(
             default="downloads"
         Order of that list, largest first.
     filter : str or sequence of str, default=None
-        Tags that the data sets in that list must have, such as
-        "task_categories:image-classification".
+        Tags that data sets in that list must have, such as "task_ids:parsing".
     token : str, default=None
         Token for data sets that are not public, see ``huggingface_hub``.
     data_home : str or path-like, default=None
@@ -69,22 +67,21 @@ def fetch_hub_cards(
         data : DataFrame of shape (n_datasets, 16)
             One row for each data set; the index holds the names. "task_categories",
             "task_ids", "language", "license", "multilinguality", "size_categories",
-            "source_datasets", "annotations_creators" and "tags" are lists, maybe empty.
-            "pretty_name" and "description" are texts. "n_configs", "n_examples",
-            "download_size" (bytes), "downloads" (of the last 30 days) and "likes" are
-            numbers, NaN where unknown; of several configurations, the largest counts.
+            "source_datasets", "annotations_creators" and "tags" are lists, maybe empty;
+            "pretty_name" and "description" texts; "n_configs", "n_examples",
+            "download_size" (bytes), "downloads" (of the last 30 days) and "likes" numbers,
+            NaN where unknown. Of several configurations, the largest counts.
         DESCR : str
             The full description of the data set.
 
     Raises
     ------
     OSError
-        If a card is neither there nor available, where the message shows where to put it,
-        or if a file that is there is damaged.
+        If a card is not available (the message shows where to put it), or damaged.
     ValueError
         If a parameter is wrong, or the Hub has no such data set.
     ImportError
-        If a download needs ``huggingface_hub``, and it is not installed.
+        If ``huggingface_hub`` is needed, and not installed.
 
     See Also
     --------
@@ -92,8 +89,7 @@ def fetch_hub_cards(
 
     Notes
     -----
-    The Hub changes, and fetched cards do not: delete the folder ``hub_cards`` of the data
-    home to fetch them anew.
+    The Hub changes: delete the folder ``hub_cards`` of the data home to fetch cards anew.
 
     Examples
     --------
@@ -102,10 +98,9 @@ def fetch_hub_cards(
     """
     if (ids is None) == (limit is None):
         raise ValueError(f"Give either ids or limit; got ids={ids!r} and limit={limit!r}.")
-    filter = [filter] if isinstance(filter, str) else list(filter or [])
     folder = Path(get_data_home(data_home)) / "hub_cards"
-    folder.mkdir(exist_ok=True)
     if ids is None:
+        filter = [filter] if isinstance(filter, str) else list(filter or [])
         ids = _listed(folder, int(limit), sort, filter, token, download_if_missing)
     ids = [ids] if isinstance(ids, str) else list(ids)
     if not ids:
@@ -139,11 +134,9 @@ def _listed(folder, limit, sort, filter, token, download):
     path = folder / "lists" / f"{readable}-{digest}.json"  # readable parts may be equal
 
     def request(hub):
-        found = hub.list_datasets(
-            sort=sort, limit=limit, filter=filter or None, expand=_EXPAND, token=token
-        )
+        options = {"sort": sort, "limit": limit, "filter": filter or None}
         names = []
-        for info in found:
+        for info in hub.list_datasets(**options, expand=_EXPAND, token=token):
             if not _path(folder, info.id).exists():
                 _write(_path(folder, info.id), _content(info))
             names.append(info.id)
@@ -189,11 +182,9 @@ def _kept(path, request, what, download, is_usable):
 
 
 def _is_card(content):
-    return (
-        isinstance(content, dict)
-        and content.keys() >= {"id", "downloads", "likes", "description", "card"}
-        and isinstance(content["card"], dict)
-    )
+    fields = {"id", "downloads", "likes", "description", "card"}
+    is_whole = isinstance(content, dict) and content.keys() >= fields
+    return is_whole and isinstance(content["card"], dict)
 
 
 def _is_list(content):
@@ -201,7 +192,7 @@ def _is_list(content):
 
 
 def _write(path, content):
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(content, default=str, indent=1), encoding="utf-8")
     partial.replace(path)

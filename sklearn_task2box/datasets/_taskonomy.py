@@ -14,7 +14,7 @@ BASE_URL = (
     "9f814867b5fe4165860862211e8e99b0f200144d/results/"
 )
 
-# Reference networks that stand among the sources, and are no tasks.
+# Networks among the sources that are no tasks.
 REFERENCES = ("pixels", "random", "self")
 
 # Expected hash of each file, by values and training images.
@@ -54,19 +54,17 @@ def fetch_taskonomy(
 ):
     """Load how well 25 visual tasks transfer to 22 of them.
 
-    A file of 54 to 190 kB is downloaded from Taskonomy's repository on the first call. It
+    A file of up to 190 kB is downloaded from Taskonomy's repository on the first call. It
     has no features: see ``sklearn_task2box.representations``.
 
     Parameters
     ----------
     values : {"affinity", "wins_vs_pixels", "wins_vs_task"}, default="affinity"
-        Measure of a transfer. "affinity" is Taskonomy's normalised affinity, comparable
-        among the sources of one target only. "wins_vs_pixels" and "wins_vs_task" are the
-        share of test images on which the transfer does better than a network trained from
-        pixels, or than the network made for the target.
+        "affinity" is Taskonomy's normalised affinity, comparable among the sources of one
+        target only. The others are the share of test images on which the transfer does
+        better than a network trained from pixels, or than that made for the target.
     training_images : {"default", "1k", "16k"}, default="default"
-        Number of images that the transfers were trained on, as in the names of the files.
-        The sets of tasks differ a little.
+        Number of training images of the transfers. The sets of tasks differ a little.
     data_home : str or path-like, default=None
         Folder where the file is kept, see :func:`get_data_home`.
     download_if_missing : bool, default=True
@@ -76,14 +74,13 @@ def fetch_taskonomy(
     -------
     transfers : :class:`~sklearn.utils.Bunch`
         relations : DataFrame of shape (n_tasks, n_tasks)
-            ``relations.loc[t, s]`` is the strength of "t inside s": how much of the target
-            t the source s covers. It is NaN, hence unknown, where t is no target, and 1 on
-            the diagonal. Affinities are divided by that of the best other source of the
-            same target; win rates are as published.
+            ``relations.loc[t, s]`` is how much of the target t the source s covers, "t
+            inside s": NaN where t is no target, 1 on the diagonal. Affinities are divided
+            by that of the best other source of the same target; win rates are not.
         strengths : DataFrame of shape (n_sources, n_targets)
             The transfers as published: ``strengths.loc[s, t]`` from source s to target t,
-            higher is better. The reference networks ("random", "self" and, in the win
-            rates, "pixels") are among the sources.
+            higher is better. The networks "random", "self" and, in the win rates, "pixels"
+            are among the sources, for comparison.
         source, target : ndarray of str of shape (n_sources,) and (n_targets,)
             The names of the rows and of the columns of ``strengths``.
         higher_order : DataFrame of shape (n_transfers, 3)
@@ -100,8 +97,7 @@ def fetch_taskonomy(
 
     Notes
     -----
-    The files are pickles. Their SHA-256 is checked, and only numbers are unpickled, so no
-    code in them is ever run.
+    The SHA-256 of the pickled files is checked, and only numbers are unpickled: no code.
 
     References
     ----------
@@ -136,7 +132,7 @@ def _path(values, training_images):
 
 
 def _tables(transfers):
-    """Transfers of one source as a table, and those of several sources as a list."""
+    """Transfers from one source as a table, and those from several as a list."""
     rows = [(*key.rsplit("__", 1), strength) for key, strength in transfers.items()]
     frame = pd.DataFrame(rows, columns=["sources", "target", "strength"])
     is_one = ~frame["sources"].str.contains("__")
@@ -161,10 +157,8 @@ def _relations(strengths, relative):
 def read_numbers(stream):
     """Read a pickled dict of str to NumPy numbers; UnpicklingError for anything else."""
     loaded = _NumbersOnly(stream).load()
-    if not isinstance(loaded, dict) or not all(
-        isinstance(key, str) and isinstance(value, (int, float))
-        for key, value in loaded.items()
-    ):
+    items = loaded.items() if isinstance(loaded, dict) else [(None, loaded)]
+    if not all(isinstance(k, str) and isinstance(v, (int, float)) for k, v in items):
         raise pickle.UnpicklingError("The pickle does not hold a dict of str to numbers.")
     return loaded
 
@@ -172,11 +166,8 @@ def read_numbers(stream):
 class _NumberType:
     """Stand-in for a dtype: none of NumPy's own constructors is called."""
 
-    __slots__ = ("dtype",)
-    _KNOWN = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"})
-
     def __init__(self, code, *_):
-        if code not in self._KNOWN:
+        if code not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"):
             raise pickle.UnpicklingError(f"The pickle holds {code!r}, which is no number.")
         self.dtype = np.dtype(code)
 
@@ -186,25 +177,23 @@ class _NumberType:
 
 def _scalar(kind, content):
     """Stand-in for the function that makes a number of its bytes."""
-    if not isinstance(kind, _NumberType) or not isinstance(content, bytes):
-        raise pickle.UnpicklingError("The pickle holds a malformed number.")
-    if len(content) != kind.dtype.itemsize:
-        raise pickle.UnpicklingError("The pickle holds a number of a wrong length.")
+    is_pair = isinstance(kind, _NumberType) and isinstance(content, bytes)
+    if not is_pair or len(content) != kind.dtype.itemsize:
+        raise pickle.UnpicklingError("A number has a wrong type or length in the pickle.")
     return np.frombuffer(content, kind.dtype)[0].item()
 
 
-_ADMITTED = {
-    ("numpy", "dtype"): _NumberType,
-    ("numpy.core.multiarray", "scalar"): _scalar,
-    ("numpy._core.multiarray", "scalar"): _scalar,
-}
-
-
 class _NumbersOnly(pickle.Unpickler):
+    _ADMITTED = {  # noqa: RUF012 - is not changed
+        "numpy.dtype": _NumberType,
+        "numpy.core.multiarray.scalar": _scalar,
+        "numpy._core.multiarray.scalar": _scalar,
+    }
+
     def find_class(self, module, name):
-        try:
-            return _ADMITTED[module, name]
-        except KeyError:
+        name = f"{module}.{name}"
+        if name not in self._ADMITTED:
             raise pickle.UnpicklingError(
-                f"The pickle needs {module}.{name}; only numbers of NumPy are admitted."
-            ) from None
+                f"The pickle needs {name}; only numbers of NumPy are admitted."
+            )
+        return self._ADMITTED[name]

@@ -38,9 +38,8 @@ def fetch_wordnet(
 ):
     """Load a noun of WordNet and all nouns that are a kind of it.
 
-    An installed database is read, such as that of Debian's package ``wordnet-base``;
-    where there is none, WordNet 3.0 is downloaded (11 MB). It has no features: see
-    ``sklearn_task2box.representations``.
+    An installed database is read or, where there is none, WordNet 3.0 is downloaded (11
+    MB). It has no features: see ``sklearn_task2box.representations``.
 
     Parameters
     ----------
@@ -50,9 +49,9 @@ def fetch_wordnet(
     instances : bool, default=True
         Follow also the edges from instances to classes, such as from a city to "city".
     path : str or path-like, default=None
-        Folder with the files ``data.noun`` and ``index.noun``. None tries the folders in
-        WordNet's own environment variables ``WNSEARCHDIR`` and ``WNHOME``, then those of
-        known packages, and then downloads.
+        Folder with the files ``data.noun`` and ``index.noun``. None tries those of the
+        environment variables ``WNSEARCHDIR`` and ``WNHOME``, then those of known packages,
+        such as Debian's ``wordnet-base``, and then downloads.
     data_home : str or path-like, default=None
         Folder where a download is kept, see :func:`get_data_home`.
     download_if_missing : bool, default=True
@@ -62,14 +61,13 @@ def fetch_wordnet(
     -------
     wordnet : :class:`~sklearn.utils.Bunch`
         graph : networkx.DiGraph
-            Edges from hyponym to hypernym, member to container, each with the attribute
-            ``relation``: "hypernym" or "instance". Its nodes are the names of the synsets,
-            breadth first from the root.
+            Names of synsets, breadth first from the root, and edges from hyponym to
+            hypernym, member to container, with ``relation``: "hypernym" or "instance".
         synsets : DataFrame of shape (n_synsets, 3)
-            The columns "wnid" ("n" and the offset in the database, as in ImageNet),
-            "lemmas" (a tuple) and "gloss" of each node. The index holds the names.
+            "wnid" ("n" and the offset in the database, as in ImageNet), "lemmas" (a tuple)
+            and "gloss" (definition and examples) of each node. The index holds the names.
         glosses : Series of shape (n_synsets,)
-            The definitions with their examples: a column of ``synsets``.
+            The last column of ``synsets``.
         version : str
             The version of the database, such as "3.0".
         DESCR : str
@@ -129,18 +127,14 @@ def fetch_wordnet(
 
 def _read_database(path, data_home, download_if_missing):
     """Contents of index.noun and data.noun, and the path that they were found at."""
-    if path is None:
-        folder = next((f for f in _candidates() if not _missing(f)), None)
-    elif missing := _missing(path):
-        raise OSError(f"There is no {' and no '.join(missing)} in {path}.")
-    else:
-        folder = Path(path)
-    if folder is not None:
-        return [(folder / name).read_bytes() for name in FILES], folder
+    for folder in _candidates() if path is None else [Path(path)]:
+        if not _missing(folder):
+            return [(folder / name).read_bytes() for name in FILES], folder
+    if path is not None:
+        raise OSError(f"There is no {' and no '.join(_missing(path))} in {path}.")
+    name = "wordnet/wordnet.zip"
     try:
-        archive = fetched(
-            URL, "wordnet/wordnet.zip", SHA256, data_home, download_if_missing
-        )
+        archive = fetched(URL, name, SHA256, data_home, download_if_missing)
     except OSError as error:
         raise OSError(
             "No WordNet is installed. Install one (on Debian: apt-get install "
@@ -172,9 +166,8 @@ def _parse(index, data):
     for line in _entries(data):
         entry, _, gloss = line.partition("|")
         fields = entry.split()
-        offset, n_words = fields[0], int(fields[3], 16)
-        lemmas = tuple(fields[4 : 4 + 2 * n_words : 2])
-        at = 4 + 2 * n_words
+        offset, at = fields[0], 4 + 2 * int(fields[3], 16)
+        lemmas = tuple(fields[4:at:2])
         pointers = fields[at + 1 : at + 1 + 4 * int(fields[at])]
         first = lemmas[0].lower()
         names[offset] = f"{first}.n.{senses[first, offset]:02d}"

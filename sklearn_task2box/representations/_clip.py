@@ -20,25 +20,23 @@ from sklearn_task2box.representations._gaussian import GaussianRepresentation
 from sklearn_task2box.representations._samples import TaskTransformer, read_samples
 from sklearn_task2box.utils._devices import resolve_device
 
-_INSTALL = "pip install 'sklearn-task2box[clip]'"
-
 
 class CLIPRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the CLIP embeddings of its images or texts.
 
     Every sample is embedded by a model of ``transformers`` (``pip install
-    'sklearn-task2box[clip]'``), and a task is the mean, or the mean and the variance, of
-    the embeddings of its samples: see :class:`GaussianRepresentation`.
+    'sklearn-task2box[clip]'``). A task is the mean, or the mean and the variance, of its
+    samples' embeddings, as of :class:`GaussianRepresentation`.
 
     Parameters
     ----------
     model : str or path-like, default="openai/clip-vit-base-patch32"
-        Folder that a CLIP model was saved to, or the name of one on the Hugging Face Hub.
-        Models with ``get_image_features`` and ``get_text_features`` are usable.
+        Folder or name on the Hugging Face Hub of a model with ``get_image_features`` and
+        ``get_text_features``.
     kind : {"image", "text"}, default="image"
         Kind of the samples. An image is a path, an image of Pillow, or an array of uint8
-        of shape (height, width) or (height, width, channels); a text is a str, cut where
-        it is longer than the model can read.
+        of shape (height, width) or (height, width, channels); a text is a str, cut at the
+        longest length that the model reads.
     aggregate : {"mean", "mean+variance"}, default="mean+variance"
         Moments of the embeddings that describe a task.
     shrinkage : float >= 0, default=1.0
@@ -48,8 +46,7 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
     batch_size : int, default=32
         Number of samples that go through the model at a time.
     cache : str or path-like, default=None
-        Folder where embeddings are kept, by the contents of the sample and of the model,
-        wherever these are moved to. None keeps none.
+        Folder that keeps embeddings, by the contents of sample and model; None keeps none.
     device : str, default="auto"
         Device of the model: "cpu", "cuda", "cuda:1", ... "auto" takes "cuda" if available.
     verbose : int, default=0
@@ -67,8 +64,7 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
     ImportError
         If ``transformers`` or Pillow is not installed.
     OSError
-        If the model is neither a folder nor available from the Hub; the message shows how
-        to get it.
+        If the model is neither a folder nor available; the message shows how to get it.
 
     References
     ----------
@@ -78,10 +74,9 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
     Examples
     --------
     >>> from sklearn_task2box.representations import CLIPRepresentation
-    >>> clip = CLIPRepresentation(kind="text", aggregate="mean")
     >>> tasks = {"cats": ["a lynx", "a puma"], "dogs": ["a beagle", "a poodle"]}
-    >>> clip.fit_transform(tasks).shape  # doctest: +SKIP
-    (2, 512)
+    >>> CLIPRepresentation(kind="text").fit_transform(tasks).shape  # doctest: +SKIP
+    (2, 1024)
     """
 
     _parameter_constraints = {  # noqa: RUF012 - scikit-learn's way of stating constraints
@@ -164,14 +159,16 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         self._validate_params()
         samples = list(samples)
         _check_samples(samples, self.kind)
-        model = self._loaded_model()
+        source = (str(self.model), self.kind)
+        if getattr(self, "_model", None) is None or self._model.source != source:
+            self._model = _Model(*source)
         if self.cache is None:
-            return np.concatenate([part for _, part in self._batches(model, samples)])
+            return np.concatenate([part for _, part in self._batches(samples)])
         keys = [_content_key(sample, self.kind) for sample in samples]
-        with closing(_Store(self.cache, f"{model.key()} {self.normalize}")) as store:
-            by_key = dict(zip(keys, samples, strict=True))
+        by_key = dict(zip(keys, samples, strict=True))
+        with closing(_Store(self.cache, f"{self._model.key()} {self.normalize}")) as store:
             new = [key for key in by_key if store.get(key) is None]
-            for rows, part in self._batches(model, [by_key[key] for key in new]):
+            for rows, part in self._batches([by_key[key] for key in new]):
                 store.add(new[rows], part)
             return np.stack([store.get(key) for key in keys])
 
@@ -183,25 +180,19 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
     def __getstate__(self):  # without the model, which is large, and loaded where needed
         return {k: v for k, v in super().__getstate__().items() if k != "_model"}
 
-    def _loaded_model(self):
-        source = (str(self.model), self.kind)
-        if getattr(self, "_model", None) is None or self._model.source != source:
-            self._model = _Model(*source)
-        return self._model
-
     def _embedded(self, X, y):
         samples = read_samples(X, y, lambda groups: list(chain(*groups)))
         embeddings = pd.DataFrame(self.embed(samples.values)).add_prefix("clip")
         return samples._replace(values=embeddings)
 
-    def _batches(self, model, samples):
+    def _batches(self, samples):
         """Slices of the samples, and the embeddings of each."""
         device = resolve_device(self.device)
         starts = range(0, len(samples), self.batch_size)
         bar = {"desc": f"embedding {self.kind}s", "unit": "batch"}
         for start in tqdm(starts, **bar, disable=not self.verbose):
             rows = slice(start, start + self.batch_size)
-            part = model.embed(samples[rows], device)
+            part = self._model.embed(samples[rows], device)
             if self.normalize:
                 part /= np.linalg.norm(part, axis=1, keepdims=True)
             yield rows, part
@@ -260,7 +251,8 @@ class _Model:
             import transformers
         except ImportError as error:
             raise ImportError(
-                f"CLIPRepresentation needs transformers and Pillow: {_INSTALL}"
+                "CLIPRepresentation needs transformers and Pillow: pip install "
+                "'sklearn-task2box[clip]'"
             ) from error
         reader = "AutoImageProcessor" if kind == "image" else "AutoTokenizer"
         try:
@@ -304,9 +296,9 @@ class _Model:
         """Hash of the weights, and of what is done to a sample before them."""
         digest = hashlib.sha256(self.kind.encode())
         for name, value in sorted(self.network.state_dict().items()):
-            array = value.detach().cpu().contiguous()
-            digest.update(f"{name} {array.dtype} {tuple(array.shape)}".encode())
-            digest.update(array.flatten().view(torch.uint8).numpy().tobytes())
+            array = value.numpy(force=True)
+            digest.update(f"{name} {value.dtype} {array.shape}".encode())
+            digest.update(array.tobytes())
         if self.kind == "image":
             digest.update(self.processor.to_json_string().encode())
         else:
@@ -328,16 +320,13 @@ class _Store:
         )
 
     def get(self, content):
-        row = self.database.execute(
-            "SELECT embedding FROM embeddings WHERE model = ? AND content = ?",
-            (self.model, content),
-        ).fetchone()
+        query = "SELECT embedding FROM embeddings WHERE model = ? AND content = ?"
+        row = self.database.execute(query, (self.model, content)).fetchone()
         return None if row is None else np.frombuffer(row[0], "<f4").astype(np.float32)
 
     def add(self, contents, embeddings):
-        rows = zip(contents, embeddings.astype("<f4"), strict=True)
+        pairs = zip(contents, embeddings.astype("<f4"), strict=True)
+        rows = [(self.model, content, row.tobytes()) for content, row in pairs]
         with self.database:
-            self.database.executemany(
-                "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)",
-                [(self.model, content, row.tobytes()) for content, row in rows],
-            )
+            statement = "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)"
+            self.database.executemany(statement, rows)

@@ -14,7 +14,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -30,28 +30,25 @@ KINDS = ("number", "size", "category", "tags", "text")
 
 # A column of strings holds texts where more than so many of them differ.
 _MAX_CATEGORIES = 20
-
 # A number whose largest value is so many times its smallest positive one is a size.
 _SIZE_RANGE = 1000
-
 _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
 
 
 class DatasheetRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the columns of a table about tasks.
 
-    Numbers are standardised, sizes after taking their logarithm; categories become one-hot
-    columns, and tags, of which a task may have many, a column for each. Indicator features
-    keep missing numbers apart from zeros.
+    Numbers are standardised, sizes after taking their logarithm. Each category, and each
+    tag, of which a task may have many, becomes a column of 0 and 1.
 
     Parameters
     ----------
     kinds : dict of str to str, default=None
-        Role of each column: "number", "size" (a number on a logarithmic scale),
-        "category", "tags" (a list of strings, or one string with separators) or "text"
-        (left out). Other columns are of the kind that the first of these rules gives for
-        the values seen in fit:
+        Kind of columns: "number", "size" (a number on a logarithmic scale), "category",
+        "tags" (a list of strings, or one string with separators) or "text" (left out).
+        The values of other columns, seen in fit, decide; the first rule that fits holds:
 
+        * no values: "text";
         * lists, tuples and sets: "tags";
         * numbers and booleans: "size" if none is negative and the largest is more than
           1,000 times the smallest positive one, "number" otherwise;
@@ -59,8 +56,6 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
           "text";
         * strings some of which have the separator: "tags";
         * other strings: "category".
-
-        A column without any value is "text".
     separator : str, default="|"
         Separator of the tags in a string.
     min_frequency : int >= 1, default=1
@@ -81,25 +76,21 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
 
     Notes
     -----
-    A missing number is replaced by the median, and a column "missing(...)" is added where
-    fit saw missing ones. A missing category or tag, or one that fit did not see, has 0 in
-    all the columns.
+    A missing number is replaced by the median; where fit saw missing ones, the feature
+    "missing(...)" marks them. Missing and new categories and tags are 0 in all columns.
 
     Examples
     --------
     >>> from sklearn_task2box.representations import DatasheetRepresentation
     >>> cards = {
     ...     "mnist": {"examples": 70_000, "license": "mit", "tags": ["image", "digits"]},
-    ...     "svhn": {"examples": 630_420, "license": "other", "tags": ["image", "digits"]},
-    ...     "tiny": {"examples": 500, "license": "mit", "tags": ["text"]},
+    ...     "tiny": {"examples": 500, "license": "other", "tags": ["text"]},
     ... }
-    >>> representation = DatasheetRepresentation(kinds={"examples": "size"})
-    >>> tasks = representation.fit_transform(cards)
-    >>> tasks[["license=mit", "tags:digits"]]
-           license=mit  tags:digits
-    mnist          1.0          1.0
-    svhn           0.0          1.0
-    tiny           1.0          0.0
+    >>> tasks = DatasheetRepresentation(kinds={"examples": "size"}).fit_transform(cards)
+    >>> tasks[["license=mit", "tags:text"]]
+           license=mit  tags:text
+    mnist          1.0        0.0
+    tiny           0.0        1.0
     """
 
     _parameter_constraints = {  # noqa: RUF012 - scikit-learn's way of stating constraints
@@ -119,9 +110,9 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
         Parameters
         ----------
         X : DataFrame, dict of dicts, list of dicts or array-like, of n_tasks rows
-            One row for each task. The index of a DataFrame, or the keys of a dict, name
-            the tasks. The columns of an array are called "x0", "x1", ... In transform,
-            dicts may lack fields, and new fields are ignored.
+            One row for each task, named by the index of a DataFrame or the keys of a dict.
+            The columns of an array are called "x0", "x1", ... In transform, dicts may lack
+            fields, and new fields are ignored.
         y : ignored
 
         Returns
@@ -157,11 +148,10 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
             return self.encoder_.transform(self._prepared(frame, self.kinds_)), tasks
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the features, which show how each was made.
+        """Names of the features; ``input_features`` can only be the columns of fit.
 
-        "n" is a standardised number, "log10(n)" a size, "license=mit" a category,
-        "tags:digits" a tag, and "missing(n)" indicates that a number is missing.
-        ``input_features`` can only be the columns of fit.
+        They are like "n" for a number, "log10(n)" for a size, "license=mit" for a category,
+        "tags:digits" for a tag, and "missing(n)" for whether a number is missing.
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features)
@@ -213,11 +203,8 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
             label = str(len(encoders))
             if kind in ("number", "size"):
                 options = {"add_indicator": True, "keep_empty_features": True}
-                steps = [SimpleImputer(strategy="median", **options), StandardScaler()]
-                if kind == "size":  # to be standardised, so that any logarithm does
-                    logs = FunctionTransformer(np.log1p, feature_names_out="one-to-one")
-                    steps.insert(0, logs)
-                encoders.append((label, make_pipeline(*steps), [name]))
+                imputer = SimpleImputer(strategy="median", **options)
+                encoders.append((label, make_pipeline(imputer, StandardScaler()), [name]))
                 names[label, name] = f"log10({name})" if kind == "size" else name
                 names[label, f"missingindicator_{name}"] = f"missing({name})"
                 continue
@@ -239,18 +226,13 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
 
 
 def _is_records(X):
-    if sparse.issparse(X):  # one kind of sparse matrix is a dict
-        return False
-    return isinstance(X, Mapping) or (
-        isinstance(X, (list, tuple)) and bool(X) and all(isinstance(x, Mapping) for x in X)
-    )
+    if isinstance(X, (list, tuple)):
+        return len(X) > 0 and all(isinstance(row, Mapping) for row in X)
+    return isinstance(X, Mapping) and not sparse.issparse(X)  # dok_matrix is a dict
 
 
 def _read(X):
-    """The table as a DataFrame, names or positions of its rows, and what has its names.
-
-    The last, for scikit-learn's checks, is the array where X has no names of columns.
-    """
+    """A DataFrame of the table, names or positions of its rows, and what to validate."""
     array = None
     if _is_records(X):
         rows = list(X.values()) if isinstance(X, Mapping) else list(X)
@@ -316,12 +298,14 @@ def _numbers(column, kind):
     values = values.astype(float)
     if np.isinf(values).any():
         raise ValueError(f"Column {column.name!r} contains infinity.")
-    if kind == "size" and (values < 0).any():
+    if kind == "number":
+        return values
+    if (values < 0).any():
         raise ValueError(
             f"Column {column.name!r} is read as a size, but has the negative value "
             f"{values.min():g}. Give kinds={{{column.name!r}: 'number'}}."
         )
-    return values
+    return np.log1p(values)  # to be standardised, so that any logarithm does
 
 
 def _tags(value, separator):
@@ -335,10 +319,9 @@ def _tags(value, separator):
 
 
 def _label(value):
+    is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
     # A column of whole numbers with a missing one comes as floats.
-    if isinstance(value, Real) and not isinstance(value, (bool, np.bool_)):
-        value = int(value) if float(value).is_integer() else value
-    return str(value)
+    return str(int(value) if is_number and float(value).is_integer() else value)
 
 
 def _feature_name(label, name, names):  # a lambda could not be pickled

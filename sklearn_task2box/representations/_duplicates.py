@@ -18,22 +18,21 @@ from sklearn_task2box.utils._matching import match_rows
 class DuplicateIndicator(TransformerMixin, BaseEstimator):
     """Add indicator features that tell tasks of equal features apart.
 
-    A network gives tasks of equal features one box, whatever their relations are. With this
-    transformer before it, in a Pipeline, each of n copies gets the number of the copy, from
-    0 to n - 1, as a binary code, so that their boxes can differ (a random effect, in the
-    terms of mixed models). A new task has the code of the first copy.
+    A network gives tasks of equal features one box, whatever their relations are. This step
+    before it, in a Pipeline, adds the number of each copy as a binary code, so that their
+    boxes can differ (a random effect, in the terms of mixed models). New tasks have that of
+    the first copy.
 
     Parameters
     ----------
     scale : float, default=0.1
-        Value of an indicator beside the typical distance of a task from the mean of all
-        (from 0, for sparse X): small enough to matter only where the other features do not
-        explain the relations.
+        Value of an indicator relative to the typical distance of a task from the mean of
+        all (from 0, for sparse X): small, to matter only where other features do not.
 
     Attributes
     ----------
     copies_ : ndarray of int, of shape (n_tasks,)
-        Number of the copy that each task of training is, among the tasks of its features.
+        Number of each task of fit, from 0 on, among those of its features.
     n_indicators_ : int
         Number of features added: 0 where no two tasks have equal features.
     n_features_in_ : int
@@ -43,8 +42,8 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    In ``transform``, a row is one of the tasks of training if it has its features and its
-    name or, without names, its position in an X of as many rows.
+    In ``transform``, a row is a task of fit if it has its features and its name or, without
+    names, its position in an X of as many rows.
 
     Examples
     --------
@@ -82,8 +81,8 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
         self._validate_params()
         names = task_names(X)
         data = self._check(X)
-        groups = pd.Series(_group_of_rows(data))
-        self.copies_ = groups.groupby(groups).cumcount().to_numpy()
+        rows = pd.Series(_contents(data))
+        self.copies_ = rows.groupby(rows, sort=False).cumcount().to_numpy()
         self.n_indicators_ = int(self.copies_.max(initial=0)).bit_length()
         self._names = names
         self._features = data.copy() if self.n_indicators_ else data[:0]
@@ -132,17 +131,15 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
         return np.asarray([*names, *added], dtype=object)
 
 
-def _group_of_rows(X):
-    """A number for each row: the same for equal rows, and for no others."""
-    if sparse.issparse(X):
-        X = X.copy()
-        X.sum_duplicates()
-        X.eliminate_zeros()
-        parts = [slice(*ends) for ends in pairwise(X.indptr)]
-        rows = [(X.indices[part].tobytes(), X.data[part].tobytes()) for part in parts]
-    else:
-        rows = [row.tobytes() for row in X + 0]  # -0.0 is 0.0
-    return pd.factorize(pd.Index(rows, tupleize_cols=False))[0]
+def _contents(X):
+    """Bytes for each row: the same for equal rows, and for no others."""
+    if not sparse.issparse(X):
+        return [row.tobytes() for row in X + 0]  # -0.0 is 0.0
+    X = X.copy()
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    parts = [slice(*ends) for ends in pairwise(X.indptr)]
+    return [(X.indices[part].tobytes(), X.data[part].tobytes()) for part in parts]
 
 
 def _spread(X):
