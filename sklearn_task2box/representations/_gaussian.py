@@ -19,15 +19,14 @@ from sklearn_task2box.utils._rollback import all_or_nothing
 
 # Numbers of samples, times features, whose deviations are computed at a time.
 _BLOCK = 1 << 22
-
 _MEANS_ONLY = "the means only: variance=False, or aggregate='mean' of a CLIPRepresentation"
 
 
 class GaussianRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the mean and the variance of its samples.
 
-    The samples are embeddings, of images or texts for example; the rows that come out are
-    tasks: the μ and [μ; σ²] of Task2Box. A sample may belong to many tasks.
+    From samples, such as embeddings of images or texts, come rows that are tasks: the μ and
+    [μ; σ²] of Task2Box. A sample may belong to many tasks.
 
     Parameters
     ----------
@@ -35,7 +34,7 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
         Whether the features are the means and the variances, or the means only.
     shrinkage : float >= 0, default=1.0
         Degrees of freedom that the pooled variance counts for, beside the n - 1 of a task
-        with n samples. With 0, variances are as they are, and each task needs two samples.
+        with n samples. With 0, each task needs two samples.
     mean_shrinkage : float >= 0, default=0.0
         Number of samples that the average task counts for in each mean.
 
@@ -45,10 +44,8 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
         Names of the tasks, or their positions where they have none.
     counts_ : int ndarray of shape (n_tasks,)
         Number of samples of each task.
-    means_ : ndarray of shape (n_tasks, n_features_in_)
-        Shrunk mean of each task.
-    variances_ : ndarray of shape (n_tasks, n_features_in_)
-        Shrunk variance of each task.
+    means_, variances_ : ndarray of shape (n_tasks, n_features_in_)
+        Shrunk means and variances of the tasks.
     pooled_variance_ : ndarray of shape (n_features_in_,)
         Variance within tasks, over all of them.
     grand_mean_ : ndarray of shape (n_features_in_,)
@@ -68,11 +65,9 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
 
     where :math:`s_0^2` is the pooled variance, :math:`\\sum S / \\sum (n - 1)` over all
     tasks, :math:`\\mu_0` the mean of the tasks' means, :math:`d_0` is ``shrinkage`` and
-    :math:`k_0` is ``mean_shrinkage``. The variance is Smyth's moderated one, and the mean
-    that of the conjugate normal model (Gelman et al.).
-
-    :meth:`partial_fit` merges batches by the update of Chan, Golub and LeVeque: each sample
-    is read once, and large means cost the variances no precision.
+    :math:`k_0` is ``mean_shrinkage``. The variance is Smyth's moderated one, the mean that
+    of the conjugate normal model (Gelman et al.). Batches are merged by the update of Chan,
+    Golub and LeVeque, so that large means cost the variances no precision.
 
     References
     ----------
@@ -114,9 +109,8 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or list or dict of such
-            The samples, or the samples of each task: in a list, where y is None, or in a
-            dict from the names of the tasks. With a dict, y is not read, so that relations
-            of the tasks can be given to a Pipeline.
+            The samples, or those of each task: in a list, without y, or in a dict by name.
+            With a dict, y is not read, so that a Pipeline can be given relations as y.
         y : array-like, sparse matrix or DataFrame, default=None
             The task of each sample, of shape (n_samples,), or its memberships, 0 or 1, of
             shape (n_samples, n_tasks). The columns of a DataFrame name the tasks.
@@ -194,11 +188,7 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
         return self._moments.squares.sum(axis=0) / freedom
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the features of a task: "mean_..." and "variance_...".
-
-        ``input_features``, of shape (n_features_in_,), are those of a sample; None takes
-        the names of fit, or "x0", "x1", ...
-        """
+        """Names such as "mean_x0" and "variance_x0", for the features of fit or these."""
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
         moments = ("mean", "variance") if self.variance else ("mean",)
@@ -292,10 +282,9 @@ class _Moments:
         step = max(1, _BLOCK // X.shape[1])
         for start in range(0, len(of_task), step):
             chosen, tasks = (a[start : start + step] for a in (of_sample, of_task))
-            deviations = X[chosen] - means[tasks]
             n = len(tasks)
             sums = sparse.csr_array((np.ones(n), (tasks, np.arange(n))), (n_tasks, n))
-            squares += sums @ deviations**2
+            squares += sums @ (X[chosen] - means[tasks]) ** 2
         total = self.counts + counts
         share = (counts / np.maximum(total, 1))[:, None]
         shift = means - self.means

@@ -25,23 +25,20 @@ _LAYERS = (
     (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
 )
 
-_MAX_HEAD_ITERATIONS = 5000
-
 
 class Task2VecRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the Fisher information of a probe network.
 
-    A task is a data set of inputs with labels. The probe, a network trained on something
-    large and general, is frozen, and the head, a linear classifier on its outputs, is
-    fitted to the task. The Fisher information of a weight of the probe measures how much
-    the predictions for this task depend on it. Its averages over each filter (output
-    channel) are a vector whose length does not depend on the labels of the task.
+    A task is a data set of inputs with labels. A linear classifier, the head, is fitted to
+    the outputs of the frozen probe. The Fisher information of a weight measures how much
+    the predictions depend on it. Its averages over each filter (output channel) are a
+    vector whose length does not depend on the labels of the task.
 
     Parameters
     ----------
     probe : torch.nn.Module
-        Network without its last layer: it maps a batch of inputs to features, of any shape
-        behind the first axis. It is copied, and not changed.
+        Network without its last layer, trained on general data: it maps a batch of inputs
+        to features, of any shape behind the first axis. It is copied, and not changed.
     C : float > 0, default=1.0
         Inverse of the regularisation strength of the head, a
         :class:`sklearn.linear_model.LogisticRegression` on the standardised features.
@@ -49,19 +46,19 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         Number of labels drawn for each input from the predictions of the model. None takes
         the expectation over all labels: exact, at the cost of a gradient for each class.
     max_samples : int or None, default=None
-        Largest number of inputs of a task that are used; of more, so many are drawn.
+        Number of inputs that are drawn from a task with more of them.
     normalization : {"rms"} or None, default="rms"
-        "rms" divides each filter by its root mean square over the tasks of fit, or else the
-        layers with the largest derivatives would outweigh the others.
+        "rms" divides each filter by its root mean square over the tasks of fit, lest the
+        layers with the largest derivatives outweigh the others.
     batch_size : int, default=64
-        Number of inputs that go through the probe at a time, where the head is fitted.
+        Number of inputs that go through the probe at a time, to fit the head.
     device : str, default="auto"
         Device of the probe: "cpu", "cuda", "cuda:1", ... "auto" takes "cuda" if available.
     verbose : int, default=0
         1 shows a progress bar of the tasks.
     random_state : int, RandomState instance or None, default=None
-        Determines the inputs and labels drawn. With a number, a task gets the same vector
-        wherever it stands. Global random state is left alone.
+        Determines the inputs and labels drawn, for each task alike. None leaves the global
+        random state alone.
 
     Attributes
     ----------
@@ -86,14 +83,12 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         F_w = \\mathbb{E}_{x} \\mathbb{E}_{y \\sim p(y | x)}
         \\left(\\frac{\\partial \\log p(y | x)}{\\partial w}\\right)^2,
 
-    with the labels y drawn from the model and not from the task, and one gradient for each
-    input (the published code squares the mean gradient of a batch). It is taken for the
-    weights of linear and convolutional layers, not for biases, normalisation, or attention
-    without such layers. A task of a single class has nothing to predict: its vector is 0.
+    with labels y of the model, not of the task, and one gradient for each input (the
+    published code squares the mean gradient of a batch). The weights, without biases, are
+    those of linear and convolutional layers. A task of a single class has the vector 0.
 
-    The division by the root mean square over tasks is that of the published code's
-    ``get_normalized_embeddings``. The paper's symmetric distance divides the vectors of two
-    tasks by their sum, which no scale of the filters changes.
+    "rms" is as in the published code's ``get_normalized_embeddings``. The paper's symmetric
+    distance divides the vectors of two tasks by their sum, which no scale changes.
 
     References
     ----------
@@ -110,8 +105,7 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
     ...     "size": torch.utils.data.TensorDataset(inputs, inputs[:, 0] ** 2 > 0.3),
     ... }
     >>> probe = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh())
-    >>> representation = Task2VecRepresentation(probe, random_state=0)
-    >>> representation.fit_transform(tasks).shape
+    >>> Task2VecRepresentation(probe, random_state=0).fit_transform(tasks).shape
     (2, 3)
     """
 
@@ -171,9 +165,9 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         """
         self._validate_params()
         tasks, datasets = _read_datasets(X)
-        probe = _Probe(self.probe)
+        probe = _Probe(self.probe, resolve_device(self.device))
         self.fishers_ = self._fishers(probe, tasks, datasets)
-        self.probe_ = probe.module
+        self.probe_ = probe.module.to("cpu")
         self.layers_, self.n_filters_ = probe.layers, probe.n_filters
         self.tasks_ = as_names(tasks, "X")
         rms = np.sqrt((self.fishers_**2).mean(axis=0))
@@ -195,33 +189,29 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
 
     def _described(self, X, y):
         tasks, datasets = _read_datasets(X)
-        return self._fishers(_Probe(self.probe_), tasks, datasets) / self.scale_, tasks
+        probe = _Probe(self.probe_, resolve_device(self.device))
+        return self._fishers(probe, tasks, datasets) / self.scale_, tasks
 
     def _fishers(self, probe, tasks, datasets):
-        device = resolve_device(self.device)
         # Unlike check_random_state(None), this leaves the global generator alone.
         rng = self.random_state
         rng = check_random_state(np.random.RandomState() if rng is None else rng)
         seed = rng.randint(2**31 - 1)
-        probe.module.to(device)
         bar = {"desc": "Fisher information", "unit": "task", "disable": not self.verbose}
         rows = []
-        try:
-            for task, dataset in zip(tasks, tqdm(datasets, **bar), strict=True):
-                with seeded(seed, device):
-                    rows.append(self._fisher(probe, task, dataset, seed, device))
-        finally:
-            probe.module.to("cpu")
+        for task, dataset in zip(tasks, tqdm(datasets, **bar), strict=True):
+            with seeded(seed, probe.device):
+                rows.append(self._fisher(probe, task, dataset, seed))
         return np.array(rows)
 
-    def _fisher(self, probe, task, dataset, seed, device):
+    def _fisher(self, probe, task, dataset, seed):
         rng = np.random.RandomState(seed)
         if self.max_samples is not None and len(dataset) > self.max_samples:
             chosen = rng.permutation(len(dataset))[: self.max_samples]
             dataset = Subset(dataset, np.sort(chosen).tolist())
         features, labels = [], []
-        for inputs, batch_labels in self._batches(task, dataset, probe.dtype):
-            features.append(probe.features(inputs.to(device)).cpu())
+        for inputs, batch_labels in self._batches(task, dataset, probe):
+            features.append(probe.features(inputs).cpu())
             labels.append(np.asarray(batch_labels))
         classes, labels = np.unique(np.concatenate(labels), return_inverse=True)
         if len(classes) == 1:
@@ -229,17 +219,16 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         features = torch.cat(features).double()
         head = _fit_head(features.numpy(), labels, self.C)
         drawn, weights = _draw_labels(head, features, self.n_draws, rng)
+        parts = drawn.to(probe.device), weights.to(probe.device, probe.dtype)
+        drawn, weights = (part.split(self.batch_size) for part in parts)
+        head = [part.to(probe.device, probe.dtype) for part in head]
+        sums = 0.0
+        batches = zip(self._batches(task, dataset, probe), drawn, weights, strict=True)
+        for (inputs, _), *drawn_labels in batches:
+            sums = sums + probe.squared_gradients(inputs, *drawn_labels, head)
+        return sums.double().cpu().numpy() / len(labels)
 
-        head = [part.to(device, probe.dtype) for part in head]
-        sums, start = 0.0, 0
-        for inputs, _ in self._batches(task, dataset, probe.dtype):
-            rows = slice(start, start + len(inputs))
-            labels = drawn[rows].to(device), weights[rows].to(device, probe.dtype)
-            sums = sums + probe.squared_gradients(inputs.to(device), *labels, head)
-            start = rows.stop
-        return sums.double().cpu().numpy() / start
-
-    def _batches(self, task, dataset, dtype):
+    def _batches(self, task, dataset, probe):
         generator = torch.Generator()  # else the loader draws from the global one
         for batch in DataLoader(dataset, self.batch_size, generator=generator):
             if not isinstance(batch, (list, tuple)) or len(batch) != 2:
@@ -251,7 +240,8 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
             if not isinstance(inputs, torch.Tensor):
                 got = type(inputs).__name__
                 raise ValueError(f"The inputs of task {task!r} must be tensors; got {got}.")
-            yield inputs.to(dtype) if inputs.is_floating_point() else inputs, labels
+            dtype = probe.dtype if inputs.is_floating_point() else inputs.dtype
+            yield inputs.to(probe.device, dtype), labels
 
 
 def _read_datasets(X):
@@ -277,14 +267,13 @@ def _fit_head(features, labels, C):
     """Weights (n_classes, n_features) and biases of a classifier on frozen features."""
     # Whatever the global output of transformers is, this one's is an array.
     scaler = StandardScaler().set_output(transform="default")
-    model = LogisticRegression(C=C, max_iter=_MAX_HEAD_ITERATIONS)
+    model = LogisticRegression(C=C, max_iter=5000)
     model.fit(scaler.fit_transform(features), labels)
     weights, biases = model.coef_, model.intercept_
     if len(weights) == 1:  # two classes: the first one is the reference
         weights, biases = np.vstack([0 * weights, weights]), np.append(0.0, biases)
     weights = weights / scaler.scale_
-    biases = biases - weights @ scaler.mean_
-    return torch.from_numpy(weights), torch.from_numpy(biases)
+    return torch.from_numpy(weights), torch.from_numpy(biases - weights @ scaler.mean_)
 
 
 def _draw_labels(head, features, n_draws, rng):
@@ -302,8 +291,9 @@ def _draw_labels(head, features, n_draws, rng):
 class _Probe:
     """A frozen copy of a network, and the layers of it that have filters."""
 
-    def __init__(self, module):
-        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+    def __init__(self, module, device):
+        self.device = device
+        self.module = copy.deepcopy(module).to(device).eval().requires_grad_(False)
         parameters = dict(self.module.named_parameters())
         self.layers, self.axes, self.weights = [], [], []
         for name, layer in self.module.named_modules():
@@ -327,23 +317,17 @@ class _Probe:
         return self.module(inputs).flatten(1)
 
     def squared_gradients(self, inputs, labels, weights, head):
-        """Weighted sums over inputs of squared derivatives, averaged over each filter.
-
-        Input by input, which suits any network. Per-input gradients of a batch by
-        torch.func took four times as long for convolutions on a CPU.
-        """
+        """Weighted sums over inputs of squared derivatives, averaged over each filter."""
         total = 0.0
+        options = {"retain_graph": True, "materialize_grads": True}
+        # By torch.func, a batch at a time, convolutions took four times as long on a CPU.
         for one, ones_labels, ones_weights in zip(inputs, labels, weights, strict=True):
-            outputs = self.module(one.unsqueeze(0)).flatten(1)
-            logits = nn.functional.linear(outputs, *head)
-            log_likelihoods = torch.log_softmax(logits, dim=1).squeeze(0)
+            logits = nn.functional.linear(self.module(one[None]).flatten(1), *head)
+            log_likelihoods = torch.log_softmax(logits, dim=1)[0]
             for label, weight in zip(ones_labels, ones_weights, strict=True):
-                options = {"retain_graph": True, "materialize_grads": True}
                 outcome = log_likelihoods[label]
                 gradients = torch.autograd.grad(outcome, self.weights, **options)
-                means = [
-                    (gradient**2).movedim(axis, 0).flatten(1).mean(dim=1)
-                    for gradient, axis in zip(gradients, self.axes, strict=True)
-                ]
-                total = total + weight * torch.cat(means)
+                pairs = zip(gradients, self.axes, strict=True)
+                squares = [(g**2).movedim(axis, 0).flatten(1) for g, axis in pairs]
+                total = total + weight * torch.cat([s.mean(dim=1) for s in squares])
         return total
