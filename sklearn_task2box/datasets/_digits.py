@@ -48,8 +48,7 @@ def load_digits_tasks(
         Number of tasks, from 20 to 300. The single digits, all ten and a few named sets
         are always among them. A tenth have the digits of another task, but other images.
     n_components : int, default=16
-        Number of principal components of the images, from 1 to 60. Each gives two
-        features, a mean and a variance. The tasks and their images are the same for all.
+        Number of principal components of the images, from 1 to 60; the tasks stay the same.
     as_frame : bool, default=False
         If True, features and relations are DataFrames labelled with the names of the tasks.
     return_X_y : bool, default=False

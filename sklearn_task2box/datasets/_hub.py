@@ -41,7 +41,8 @@ def fetch_hub_cards(
     """Load the cards of data sets on the Hugging Face Hub.
 
     They are requested by ``huggingface_hub`` (``pip install 'sklearn-task2box[hub]'``) in
-    the first call, and read from the data home in later ones.
+    the first call, and read from the folder ``hub_cards`` of the data home in later ones.
+    The Hub changes: delete this folder to fetch cards anew.
 
     Parameters
     ----------
@@ -86,10 +87,6 @@ def fetch_hub_cards(
     See Also
     --------
     sklearn_task2box.representations.DatasheetRepresentation : Features of cards.
-
-    Notes
-    -----
-    The Hub changes: delete the folder ``hub_cards`` of the data home to fetch cards anew.
 
     Examples
     --------

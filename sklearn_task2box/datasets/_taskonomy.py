@@ -14,9 +14,6 @@ BASE_URL = (
     "9f814867b5fe4165860862211e8e99b0f200144d/results/"
 )
 
-# Networks among the sources that are no tasks.
-REFERENCES = ("pixels", "random", "self")
-
 # Expected hash of each file, by values and training images.
 _SHA256 = {
     "affinity": {
@@ -54,7 +51,8 @@ def fetch_taskonomy(
 ):
     """Load how well 25 visual tasks transfer to 22 of them.
 
-    A file of up to 190 kB is downloaded from Taskonomy's repository on the first call. It
+    A pickle of up to 190 kB is downloaded from Taskonomy's repository on the first call.
+    Its SHA-256 is checked, and only numbers are unpickled, so no code in it is ever run. It
     has no features: see ``sklearn_task2box.representations``.
 
     Parameters
@@ -79,8 +77,8 @@ def fetch_taskonomy(
             by that of the best other source of the same target; win rates are not.
         strengths : DataFrame of shape (n_sources, n_targets)
             The transfers as published: ``strengths.loc[s, t]`` from source s to target t,
-            higher is better. The networks "random", "self" and, in the win rates, "pixels"
-            are among the sources, for comparison.
+            higher is better, with the networks "random", "self" and, in the win rates,
+            "pixels" among the sources.
         source, target : ndarray of str of shape (n_sources,) and (n_targets,)
             The names of the rows and of the columns of ``strengths``.
         higher_order : DataFrame of shape (n_transfers, 3)
@@ -94,10 +92,6 @@ def fetch_taskonomy(
         If the file is neither there nor available; the message shows where to put it.
     ValueError
         If a parameter is unknown, or the file is not the expected one.
-
-    Notes
-    -----
-    The SHA-256 of the pickled files is checked, and only numbers are unpickled: no code.
 
     References
     ----------
@@ -145,7 +139,8 @@ def _tables(transfers):
 
 def _relations(strengths, relative):
     """Strengths of "target inside source" as a square frame."""
-    inside = strengths.drop(index=list(REFERENCES), errors="ignore").T
+    references = ["pixels", "random", "self"]  # networks that are no tasks
+    inside = strengths.drop(index=references, errors="ignore").T
     tasks = sorted({*inside.index, *inside.columns})
     inside = inside.reindex(index=tasks, columns=tasks)
     own = np.eye(len(tasks), dtype=bool)

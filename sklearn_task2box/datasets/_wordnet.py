@@ -50,8 +50,8 @@ def fetch_wordnet(
         Follow also the edges from instances to classes, such as from a city to "city".
     path : str or path-like, default=None
         Folder with the files ``data.noun`` and ``index.noun``. None tries those of the
-        environment variables ``WNSEARCHDIR`` and ``WNHOME``, then those of known packages,
-        such as Debian's ``wordnet-base``, and then downloads.
+        environment variables ``WNSEARCHDIR`` and ``WNHOME``, then those of known packages
+        (Debian's ``wordnet-base``), and then downloads.
     data_home : str or path-like, default=None
         Folder where a download is kept, see :func:`get_data_home`.
     download_if_missing : bool, default=True
@@ -106,11 +106,8 @@ def fetch_wordnet(
         raise ValueError(
             f"WordNet has no noun synset {root!r}; names are like 'mammal.n.01'.{hint}"
         )
-
     edges = edges if instances else edges[edges["relation"] == "hypernym"]
-    whole = nx.from_pandas_edgelist(
-        edges, "member", "container", "relation", create_using=nx.DiGraph
-    )
+    whole = nx.from_pandas_edgelist(edges, *edges.columns, create_using=nx.DiGraph)
     whole.add_node(root)
     graph = nx.DiGraph()
     graph.add_nodes_from([root, *(v for _, v in nx.bfs_edges(whole, root, reverse=True))])

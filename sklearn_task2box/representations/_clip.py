@@ -25,8 +25,7 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the CLIP embeddings of its images or texts.
 
     Every sample is embedded by a model of ``transformers`` (``pip install
-    'sklearn-task2box[clip]'``). A task is the mean, or the mean and the variance, of its
-    samples' embeddings, as of :class:`GaussianRepresentation`.
+    'sklearn-task2box[clip]'``); a task is a :class:`GaussianRepresentation` of embeddings.
 
     Parameters
     ----------
@@ -129,9 +128,8 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         self : CLIPRepresentation
         """
         self._validate_params()
-        gaussian = GaussianRepresentation(
-            variance=self.aggregate == "mean+variance", shrinkage=self.shrinkage
-        )
+        variance = self.aggregate == "mean+variance"
+        gaussian = GaussianRepresentation(variance, shrinkage=self.shrinkage)
         self.gaussian_ = gaussian.fit(self._embedded(X, y))
         self.tasks_ = self.gaussian_.tasks_
         return self

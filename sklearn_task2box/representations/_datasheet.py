@@ -15,19 +15,14 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_array,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from sklearn_task2box.relations._names import as_names, some, task_names
 from sklearn_task2box.representations._samples import TaskTransformer
 
 KINDS = ("number", "size", "category", "tags", "text")
-
 # A column of strings holds texts where more than so many of them differ.
 _MAX_CATEGORIES = 20
 # A number whose largest value is so many times its smallest positive one is a size.
@@ -39,23 +34,22 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the columns of a table about tasks.
 
     Numbers are standardised, sizes after taking their logarithm. Each category, and each
-    tag, of which a task may have many, becomes a column of 0 and 1.
+    tag, of which a task may have many, becomes a column of 0 and 1. A missing number is
+    replaced by the median; where fit saw missing ones, the feature "missing(...)" marks
+    them. Missing and new categories and tags are 0 in all columns.
 
     Parameters
     ----------
     kinds : dict of str to str, default=None
         Kind of columns: "number", "size" (a number on a logarithmic scale), "category",
         "tags" (a list of strings, or one string with separators) or "text" (left out).
-        The values of other columns, seen in fit, decide; the first rule that fits holds:
+        For other columns, the first of these rules decides by the values in fit:
 
-        * no values: "text";
-        * lists, tuples and sets: "tags";
+        * none: "text"; lists, tuples and sets: "tags";
         * numbers and booleans: "size" if none is negative and the largest is more than
           1,000 times the smallest positive one, "number" otherwise;
-        * strings (or parts of them) of which more than half, and more than 20, differ:
-          "text";
-        * strings some of which have the separator: "tags";
-        * other strings: "category".
+        * strings, or parts of them, most of which and more than 20 differ: "text";
+        * strings some of which have the separator: "tags"; others: "category".
     separator : str, default="|"
         Separator of the tags in a string.
     min_frequency : int >= 1, default=1
@@ -73,11 +67,6 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
         Number of columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where they have any.
-
-    Notes
-    -----
-    A missing number is replaced by the median; where fit saw missing ones, the feature
-    "missing(...)" marks them. Missing and new categories and tags are 0 in all columns.
 
     Examples
     --------
@@ -178,10 +167,8 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
         wrong = [kind for kind in given.values() if kind not in KINDS]
         if wrong:
             raise ValueError(f"A kind is one of {KINDS}; got {wrong[0]!r}.")
-        return {
-            name: given.get(name) or _inferred(frame[name], self.separator)
-            for name in frame.columns
-        }
+        inferred = partial(_inferred, separator=self.separator)
+        return {name: given.get(name) or inferred(frame[name]) for name in frame.columns}
 
     def _prepared(self, frame, kinds):
         """The columns that are used, with values as their encoders read them."""

@@ -20,8 +20,9 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
 
     A network gives tasks of equal features one box, whatever their relations are. This step
     before it, in a Pipeline, adds the number of each copy as a binary code, so that their
-    boxes can differ (a random effect, in the terms of mixed models). New tasks have that of
-    the first copy.
+    boxes can differ (a random effect, in the terms of mixed models). In ``transform``, a
+    row is a task of fit if it has its features and its name or, without names, its position
+    in an X of as many rows; others have the number of the first copy.
 
     Parameters
     ----------
@@ -39,11 +40,6 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, where X was a DataFrame with string columns.
-
-    Notes
-    -----
-    In ``transform``, a row is a task of fit if it has its features and its name or, without
-    names, its position in an X of as many rows.
 
     Examples
     --------

@@ -86,8 +86,6 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
     >>> from sklearn_task2box.representations import GaussianRepresentation
     >>> images, labels = load_digits(return_X_y=True)
     >>> tasks = GaussianRepresentation().fit_transform(images, labels)
-    >>> tasks.shape
-    (10, 128)
     >>> bool(tasks.loc[3, "mean_x10"] == images[labels == 3, 10].mean())
     True
     """
@@ -162,10 +160,6 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
         return self._frame(*self._features(self._moments, tasks))
 
     @property
-    def counts_(self):
-        return self._moments.counts.copy()
-
-    @property
     def means_(self):
         return self._means(self._moments)
 
@@ -217,6 +211,7 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
         self._moments = self._moments.grown(len(names))
         at = np.array([rows[name] for name in samples.tasks], dtype=np.intp)
         self._moments.add(samples.values, samples.of_sample, at[samples.of_task])
+        self.counts_ = self._moments.counts.copy()
 
     def _described(self, X, y):
         samples = self._read(X, y, reset=False)

@@ -1,7 +1,7 @@
 """What representations share: samples of tasks go in, a frame of tasks comes out."""
 
+from collections import namedtuple
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,9 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from sklearn_task2box.relations._names import as_names, some
 from sklearn_task2box.relations._parsing import as_labels, is_labels
 
-_GIVE_Y = (
-    "For samples in one sequence, give y: the task of each, or a matrix of memberships."
-)
+_GIVE_Y = "For samples in sequence, give y: the task of each, or a matrix of memberships."
+# Samples, names of tasks or a range, and the positions of both in each membership.
+Samples = namedtuple("Samples", ["values", "tasks", "of_sample", "of_task"])
 
 
 class TaskTransformer(TransformerMixin):
@@ -45,15 +45,6 @@ class TaskTransformer(TransformerMixin):
         if not isinstance(tasks, range):
             tasks = pd.Index(list(tasks), tupleize_cols=False)
         return pd.DataFrame(features, index=tasks, columns=self.get_feature_names_out())
-
-
-class Samples(NamedTuple):
-    """Samples, the names of tasks or a range, and positions of both in each membership."""
-
-    values: object
-    tasks: object
-    of_sample: object
-    of_task: object
 
 
 def read_samples(X, y, join):
@@ -90,9 +81,9 @@ def read_groups(X, what="samples"):
     elif isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.ndim == 3):
         tasks, groups = range(len(X)), list(X)
     else:
+        got = type(X).__name__
         raise ValueError(
-            f"X must be a list or a dict of the {what} of each task; got "
-            f"{type(X).__name__}."
+            f"X must be a list or a dict of the {what} of each task; got {got}."
         )
     if not groups:
         raise ValueError("X has no task.")

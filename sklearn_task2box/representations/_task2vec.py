@@ -57,8 +57,8 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
     verbose : int, default=0
         1 shows a progress bar of the tasks.
     random_state : int, RandomState instance or None, default=None
-        Determines the inputs and labels drawn, for each task alike. None leaves the global
-        random state alone.
+        Determines the inputs and labels drawn: with a number, a task has the same vector
+        wherever it stands. Global random state is left alone.
 
     Attributes
     ----------
@@ -68,10 +68,8 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         Fisher information of these tasks, before normalisation.
     scale_ : ndarray of shape (n_filters,)
         Divisor of each filter.
-    layers_ : list of str
-        Names of the layers of the probe that have filters.
-    n_filters_ : list of int
-        Number of filters of each of these layers.
+    layers_, n_filters_ : list of str and list of int
+        Names of the layers of the probe that have filters, and how many each has.
     probe_ : torch.nn.Module
         The frozen copy of the probe.
 
@@ -100,12 +98,10 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
     >>> import torch
     >>> from sklearn_task2box.representations import Task2VecRepresentation
     >>> inputs = torch.linspace(-1, 1, 40).reshape(20, 2)
-    >>> tasks = {
-    ...     "sign": torch.utils.data.TensorDataset(inputs, inputs[:, 0] > 0),
-    ...     "size": torch.utils.data.TensorDataset(inputs, inputs[:, 0] ** 2 > 0.3),
-    ... }
+    >>> sign = torch.utils.data.TensorDataset(inputs, inputs[:, 0] > 0)
+    >>> size = torch.utils.data.TensorDataset(inputs, inputs[:, 0] ** 2 > 0.3)
     >>> probe = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh())
-    >>> Task2VecRepresentation(probe, random_state=0).fit_transform(tasks).shape
+    >>> Task2VecRepresentation(probe).fit_transform({"sign": sign, "size": size}).shape
     (2, 3)
     """
 
@@ -211,7 +207,8 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
             dataset = Subset(dataset, np.sort(chosen).tolist())
         features, labels = [], []
         for inputs, batch_labels in self._batches(task, dataset, probe):
-            features.append(probe.features(inputs).cpu())
+            with torch.no_grad():
+                features.append(probe.module(inputs).flatten(1).cpu())
             labels.append(np.asarray(batch_labels))
         classes, labels = np.unique(np.concatenate(labels), return_inverse=True)
         if len(classes) == 1:
@@ -295,7 +292,7 @@ class _Probe:
         self.device = device
         self.module = copy.deepcopy(module).to(device).eval().requires_grad_(False)
         parameters = dict(self.module.named_parameters())
-        self.layers, self.axes, self.weights = [], [], []
+        self.layers, self.axes, self.weights, self.n_filters = [], [], [], []
         for name, layer in self.module.named_modules():
             weight = parameters.get(f"{name}.weight" if name else "weight")
             axes = [axis for axis, kinds in enumerate(_LAYERS) if isinstance(layer, kinds)]
@@ -303,18 +300,13 @@ class _Probe:
                 self.layers.append(name)
                 self.axes += axes
                 self.weights.append(weight.requires_grad_())
+                self.n_filters.append(weight.shape[axes[0]])
         if not self.layers:
+            kind = type(module).__name__
             raise ValueError(
-                "The probe has no linear or convolutional layer with a weight: "
-                f"{type(module).__name__}."
+                f"The probe has no linear or convolutional layer with a weight: {kind}."
             )
         self.dtype = self.weights[0].dtype
-        parts = zip(self.weights, self.axes, strict=True)
-        self.n_filters = [weight.shape[axis] for weight, axis in parts]
-
-    @torch.no_grad()
-    def features(self, inputs):
-        return self.module(inputs).flatten(1)
 
     def squared_gradients(self, inputs, labels, weights, head):
         """Weighted sums over inputs of squared derivatives, averaged over each filter."""
