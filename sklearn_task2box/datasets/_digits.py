@@ -90,15 +90,12 @@ def load_digits_tasks(
     >>> tasks = load_digits_tasks(as_frame=True)
     >>> tasks.data.shape
     (120, 32)
-    >>> float(tasks.relations.loc["digit 2", "even"])
-    1.0
-    >>> float(tasks.relations.loc["even", "digit 2"])
-    0.2
+    >>> tasks.relations.loc["even", ["all", "digit 2"]].tolist()
+    [1.0, 0.2]
     """
     # Unlike check_random_state(None), this leaves the global generator alone.
     rng = np.random.RandomState() if random_state is None else random_state
     rng = check_random_state(rng)
-
     by_name = _draw_tasks(n_tasks, rng)
     task_names = np.array(list(by_name))
     classes = np.array([np.isin(range(N_DIGITS), digits) for digits in by_name.values()])
@@ -110,11 +107,10 @@ def load_digits_tasks(
     samples = _draw_samples(classes, labels, rng)
     parts = [embedding[rows] for rows in samples]
     data = np.array([np.append(part.mean(axis=0), part.var(axis=0)) for part in parts])
-    moments, components = ("mean", "variance"), range(n_components)
-    feature_names = [f"{moment}_pca{k}" for moment in moments for k in components]
+    moments = ("mean", "variance")
+    feature_names = [f"{moment}_pca{k}" for moment in moments for k in range(n_components)]
     counts = classes.astype(float)
     relations = counts @ counts.T / counts.sum(axis=1, keepdims=True)
-
     if as_frame:
         data = pd.DataFrame(data, index=task_names, columns=feature_names)
         relations = pd.DataFrame(relations, index=task_names, columns=task_names)
@@ -132,10 +128,9 @@ def load_digits_tasks(
 
 
 def _draw_tasks(n_tasks, rng):
-    """Draw the digits of each task: a dict from names to sorted tuples, in random order.
+    """Names and sorted digits of the tasks, as a dict in random order.
 
-    Each drawn set extends a smaller one, which makes for a deep hierarchy. Small sets are
-    more frequent than large ones, as are members than containers.
+    Drawn sets extend smaller ones, for a deep hierarchy, and are more often small.
     """
     by_name = {f"digit {digit}": (digit,) for digit in range(N_DIGITS)} | NAMED_SETS
     n_repeated = round(0.1 * n_tasks)

@@ -159,14 +159,13 @@ def _kept(path, request, what, download, is_usable):
         raise OSError(f"{what} is not at {path}, and download_if_missing=False.")
     try:
         import huggingface_hub
-        from huggingface_hub.utils import RepositoryNotFoundError
     except ImportError as error:
         raise ImportError(
             "Fetching cards needs huggingface_hub: pip install 'sklearn-task2box[hub]'"
         ) from error
     try:
         content = request(huggingface_hub.HfApi())
-    except RepositoryNotFoundError as error:
+    except huggingface_hub.utils.RepositoryNotFoundError as error:
         raise ValueError(f"{what} is not on the Hub, or not public: {error}") from error
     except Exception as error:  # which ones depends on the version of huggingface_hub
         raise OSError(

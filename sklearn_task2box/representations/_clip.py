@@ -127,7 +127,6 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         -------
         self : CLIPRepresentation
         """
-        self._validate_params()
         variance = self.aggregate == "mean+variance"
         gaussian = GaussianRepresentation(variance, shrinkage=self.shrinkage)
         self.gaussian_ = gaussian.fit(self._embedded(X, y))

@@ -137,10 +137,9 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
             return self.encoder_.transform(self._prepared(frame, self.kinds_)), tasks
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the features; ``input_features`` can only be the columns of fit.
+        """Names like "n" of numbers, "log10(n)" of sizes, "missing(n)", "c=a" and "t:a".
 
-        They are like "n" for a number, "log10(n)" for a size, "license=mit" for a category,
-        "tags:digits" for a tag, and "missing(n)" for whether a number is missing.
+        ``input_features`` can only be the columns of fit.
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features)

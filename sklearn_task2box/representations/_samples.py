@@ -12,7 +12,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from sklearn_task2box.relations._names import as_names, some
 from sklearn_task2box.relations._parsing import as_labels, is_labels
 
-_GIVE_Y = "For samples in sequence, give y: the task of each, or a matrix of memberships."
+_GIVE_Y = " For samples in sequence, give y: the task of each or a matrix of memberships."
 # Samples, names of tasks or a range, and the positions of both in each membership.
 Samples = namedtuple("Samples", ["values", "tasks", "of_sample", "of_task"])
 
@@ -74,19 +74,19 @@ def read_samples(X, y, join):
     return Samples(X, *memberships)
 
 
-def read_groups(X, what="samples"):
+def read_groups(X, what, advice=""):
     """Names or positions of tasks, and the item of each, of a dict or a list."""
     if isinstance(X, Mapping):
         tasks, groups = list(as_names(X, "X")), list(X.values())
     elif isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.ndim == 3):
         tasks, groups = range(len(X)), list(X)
     else:
-        got = type(X).__name__
         raise ValueError(
-            f"X must be a list or a dict of the {what} of each task; got {got}."
+            f"X must be a list or a dict of the {what} of each task; got "
+            f"{type(X).__name__}.{advice}"
         )
     if not groups:
-        raise ValueError("X has no task.")
+        raise ValueError(f"X has no task.{advice}")
     return tasks, groups
 
 
@@ -106,17 +106,14 @@ def _raise_for_sparse(groups):
 
 
 def _of_groups(X, join):
-    try:
-        tasks, groups = read_groups(X)
-    except ValueError as error:
-        raise ValueError(f"{error} {_GIVE_Y}") from error
+    tasks, groups = read_groups(X, "samples", _GIVE_Y)
     _raise_for_sparse(groups)
     for at, group in enumerate(groups):
         is_one = isinstance(group, (str, bytes)) or getattr(group, "ndim", 1) == 0
         if is_one or not hasattr(group, "__len__"):
             raise ValueError(
                 "X must hold the samples of each task where y is None; its item "
-                f"{at} is a {type(group).__name__}. {_GIVE_Y}"
+                f"{at} is a {type(group).__name__}.{_GIVE_Y}"
             )
     sizes = [len(group) for group in groups]
     raise_for_empty(tasks, sizes)
