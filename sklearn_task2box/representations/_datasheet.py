@@ -96,6 +96,8 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
     def fit(self, X, y=None):
         """Learn the columns, their values and their scales.
 
+        A ValueError of an unusable parameter or column leaves the estimator unchanged.
+
         Parameters
         ----------
         X : DataFrame, dict of dicts, list of dicts or array-like, of n_tasks rows
@@ -107,11 +109,6 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
         Returns
         -------
         self : DatasheetRepresentation
-
-        Raises
-        ------
-        ValueError
-            If a parameter or a column is not usable; the estimator is left unchanged.
         """
         self._validate_params()
         frame, tasks, given = _read(X)
@@ -137,7 +134,7 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
             return self.encoder_.transform(self._prepared(frame, self.kinds_)), tasks
 
     def get_feature_names_out(self, input_features=None):
-        """Names like "n" of numbers, "log10(n)" of sizes, "missing(n)", "c=a" and "t:a".
+        """Names like "n", "log10(n)" of sizes, "missing(n)", "license=mit", "tags:digits".
 
         ``input_features`` can only be the columns of fit.
         """
@@ -224,18 +221,16 @@ def _read(X):
         rows = list(X.values()) if isinstance(X, Mapping) else list(X)
         if not all(isinstance(row, Mapping) for row in rows):
             raise ValueError("X, a dict of tasks, must hold a dict of fields for each.")
-        if not rows:
-            raise ValueError("X has no task.")
         frame = pd.DataFrame(rows, index=list(X) if isinstance(X, Mapping) else None)
     elif isinstance(X, pd.DataFrame):
         frame = X
-        if 0 in frame.shape:
-            raise ValueError(f"X has no task or no column: its shape is {frame.shape}.")
     else:
         # As objects, numbers in lists stay numbers where there are strings beside them.
         X = X if hasattr(X, "dtype") or sparse.issparse(X) else np.asarray(X, dtype=object)
         array = check_array(X, dtype=None, ensure_all_finite="allow-nan")
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+    if len(frame) == 0 or (frame is X and frame.shape[1] == 0):
+        raise ValueError(f"X has no task or no column: its shape is {frame.shape}.")
     if not frame.columns.is_unique:
         raise ValueError("The columns of X must have different names.")
     names = task_names(frame)

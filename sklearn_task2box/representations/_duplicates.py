@@ -14,6 +14,8 @@ from sklearn_task2box.relations import task_names
 from sklearn_task2box.relations._names import positions_of
 from sklearn_task2box.utils._matching import match_rows
 
+_CHECKS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+
 
 class DuplicateIndicator(TransformerMixin, BaseEstimator):
     """Add indicator features that tell tasks of equal features apart.
@@ -76,7 +78,7 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         names = task_names(X)
-        data = self._check(X)
+        data = validate_data(self, X, **_CHECKS)
         rows = pd.Series(_contents(data))
         self.copies_ = rows.groupby(rows, sort=False).cumcount().to_numpy()
         self.n_indicators_ = int(self.copies_.max(initial=0)).bit_length()
@@ -84,11 +86,6 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
         self._features = data.copy() if self.n_indicators_ else data[:0]
         self._value = self.scale * _spread(data)
         return self
-
-    def _check(self, X, **options):
-        return validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], **options
-        )
 
     def transform(self, X):
         """Features with the indicators after them.
@@ -103,7 +100,7 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         names = task_names(X)
-        data = self._check(X, reset=False)
+        data = validate_data(self, X, **_CHECKS, reset=False)
         if not self.n_indicators_:
             return data
         at = np.full(data.shape[0], -1)

@@ -104,6 +104,8 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
     def fit(self, X, y=None):
         """Learn the moments of the tasks of these samples.
 
+        A ValueError of samples and tasks that do not fit together changes nothing.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or list or dict of such
@@ -116,11 +118,6 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
         Returns
         -------
         self : GaussianRepresentation
-
-        Raises
-        ------
-        ValueError
-            If samples and tasks do not fit together; the estimator is left unchanged.
         """
         with all_or_nothing(self):
             self._learn(X, y, reset=True)
@@ -290,21 +287,13 @@ class _Moments:
 
 def _joined(groups):
     """One array of the arrays of each task, or one DataFrame of their DataFrames."""
-    frames = [group for group in groups if isinstance(group, pd.DataFrame)]
-    if frames:
-        columns = frames[0].columns
-        if len(frames) < len(groups) or any(not columns.equals(f.columns) for f in frames):
-            raise ValueError(
-                "The samples of each task must have the same features in the same order: "
-                "all of them DataFrames with the same columns, or all of them arrays. "
-                "Take df[columns] of each."
-            )
-        return pd.concat(frames)
-    arrays = [np.asarray(group) for group in groups]
-    shapes = {array.shape[1:] for array in arrays}
-    if len(shapes) > 1 or any(array.ndim != 2 for array in arrays):
+    tables = [g if isinstance(g, pd.DataFrame) else np.asarray(g) for g in groups]
+    features = {(type(t), *getattr(t, "columns", t.shape[1:])) for t in tables}
+    if len(features) > 1 or tables[0].ndim != 2:
         raise ValueError(
-            "The samples of each task must be an array of shape (n_samples, n_features), "
-            f"all with the same features; got {some([a.shape for a in arrays])}."
+            "The samples of each task must have the same features in the same order: all "
+            "DataFrames with the same columns (take df[columns] of each), or all arrays of "
+            f"shape (n_samples, n_features); got shapes {some([t.shape for t in tables])}."
         )
-    return np.concatenate(arrays)
+    are_arrays = isinstance(tables[0], np.ndarray)
+    return np.concatenate(tables) if are_arrays else pd.concat(tables)

@@ -41,7 +41,7 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         to features, of any shape behind the first axis. It is copied, and not changed.
     C : float > 0, default=1.0
         Inverse of the regularisation strength of the head, a
-        :class:`sklearn.linear_model.LogisticRegression` on the standardised features.
+        :class:`~sklearn.linear_model.LogisticRegression` on the standardised features.
     n_draws : int or None, default=1
         Number of labels drawn for each input from the predictions of the model. None takes
         the expectation over all labels: exact, at the cost of a gradient for each class.
@@ -84,7 +84,6 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
     with labels y of the model, not of the task, and one gradient for each input (the
     published code squares the mean gradient of a batch). The weights, without biases, are
     those of linear and convolutional layers. A task of a single class has the vector 0.
-
     "rms" is as in the published code's ``get_normalized_embeddings``. The paper's symmetric
     distance divides the vectors of two tasks by their sum, which no scale changes.
 
@@ -143,6 +142,8 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
     def fit(self, X, y=None):
         """Learn the scale of the Fisher information from these tasks.
 
+        A ValueError of an unusable parameter or task leaves the estimator unchanged.
+
         Parameters
         ----------
         X : list or dict of torch.utils.data.Dataset
@@ -153,16 +154,9 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         Returns
         -------
         self : Task2VecRepresentation
-
-        Raises
-        ------
-        ValueError
-            If a parameter or a task is not usable; the estimator is left unchanged.
         """
         self._validate_params()
-        tasks, datasets = _read_datasets(X)
-        probe = _Probe(self.probe, resolve_device(self.device))
-        self.fishers_ = self._fishers(probe, tasks, datasets)
+        probe, tasks, self.fishers_ = self._fishers(self.probe, X)
         self.probe_ = probe.module.to("cpu")
         self.layers_, self.n_filters_ = probe.layers, probe.n_filters
         self.tasks_ = as_names(tasks, "X")
@@ -184,11 +178,12 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         return np.array(names, dtype=object)
 
     def _described(self, X, y):
-        tasks, datasets = _read_datasets(X)
-        probe = _Probe(self.probe_, resolve_device(self.device))
-        return self._fishers(probe, tasks, datasets) / self.scale_, tasks
+        _, tasks, fishers = self._fishers(self.probe_, X)
+        return fishers / self.scale_, tasks
 
-    def _fishers(self, probe, tasks, datasets):
+    def _fishers(self, module, X):
+        tasks, datasets = _read_datasets(X)
+        probe = _Probe(module, resolve_device(self.device))
         # Unlike check_random_state(None), this leaves the global generator alone.
         rng = self.random_state
         rng = check_random_state(np.random.RandomState() if rng is None else rng)
@@ -198,7 +193,7 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         for task, dataset in zip(tasks, tqdm(datasets, **bar), strict=True):
             with seeded(seed, probe.device):
                 rows.append(self._fisher(probe, task, dataset, seed))
-        return np.array(rows)
+        return probe, tasks, np.array(rows)
 
     def _fisher(self, probe, task, dataset, seed):
         rng = np.random.RandomState(seed)
@@ -244,16 +239,12 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
 def _read_datasets(X):
     tasks, datasets = read_groups(X, "torch Dataset")
     for task, dataset in zip(tasks, datasets, strict=True):
-        if isinstance(dataset, tuple):
-            raise ValueError(
-                f"Task {task!r} must be a torch Dataset; got a tuple. Of inputs and their "
-                "labels, make torch.utils.data.TensorDataset(torch.as_tensor(inputs), "
-                "torch.as_tensor(labels))."
-            )
-        if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+        has_items = hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
+        if isinstance(dataset, tuple) or not has_items:
             raise ValueError(
                 f"Task {task!r} must be a torch Dataset with a length; got "
-                f"{type(dataset).__name__}."
+                f"{type(dataset).__name__}. Of inputs and their labels, make torch.utils."
+                "data.TensorDataset(torch.as_tensor(inputs), torch.as_tensor(labels))."
             )
         if len(dataset) == 0:
             raise ValueError(f"Task {task!r} has no input.")
