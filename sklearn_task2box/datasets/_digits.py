@@ -40,7 +40,8 @@ def load_digits_tasks(
 
     A task is a set of images of some digits, from :func:`sklearn.datasets.load_digits`,
     described by the mean and the variance of their embedding. It is related to each other
-    task by the share of its digits that the other one has too.
+    task by the share of its digits that the other one has too. A parameter of a wrong type
+    or out of its range is a ValueError.
 
     Parameters
     ----------
@@ -78,11 +79,6 @@ def load_digits_tasks(
             The full description of the data set.
 
     (data, relations) : tuple if ``return_X_y`` is True
-
-    Raises
-    ------
-    ValueError
-        If a parameter has a wrong type or is out of its range.
 
     Examples
     --------

@@ -107,8 +107,8 @@ def fetch_hub_cards(
             raise ValueError(f"{name!r} is no name of a data set on the Hub.")
     if len(set(ids)) < len(ids):
         raise ValueError("ids repeats a name.")
-    cards = [_card(folder, name, token, download_if_missing) for name in ids]
-    frame = pd.DataFrame(map(_row, cards), index=ids)
+    rows = [_row_of(folder, name, token, download_if_missing) for name in ids]
+    frame = pd.DataFrame(rows, index=ids)
     return Bunch(data=frame, DESCR=description("hub_cards"))
 
 
@@ -116,11 +116,11 @@ def _path(folder, name):
     return folder / f"{name.replace('/', '--')}.json"  # a name on the Hub has no "--"
 
 
-def _card(folder, name, token, download):
+def _row_of(folder, name, token, download):
     def request(hub):
         return _content(hub.dataset_info(name, expand=_EXPAND, token=token))
 
-    return _kept(_path(folder, name), request, f"The card of {name}", download, _is_card)
+    return _kept(_path(folder, name), request, f"The card of {name}", download, _row)
 
 
 def _listed(folder, limit, sort, filter, token, download):
@@ -139,22 +139,19 @@ def _listed(folder, limit, sort, filter, token, download):
             names.append(info.id)
         return names
 
-    return _kept(path, request, "The list", download, _is_list)
+    return _kept(path, request, "The list", download, _names)
 
 
-def _kept(path, request, what, download, is_usable):
-    """Read a JSON file, or request its content from the Hub and write it."""
+def _kept(path, request, what, download, read):
+    """Read a JSON file, or what is requested from the Hub and written to it."""
     if path.exists():
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:  # no JSON, or no text
-            content = None
-        if not is_usable(content):
+            return read(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise OSError(
                 f"{path} is not what was kept there: it may be damaged, or from elsewhere. "
                 "Delete it, and it is fetched anew."
-            )
-        return content
+            ) from error
     if not download:
         raise OSError(f"{what} is not at {path}, and download_if_missing=False.")
     try:
@@ -174,17 +171,13 @@ def _kept(path, request, what, download, is_usable):
             f"the file at {path}."
         ) from error
     _write(path, content)
+    return read(content)
+
+
+def _names(content):
+    if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
+        raise TypeError("This is no list of names.")
     return content
-
-
-def _is_card(content):
-    fields = {"id", "downloads", "likes", "description", "card"}
-    is_whole = isinstance(content, dict) and content.keys() >= fields
-    return is_whole and isinstance(content["card"], dict)
-
-
-def _is_list(content):
-    return isinstance(content, list) and all(isinstance(name, str) for name in content)
 
 
 def _write(path, content):

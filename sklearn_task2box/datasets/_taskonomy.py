@@ -138,9 +138,8 @@ def _tables(transfers):
 
 
 def _relations(strengths, relative):
-    """Strengths of "target inside source" as a square frame."""
-    references = ["pixels", "random", "self"]  # networks that are no tasks
-    inside = strengths.drop(index=references, errors="ignore").T
+    """Strengths of "target inside source" among tasks, without reference networks."""
+    inside = strengths.drop(index=["pixels", "random", "self"], errors="ignore").T
     tasks = sorted({*inside.index, *inside.columns})
     inside = inside.reindex(index=tasks, columns=tasks)
     own = np.eye(len(tasks), dtype=bool)

@@ -129,9 +129,9 @@ def _read_database(path, data_home, download_if_missing):
             return [(folder / name).read_bytes() for name in FILES], folder
     if path is not None:
         raise OSError(f"There is no {' and no '.join(_missing(path))} in {path}.")
-    name = "wordnet/wordnet.zip"
+    archive = "wordnet/wordnet.zip"
     try:
-        archive = fetched(URL, name, SHA256, data_home, download_if_missing)
+        archive = fetched(URL, archive, SHA256, data_home, download_if_missing)
     except OSError as error:
         raise OSError(
             "No WordNet is installed. Install one (on Debian: apt-get install "
