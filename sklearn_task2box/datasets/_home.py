@@ -13,8 +13,7 @@ def get_data_home(data_home=None):
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The folder. None takes that of the environment variable ``TASK2BOX_HOME`` or, where
-        it is not set, ``~/task2box_data``.
+        None takes the environment variable ``TASK2BOX_HOME`` or else ``~/task2box_data``.
 
     Returns
     -------
@@ -28,10 +27,7 @@ def get_data_home(data_home=None):
 
 
 def fetched(url, name, sha256, data_home=None, download_if_missing=True):
-    """Path of the file of this name and SHA-256 below the data home, downloaded if needed.
-
-    OSError if it is not available, ValueError if another one comes, ImportError of pooch.
-    """
+    """Path of the file of this name and SHA-256 in the data home, downloaded if needed."""
     path = Path(get_data_home(data_home)) / name
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
     if found == sha256:

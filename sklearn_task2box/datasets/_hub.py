@@ -40,9 +40,8 @@ def fetch_hub_cards(
 ):
     """Load the cards of data sets on the Hugging Face Hub.
 
-    They are requested by ``huggingface_hub`` (``pip install 'sklearn-task2box[hub]'``) in
-    the first call, and read from the folder ``hub_cards`` of the data home in later ones.
-    The Hub changes: delete this folder to fetch cards anew.
+    They are requested by ``huggingface_hub`` (``pip install 'sklearn-task2box[hub]'``), and
+    kept in the folder ``hub_cards`` of the data home: delete it to fetch cards anew.
 
     Parameters
     ----------
@@ -108,8 +107,7 @@ def fetch_hub_cards(
     if len(set(ids)) < len(ids):
         raise ValueError("ids repeats a name.")
     rows = [_row_of(folder, name, token, download_if_missing) for name in ids]
-    frame = pd.DataFrame(rows, index=ids)
-    return Bunch(data=frame, DESCR=description("hub_cards"))
+    return Bunch(data=pd.DataFrame(rows, index=ids), DESCR=description("hub_cards"))
 
 
 def _path(folder, name):

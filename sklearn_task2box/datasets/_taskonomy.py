@@ -13,7 +13,6 @@ BASE_URL = (
     "https://raw.githubusercontent.com/StanfordVL/taskonomy/"
     "9f814867b5fe4165860862211e8e99b0f200144d/results/"
 )
-
 # Expected hash of each file, by values and training images.
 _SHA256 = {
     "affinity": {

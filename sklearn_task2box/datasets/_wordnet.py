@@ -19,11 +19,9 @@ URL = (
     "5db857e6f7df11eabb5e5665836db9ec8df07e28/packages/corpora/wordnet.zip"
 )
 SHA256 = "cbda5ea6eef7f36a97a43d4a75f85e07fccbb4f23657d27b4ccbc93e2646ab59"
-
 FILES = ("index.noun", "data.noun")
 # Where Debian's wordnet-base and Princeton's own installer put the database.
 INSTALLED = ("/usr/share/wordnet", "/usr/local/WordNet-3.0/dict")
-
 _POINTERS = {"@": "hypernym", "@i": "instance"}
 
 
@@ -49,9 +47,8 @@ def fetch_wordnet(
     instances : bool, default=True
         Follow also the edges from instances to classes, such as from a city to "city".
     path : str or path-like, default=None
-        Folder with the files ``data.noun`` and ``index.noun``. None tries those of the
-        environment variables ``WNSEARCHDIR`` and ``WNHOME``, then those of known packages
-        (Debian's ``wordnet-base``), and then downloads.
+        Folder with ``data.noun`` and ``index.noun``. None tries the environment's
+        ``WNSEARCHDIR`` and ``WNHOME``, then known packages, and then downloads.
     data_home : str or path-like, default=None
         Folder where a download is kept, see :func:`get_data_home`.
     download_if_missing : bool, default=True
@@ -129,9 +126,9 @@ def _read_database(path, data_home, download_if_missing):
             return [(folder / name).read_bytes() for name in FILES], folder
     if path is not None:
         raise OSError(f"There is no {' and no '.join(_missing(path))} in {path}.")
-    archive = "wordnet/wordnet.zip"
+    kept = "wordnet/wordnet.zip"
     try:
-        archive = fetched(URL, archive, SHA256, data_home, download_if_missing)
+        archive = fetched(URL, kept, SHA256, data_home, download_if_missing)
     except OSError as error:
         raise OSError(
             "No WordNet is installed. Install one (on Debian: apt-get install "

@@ -33,9 +33,8 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         Folder or name on the Hugging Face Hub of a model with ``get_image_features`` and
         ``get_text_features``.
     kind : {"image", "text"}, default="image"
-        Kind of the samples. An image is a path, an image of Pillow, or an array of uint8
-        of shape (height, width) or (height, width, channels); a text is a str, cut at the
-        longest length that the model reads.
+        An image is a path, an image of Pillow, or an array of uint8 of shape (height,
+        width) or (height, width, channels); a text is a str, cut where it is too long.
     aggregate : {"mean", "mean+variance"}, default="mean+variance"
         Moments of the embeddings that describe a task.
     shrinkage : float >= 0, default=1.0

@@ -29,10 +29,10 @@ _LAYERS = (
 class Task2VecRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the Fisher information of a probe network.
 
-    A task is a data set of inputs with labels. A linear classifier, the head, is fitted to
-    the outputs of the frozen probe. The Fisher information of a weight measures how much
-    the predictions depend on it. Its averages over each filter (output channel) are a
-    vector whose length does not depend on the labels of the task.
+    A task is a data set of inputs with labels. A logistic regression, the head, is fitted
+    to the standardised outputs of the frozen probe. The Fisher information of a weight
+    measures how much the predictions depend on it. Its averages over each filter (output
+    channel) are a vector whose length does not depend on the labels of the task.
 
     Parameters
     ----------
@@ -40,8 +40,7 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         Network without its last layer, trained on general data: it maps a batch of inputs
         to features, of any shape behind the first axis. It is copied, and not changed.
     C : float > 0, default=1.0
-        Inverse of the regularisation strength of the head, a
-        :class:`~sklearn.linear_model.LogisticRegression` on the standardised features.
+        As of :class:`sklearn.linear_model.LogisticRegression`, for the head.
     n_draws : int or None, default=1
         Number of labels drawn for each input from the predictions of the model. None takes
         the expectation over all labels: exact, at the cost of a gradient for each class.
@@ -161,8 +160,7 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         self.layers_, self.n_filters_ = probe.layers, probe.n_filters
         self.tasks_ = as_names(tasks, "X")
         rms = np.sqrt((self.fishers_**2).mean(axis=0))
-        is_divided = (self.normalization == "rms") & (rms > 0)
-        self.scale_ = np.where(is_divided, rms, 1.0)
+        self.scale_ = np.where((self.normalization == "rms") & (rms > 0), rms, 1.0)
         return self
 
     def fit_transform(self, X, y=None):
