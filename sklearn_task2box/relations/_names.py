@@ -31,9 +31,7 @@ def as_names(names, what):
     """Task names as a 1-D array; ValueError where one is missing or repeated."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise ValueError(f"{what} must be a sequence of task names; got {names!r}.")
-    names = list(names)
-    array = np.empty(len(names), dtype=object)
-    array[:] = names  # a name may be a tuple
+    array = as_objects(names)
     index = pd.Index(array, tupleize_cols=False)
     if index.hasnans:
         raise ValueError(f"{what} has missing names (NaN or None).")
@@ -43,6 +41,14 @@ def as_names(names, what):
             f"Task names must be unique, but {what} repeats {some(twice)}. Rename or "
             "merge these tasks."
         )
+    return array
+
+
+def as_objects(values):
+    """A 1-D array of any values, which may be tuples."""
+    values = list(values)
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
     return array
 
 

@@ -1,8 +1,4 @@
-"""Reading of relations from any input format: entries between named tasks.
-
-Entries are three arrays: positions of the heads, positions of the tails, strengths. A
-pair whose strength is NaN is unknown.
-"""
+"""Reading of relations from any input format: entries between named tasks."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +12,7 @@ from scipy import sparse
 from sklearn_task2box.relations._names import (
     as_integers,
     as_names,
+    as_objects,
     is_positions,
     positions_of,
     some,
@@ -41,24 +38,19 @@ _CUT = (
 
 
 class Entries(NamedTuple):
-    """Relations as positions and strengths, with the names the positions stand for."""
+    """Relations as positions of tasks with names, and strengths: NaN where unknown."""
 
     heads: np.ndarray
     tails: np.ndarray
     strengths: np.ndarray
     names: np.ndarray
     rows: np.ndarray  # positions of the tasks whose outgoing pairs are given
-    named: bool
-    leaves_unmentioned: bool  # whether pairs that are not listed are unmentioned
+    leaves_unmentioned: bool = True  # whether pairs that are not listed are unmentioned
     from_nodes: bool = False  # whether the tasks are the nodes, since none were given
 
 
 def read_entries(relations, tasks=None):
-    """Read a DataFrame, graph, mapping of parents, edge list or matrix as Entries.
-
-    They hold no self-loops, and each ordered pair at most once. ``tasks`` are the names of
-    the tasks or None, as in TaskRelations.
-    """
+    """Read any input format as Entries, without self-loops, each ordered pair once."""
     if is_labelled(relations):
         return _read_labelled(relations, tasks)
     if isinstance(relations, nx.Graph):
@@ -110,15 +102,11 @@ def is_labels(y):
     if isinstance(y, (pd.Series, pd.Index)):
         return True
     if isinstance(y, (list, tuple)):
-        return len(y) > 0 and all(_is_scalar(item) and np.ndim(item) == 0 for item in y)
+        return len(y) > 0 and all(map(pd.api.types.is_scalar, y))
     if hasattr(y, "__array__") and not isinstance(y, pd.DataFrame):
         y = np.asarray(y)
-        return y.ndim == 1 and all(map(_is_scalar, y[:1]))
+        return y.ndim == 1 and all(map(pd.api.types.is_scalar, y[:1]))
     return False
-
-
-def _is_scalar(item):
-    return item is None or np.isscalar(item) or isinstance(item, (np.generic, pd.Timestamp))
 
 
 def as_labels(labels):
@@ -128,9 +116,7 @@ def as_labels(labels):
     return np.asarray(labels)
 
 
-# --------------------------------------------------------------------------------------
-# One reader per input format
-# --------------------------------------------------------------------------------------
+# -- one reader per input format -------------------------------------------------------
 def _read_labelled(frame, tasks):
     columns = as_names(frame.columns, "the columns of the relations")
     index = as_names(frame.index, "the index of the relations")
@@ -147,7 +133,7 @@ def _read_labelled(frame, tasks):
         given = np.arange(len(names))  # not cut: of further tasks nothing is mentioned
     heads, tails, strengths = _dense_entries(_frame_values(frame))
     cleaned = _clean(rows[heads], at[tails], strengths, names, n_rows=len(index))
-    return Entries(*cleaned, names, given, True, leaves_unmentioned=False)
+    return Entries(*cleaned, names, given, leaves_unmentioned=False)
 
 
 def _frame_values(frame):
@@ -178,22 +164,17 @@ def _read_graph(graph, tasks, what="The graph"):
             f"{what} names tasks that are not among the {len(names)} rows of X: "
             f"{some(nodes[unknown])}. Add their rows to X, or leave these tasks out."
         )
-    ends = np.empty((2, graph.number_of_edges()), dtype=object)
-    strengths = np.empty(ends.shape[1], dtype=object)
-    for i, (u, v, weight) in enumerate(graph.edges(data="weight", default=1.0)):
-        ends[0, i], ends[1, i] = u, v  # a name may be a tuple
-        strengths[i] = 1.0 if weight is None else weight
-    heads, tails = (positions_of(end, names) for end in ends)
-    strengths = _as_strengths(strengths, "The weights of the edges")
-    return _of_edges(heads, tails, strengths, names, tasks is None)
+    edges = list(graph.edges(data="weight", default=1.0))
+    ends = (as_objects(edge[end] for edge in edges) for end in (0, 1))
+    weights = as_objects(1.0 if edge[2] is None else edge[2] for edge in edges)
+    strengths = _as_strengths(weights, "The weights of the edges")
+    at = (positions_of(names_there, names) for names_there in ends)
+    return _of_edges(*at, strengths, names, tasks is None)
 
 
 def _of_edges(heads, tails, strengths, names, from_nodes):
     cleaned = _clean(heads, tails, strengths, names, warn_diagonal=True)
-    everything, named = np.arange(len(names)), not is_positions(names)
-    return Entries(
-        *cleaned, names, everything, named, leaves_unmentioned=True, from_nodes=from_nodes
-    )
+    return Entries(*cleaned, names, np.arange(len(names)), from_nodes=from_nodes)
 
 
 def _names_of_nodes(nodes):
@@ -260,9 +241,10 @@ def _read_matrix(matrix, tasks):
         strengths = _as_strengths(coo.data, "The strengths")
     else:
         heads, tails, strengths = _dense_entries(matrix)
-    cleaned, everything = _clean(heads, tails, strengths, names), np.arange(n)
-    named, leaves = not is_positions(names), sparse.issparse(matrix)
-    return Entries(*cleaned, names, everything, named, leaves_unmentioned=leaves)
+    cleaned = _clean(heads, tails, strengths, names)
+    return Entries(
+        *cleaned, names, np.arange(n), leaves_unmentioned=sparse.issparse(matrix)
+    )
 
 
 def _dense_entries(matrix):
@@ -285,10 +267,8 @@ def edge_columns(edges, what, allow_strengths=True):
         lengths = sorted({len(e) if hasattr(e, "__len__") else 0 for e in edges} or {2})
         got = f"rows of {' and '.join(map(str, lengths))} entries"
         width = lengths[0] if len(lengths) == 1 else 0
-        columns = [np.empty(len(edges), dtype=object) for _ in range(width)]
-        for i, edge in enumerate(edges if width else []):
-            for column, entry in zip(columns, edge, strict=True):
-                column[i] = entry  # names may be tuples, or of mixed types
+        parts = zip(*edges, strict=True) if edges and width else [()] * width
+        columns = [as_objects(part) for part in parts]
     if len(columns) not in widths:
         expected = " or ".join(f"(m, {w})" for w in widths)
         raise ValueError(f"{what} must have the shape {expected}; got {got}.")
@@ -308,29 +288,28 @@ def endpoints(heads, tails, names, what):
     at = [positions_of(ends, names) for ends in (heads, tails)]
     if all((p >= 0).all() for p in at):
         return at
-    n = len(names)
     positional = pd.api.types.is_integer_dtype(pd.Index(names).infer_objects().dtype)
     as_int = [as_integers(ends) for ends in (heads, tails)]
     some_named = positional or any((p >= 0).any() for p in at)
     if any(p is None for p in as_int) or (some_named and not is_positions(names)):
-        ends = [np.asarray(ends, dtype=object) for ends in (heads, tails)]
-        unknown = pd.unique(np.concatenate(ends)[np.concatenate(at) < 0])
+        ends = np.concatenate([np.asarray(ends, dtype=object) for ends in (heads, tails)])
+        unknown = pd.unique(ends[np.concatenate(at) < 0])
         hint = "Add their rows to X, or leave these pairs out."
         if is_positions(names):
             of_edges = "edge" in what
             hint = NAME_THE_ROWS if of_edges else "Pass X as a DataFrame that names them."
         raise ValueError(
-            f"{what} names tasks that are not among the {n} rows of X: "
+            f"{what} names tasks that are not among the {len(names)} rows of X: "
             f"{some(unknown)}. {hint}"
         )
-    as_text = pd.unique(np.concatenate(as_int)).astype(str)
+    ends, n = np.concatenate(as_int), len(names)
+    as_text = pd.unique(ends).astype(str)
     if len(as_text) and (positions_of(as_text, names) >= 0).all():
         raise ValueError(
             f"{what} has whole numbers, and rows of X are named {some(as_text)}, as text: "
             "are they names or row positions? Give names as text, str(name), and row "
             "positions as the names there, X.index[positions]."
         )
-    ends = np.concatenate(as_int)
     bad = np.unique(ends[(ends < 0) | (ends >= n)])
     if len(bad):
         raise ValueError(
@@ -340,9 +319,7 @@ def endpoints(heads, tails, names, what):
     return as_int
 
 
-# --------------------------------------------------------------------------------------
-# Checks that all input formats share
-# --------------------------------------------------------------------------------------
+# -- checks that all input formats share -----------------------------------------------
 def _as_array(relations):
     if relations is None or isinstance(relations, str):
         raise ValueError(
@@ -402,11 +379,9 @@ def _is_number(value):
 def _clean(heads, tails, strengths, names, warn_diagonal=False, n_rows=None):
     """Check the strengths, drop the diagonal, make every ordered pair single.
 
-    A diagonal of ones of all tasks (of ``n_rows``, in a frame cut by rows) is dropped
-    without a warning, unless ``warn_diagonal``.
+    ``n_rows`` is the length of a whole diagonal, where it is not the number of tasks.
     """
-    with np.errstate(invalid="ignore"):
-        bad = np.flatnonzero((strengths < 0) | (strengths > 1))
+    bad = np.flatnonzero((strengths < 0) | (strengths > 1))
     if len(bad):
         u, v = names[heads[bad[0]]], names[tails[bad[0]]]
         raise ValueError(
@@ -417,10 +392,9 @@ def _clean(heads, tails, strengths, names, warn_diagonal=False, n_rows=None):
         )
     loops = heads == tails
     if loops.any():
-        # A whole diagonal of ones, or of some of them unknown, only states that every task
-        # contains itself.
+        # A whole diagonal of ones, some of them unknown or not, states nothing.
         values = strengths[loops]
-        meant = values[(values != 0) & ~np.isnan(values)]
+        meant = values[values > 0]
         n_rows = len(names) if n_rows is None else n_rows
         whole = len(np.unique(heads[loops])) == n_rows and not (values == 0).any()
         if len(meant) and (warn_diagonal or not (whole and (meant == 1).all())):
@@ -436,12 +410,9 @@ def _clean(heads, tails, strengths, names, warn_diagonal=False, n_rows=None):
         order = np.argsort(keys, kind="stable")
         keys, heads, tails, strengths = (a[order] for a in (keys, heads, tails, strengths))
         same = keys[1:] == keys[:-1]
-        agree = (strengths[1:] == strengths[:-1]) | (
-            np.isnan(strengths[1:]) & np.isnan(strengths[:-1])
-        )
-        clash = np.flatnonzero(same & ~agree)
-        if len(clash):
-            c = clash[0]
+        clash = same & (np.diff(np.nan_to_num(strengths, nan=-1.0)) != 0)
+        if clash.any():
+            c = np.argmax(clash)
             raise ValueError(
                 f"The edge {some([names[heads[c]]])} -> {some([names[tails[c]]])} stands "
                 f"twice with different weights, {strengths[c]:g} and "

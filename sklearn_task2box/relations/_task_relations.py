@@ -132,7 +132,7 @@ class TaskRelations(RowSliceable):
         self._heads_known, self._tails_known = known
         self.all_tasks = entries.names
         self.unobserved = unobserved
-        self.named = entries.named
+        self.named = not is_positions(entries.names)
         self.from_nodes = entries.from_nodes
         self._rows = entries.rows
         self._transitive = transitive if isinstance(transitive, str) else bool(transitive)
