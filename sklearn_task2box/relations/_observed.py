@@ -74,9 +74,9 @@ class ObservedPairs:
     def is_graded(self):
         return not np.isin(self.strengths, (0, 1)).all()
 
-    def dense(self):
+    def dense(self, dtype=np.float32):
         """Strengths, and whether they are observed: arrays of shape (n_tasks, n_tasks)."""
-        strengths = np.zeros((self.n_tasks, self.n_tasks), dtype=np.float32)
+        strengths = np.zeros((self.n_tasks, self.n_tasks), dtype)
         mask = np.full(strengths.shape, self.complete)
         strengths[self.heads, self.tails] = self.strengths
         mask[self.heads, self.tails] = True
@@ -109,11 +109,9 @@ class ObservedPairs:
         """All observed pairs, those of strength 0 among them, as three arrays."""
         if not self.complete:
             return self.heads, self.tails, self.strengths
-        strengths, mask = self.dense()
+        strengths, mask = self.dense(np.float64)  # exactly as given
         heads, tails = np.nonzero(mask)
-        exact = np.zeros(strengths.shape)  # float64: strengths exactly as given
-        exact[self.heads, self.tails] = self.strengths
-        return heads, tails, exact[heads, tails]
+        return heads, tails, strengths[heads, tails]
 
     @property
     def n_unknown(self):
@@ -184,13 +182,11 @@ class ObservedPairs:
             zeros = np.setdiff1d(np.arange(len(self.strengths)), related)
             drop = np.concatenate([out, rng.permutation(zeros)[:n_out]])
             held = self.heads[drop], self.tails[drop], self.strengths[drop]
-        keep = np.ones(len(self.strengths), dtype=bool)
-        keep[drop] = False
         rest = replace(
             self,
-            heads=self.heads[keep],
-            tails=self.tails[keep],
-            strengths=self.strengths[keep],
+            heads=np.delete(self.heads, drop),
+            tails=np.delete(self.tails, drop),
+            strengths=np.delete(self.strengths, drop),
             unknown_heads=np.concatenate([self.unknown_heads, held[0]]),
             unknown_tails=np.concatenate([self.unknown_tails, held[1]]),
         )
@@ -246,7 +242,7 @@ class ObservedPairs:
         while len(keys) < n_drawn:
             more = rng.randint(0, n * n, size=2 * n_drawn, dtype=np.int64)
             keys = np.union1d(keys, more)
-            keys = keys[(keys // n != keys % n)]
+            keys = keys[keys // n != keys % n]
             keys = np.setdiff1d(keys, others, assume_unique=True)
         keys = rng.permutation(keys)[:n_drawn]
         return keys // n, keys % n

@@ -1,6 +1,7 @@
 """TaskPairs: ordered pairs of tasks over one feature matrix."""
 
 import numbers
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -99,9 +100,7 @@ class TaskPairs(RowSliceable):
         UserWarning
             If the graph is a dense matrix or frame whose entries contradict its closure.
         """
-        rng = check_random_state(random_state)
-        if not hasattr(X, "shape"):
-            X = np.asarray(X)
+        rng, X = check_random_state(random_state), _features_with_rows(X)
         relations = as_relations(graph, X.shape[0], task_names(X), stacklevel=3)
         observed = relations.observed()
         if isinstance(negatives, str) and negatives == "all":
@@ -192,8 +191,7 @@ class TaskPairs(RowSliceable):
         return other
 
     def _select(self, indices):
-        other = object.__new__(type(self))
-        other.X = self.X
+        other = copy(self)
         other.pairs = self.pairs[indices]
         return other
 

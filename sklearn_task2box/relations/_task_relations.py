@@ -1,5 +1,7 @@
 """TaskRelations: directed relations between tasks, as a sliceable container."""
 
+from copy import copy
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -208,11 +210,7 @@ class TaskRelations(RowSliceable):
                 "continuous numbers into classes, pd.cut(y, 5).astype(str), or give "
                 "strengths of pairs."
             )
-        n = len(codes)
-        member = sparse.csr_matrix(
-            (np.ones(n), (np.arange(n), codes)), shape=(n, codes.max(initial=-1) + 1)
-        )
-        return cls(member @ member.T, transitive=False)
+        return cls(_pairs_within(codes), transitive=False)
 
     @classmethod
     def from_pairs(cls, pairs, tasks=None):
@@ -260,8 +258,7 @@ class TaskRelations(RowSliceable):
 
     # -- slicing -----------------------------------------------------------------------
     def _select(self, indices):
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
+        other = copy(self)
         other._rows = self._rows[indices]
         return other
 
@@ -347,26 +344,21 @@ class TaskRelations(RowSliceable):
         """Heads, tails and strengths of the entries among the rows, NaN where unknown."""
         parts = [_triples(matrix[self._rows][:, self._rows])]
         if self.unobserved == "negative":
-            every = np.arange(len(self))
-            no_heads = every[~self._heads_known[self._rows]]
-            no_tails = every[~self._tails_known[self._rows]]
-            unknown = [np.meshgrid(no_heads, every), np.meshgrid(every, no_tails)]
-            for heads, tails in (*unknown, self._copies()):
+            every, copies = np.arange(len(self)), _pairs_within(self._rows).tocoo()
+            from_known, to_known = (
+                self._heads_known[self._rows],
+                self._tails_known[self._rows],
+            )
+            kept = (from_known & to_known)[copies.row]  # the others are among the first two
+            for heads, tails in (
+                np.meshgrid(every[~from_known], every),
+                np.meshgrid(every, every[~to_known]),
+                (copies.row[kept], copies.col[kept]),
+            ):
                 parts.append((heads.ravel(), tails.ravel(), np.full(heads.size, np.nan)))
         heads, tails, strengths = map(np.concatenate, zip(*parts, strict=True))
         off = heads != tails
         return heads[off], tails[off], strengths[off]
-
-    def _copies(self):
-        """Pairs of rows of one task, of which nothing is known, unless all of it is."""
-        rows, n = self._rows, len(self)
-        of_task = sparse.csr_matrix(
-            (np.ones(n), (np.arange(n), rows)), shape=(n, len(self.all_tasks))
-        )
-        same = (of_task @ of_task.T).tocoo()
-        known = self._heads_known[rows] & self._tails_known[rows]
-        kept = (same.row != same.col) & known[same.row]
-        return same.row[kept], same.col[kept]
 
     # -- other rows and other tasks ----------------------------------------------------
     def renamed(self, names):
@@ -487,12 +479,10 @@ class TaskRelations(RowSliceable):
         if isinstance(y, TaskRelations):
             within = (positions_of(y.all_tasks, tasks) >= 0).all()
             more = y.extended_to(tasks) if y.from_nodes and self.named and within else y
-        elif is_labelled(y):
-            more = TaskRelations(y, **options)
         else:
             shape = getattr(y, "shape", (0,))
             among = shape == (len(rows),) * 2 and shape != (n, n) and not self.named
-            more = TaskRelations(y, None if among else tasks, **options)
+            more = TaskRelations(y, None if among or is_labelled(y) else tasks, **options)
         if self.named != more.named:
             raise ValueError(
                 "The relations of the new tasks must name them as X does: the one has "
@@ -518,9 +508,9 @@ class TaskRelations(RowSliceable):
         )
         if states_all or unknown:  # such pairs of the new tasks are listed one by one
             out, into = more.block(at[rows], at), more.block(at, at[rows])
-            heads = np.concatenate([np.repeat(rows, n), np.tile(np.arange(n), len(rows))])
-            tails = np.concatenate([np.tile(np.arange(n), len(rows)), np.repeat(rows, n)])
-            strengths = np.concatenate([out.ravel(), into.T.ravel()])
+            new, every = np.repeat(rows, n), np.tile(np.arange(n), len(rows))
+            heads, tails = np.append(new, every), np.append(every, new)
+            strengths = np.append(out, into.T)
             kept = (heads != tails) & ((heads >= n_known) | (tails >= n_known))
             kept &= states_all | np.isnan(strengths)
             yield heads[kept], tails[kept], strengths[kept]
@@ -536,6 +526,14 @@ class TaskRelations(RowSliceable):
         fresh = new | (given & ~np.isnan(strengths)) | (strengths > 0)
         kept = (heads != tails) & fresh
         yield heads[kept], tails[kept], strengths[kept]
+
+
+def _pairs_within(groups):
+    """Sparse square matrix of the pairs that are in the same group; groups are counted."""
+    n = len(groups)
+    shape = n, groups.max(initial=-1) + 1
+    member = sparse.csr_matrix((np.ones(n), (np.arange(n), groups)), shape)
+    return member @ member.T
 
 
 def _triples(matrix):
