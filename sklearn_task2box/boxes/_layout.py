@@ -17,7 +17,7 @@ import heapq
 import numpy as np
 from scipy import sparse
 
-from sklearn_task2box.relations._closure import condensed
+from sklearn_task2box.relations._closure import condensed, from_rows
 
 # Side of a new box in units of that of its container.
 _SMALLER = 0.25
@@ -71,21 +71,19 @@ def layout(heads, tails, n_tasks, box_dim, order=None, random_state=None):
 
 
 def place(lower, upper, heads, tails, n_new, random_state):
-    """Initial boxes of new tasks among known ones: corners of shape (n_new, box_dim).
+    """Initial boxes of new tasks, which count from n_known on: (n_new, box_dim) corners.
 
-    Heads lie inside tails; new tasks count from n_known on. A new task with known members
-    gets their hull, another one a small box somewhere in the smallest of its containers;
-    one without either, a box at the middle of all.
+    The hull of known members, else a box in the smallest container, else one in the middle.
     """
     n_known = len(lower)
     middle, side = (lower + upper).mean(0) / 2, (upper - lower).mean(0)
     lower = np.vstack([lower, np.tile(middle - side / 2, (n_new, 1))])
     upper = np.vstack([upper, np.tile(middle + side / 2, (n_new, 1))])
     placed = np.arange(len(lower)) < n_known
-    waiting = list(range(n_known, len(lower)))
-    while waiting:
-        still = []
-        for task in waiting:
+    n_left = None
+    while n_left != np.count_nonzero(~placed):
+        n_left = np.count_nonzero(~placed)
+        for task in np.flatnonzero(~placed):
             members, above = heads[tails == task], tails[heads == task]
             members, above = members[placed[members]], above[placed[above]]
             if len(members):
@@ -94,28 +92,18 @@ def place(lower, upper, heads, tails, n_new, random_state):
                 sides = upper[above] - lower[above]
                 best = np.argmin(np.log(sides).sum(1))
                 side = sides[best] * _SMALLER
-                room = sides[best] - side
-                lower[task] = lower[above[best]] + room * random_state.uniform(
-                    size=len(side)
-                )
+                at = random_state.uniform(size=len(side))
+                lower[task] = lower[above[best]] + (sides[best] - side) * at
                 upper[task] = lower[task] + side
-            else:
-                still.append(task)
-                continue
-            placed[task] = True
-        if len(still) == len(waiting):
-            break
-        waiting = still
+            placed[task] = len(members) + len(above) > 0
     return lower[n_known:], upper[n_known:]
 
 
 def _deal(closure, box_dim):
-    """Deal the containers out among the dimensions.
+    """Which task (row) stays in which container (column), and the dimensions of these.
 
-    Returns which task (row) is in which container (column), a CSR matrix of bool of shape
-    (n, n), which is the closure, with each in itself, less what containers had to give up;
-    and the dimensions, at least one, in which each container is nested or disjoint, of
-    shape (box_dim, n).
+    Each task is in itself. The dimensions in which a container is nested or disjoint, at
+    least one, are a bool array of shape (box_dim, n).
     """
     n = closure.shape[0]
     within = (closure + sparse.identity(n, dtype=bool, format="csr")).tocsr()
@@ -157,11 +145,7 @@ def _deal(closure, box_dim):
         given_up[v] = np.flatnonzero(inside)
         colors[k, v] = True
     if given_up:
-        parts = [members(v) for v in range(n)]
-        indptr = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
-        indices = np.concatenate(parts)
-        ones = np.ones(len(indices), dtype=bool)
-        within = sparse.csc_matrix((ones, indices, indptr), shape=(n, n)).tocsr()
+        within = from_rows([members(v) for v in range(n)]).T.tocsr()
     return within, colors
 
 
@@ -229,27 +213,22 @@ def _slots(members, sizes, family, key):
     nodes, above = pairs.row[kept], pairs.col[kept]
     first = np.lexsort((sizes[above], nodes))
     nodes, above = nodes[first], above[first]
-    smallest = np.concatenate([[True], nodes[1:] != nodes[:-1]]) if len(nodes) else []
+    nodes, smallest = np.unique(nodes, return_index=True)
     parent = np.full(n, n)
-    parent[nodes[smallest]] = above[smallest]
+    parent[nodes] = above[smallest]
 
     # Children of each parent, in the order of key, as one flat list.
     children = np.lexsort((key, parent))
-    ends = np.searchsorted(parent[children], np.arange(n + 1), side="right").tolist()
-    begins = np.searchsorted(parent[children], np.arange(n + 1)).tolist()
+    starts = np.searchsorted(parent[children], np.arange(n + 2)).tolist()
     children = children.tolist()
-    opened, closed = [0] * (n + 1), [0] * (n + 1)
-    clock, stack, at = -1, [n], begins.copy()
+    opened, closed = np.empty((2, n + 1))
+    clock, stack = -1, [n]
     while stack:
-        node = stack[-1]
-        if at[node] == begins[node]:
-            opened[node] = clock
-            clock += 1
-        if at[node] < ends[node]:
-            stack.append(children[at[node]])
-            at[node] += 1
+        node = stack.pop()
+        if node < 0:  # its children are done
+            closed[~node] = clock
         else:
-            closed[node] = clock
-            clock += 1
-            stack.pop()
-    return np.array(opened[:n], dtype=float), np.array(closed[:n], dtype=float)
+            opened[node] = clock
+            stack += [~node, *reversed(children[starts[node] : starts[node + 1]])]
+        clock += 1
+    return opened[:n], closed[:n]

@@ -14,6 +14,16 @@ def adjacency(heads, tails, n):
     return matrix
 
 
+def from_rows(rows):
+    """Square boolean CSR matrix whose rows hold these columns, each once."""
+    indptr = np.cumsum([0, *map(len, rows)])
+    indices = np.concatenate([np.zeros(0, dtype=np.int32), *rows])
+    ones = np.ones(len(indices), dtype=bool)
+    matrix = sparse.csr_matrix((ones, indices, indptr), shape=(len(rows), len(rows)))
+    matrix.sort_indices()
+    return matrix
+
+
 def components(heads, tails, n):
     """Number of strongly connected components, and the one that each node is in."""
     return csgraph.connected_components(adjacency(heads, tails, n), connection="strong")
@@ -52,13 +62,7 @@ def reachable(heads, tails, n):
         row = np.concatenate(parts) if parts else left
         reached[row] = False
         rows[node] = np.unique(row) if len(parts) > 2 else row
-    counts = np.fromiter(map(len, rows), dtype=np.int64, count=n)
-    indptr = np.concatenate([[0], np.cumsum(counts)])
-    indices = np.concatenate(rows) if n else np.zeros(0, dtype=np.int32)
-    ones = np.ones(len(indices), dtype=bool)
-    closure = sparse.csr_matrix((ones, indices, indptr), shape=(n, n))
-    closure.sort_indices()
-    return closure
+    return from_rows(rows)
 
 
 def _topological_order(successors):

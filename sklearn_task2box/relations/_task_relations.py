@@ -342,13 +342,11 @@ class TaskRelations(RowSliceable):
 
     def _among_rows(self, matrix):
         """Heads, tails and strengths of the entries among the rows, NaN where unknown."""
-        parts = [_triples(matrix[self._rows][:, self._rows])]
+        rows = self._rows
+        parts = [_triples(matrix[rows][:, rows])]
         if self.unobserved == "negative":
-            every, copies = np.arange(len(self)), _pairs_within(self._rows).tocoo()
-            from_known, to_known = (
-                self._heads_known[self._rows],
-                self._tails_known[self._rows],
-            )
+            every, copies = np.arange(len(rows)), _pairs_within(rows).tocoo()
+            from_known, to_known = self._heads_known[rows], self._tails_known[rows]
             kept = (from_known & to_known)[copies.row]  # the others are among the first two
             for heads, tails in (
                 np.meshgrid(every[~from_known], every),
