@@ -6,20 +6,20 @@ are computed. Nothing is approximate: the bounds are necessary conditions.
 """
 
 import math
+from copy import copy
 
 import networkx as nx
 import numpy as np
 import torch
-from scipy import sparse
 
 from sklearn_task2box.boxes._geometry import overlap_by_dimension, sum_log_softplus
+from sklearn_task2box.relations._closure import adjacency
 
 # Number of known boxes that one step reads.
 _BLOCK = 1 << 17
 # With fewer than one in so many boxes left, further tests look up their corners one by one.
 _FEW = 64
-# About as many boxes, spread over all of them, are compared first: the best of them set the
-# threshold.
+# About as many boxes, from all over, set the first threshold.
 _SAMPLE = 1 << 12
 # Numbers in a block of (box_dim, rows, columns) where overlaps are computed.
 _TABLE = 1 << 18
@@ -32,12 +32,10 @@ _DEEP = 0.7
 
 
 class KnownBoxes:
-    """Boxes that can be queried for their overlaps.
+    """Boxes that can be queried for their overlaps, to the power ``exponent``.
 
     ``boxes``, of shape (n_boxes, 2 * box_dim), are lower corners, then upper corners; they
-    are not copied if columns are contiguous. Strengths are overlaps of soft volumes of this
-    ``temperature``, see :func:`sklearn_task2box.boxes.log_volume`, to the power
-    ``exponent``.
+    are not copied if columns are contiguous.
     """
 
     def __init__(self, boxes, temperature, exponent=1.0):
@@ -52,14 +50,13 @@ class KnownBoxes:
         return self.lower.shape[1]
 
     def __getitem__(self, key):
-        """Some of the boxes, by a slice or a tensor of positions."""
-        some = object.__new__(KnownBoxes)
-        some.temperature, some.exponent = self.temperature, self.exponent
-        corners = self.lower, self.upper
+        """Some of the boxes, by a slice or an array of positions."""
+        some, corners = copy(self), (self.lower, self.upper)
         if isinstance(key, slice):
             some.lower, some.upper = (corner[:, key] for corner in corners)
         else:  # faster than by brackets
-            some.lower, some.upper = (corner.index_select(1, key) for corner in corners)
+            at = torch.as_tensor(key)
+            some.lower, some.upper = (corner.index_select(1, at) for corner in corners)
         return some
 
     def sizes(self):
@@ -73,8 +70,8 @@ class KnownBoxes:
         step = max(1, _PAIRS // len(self.lower))
         for start in range(0, len(heads), step):
             part = slice(start, start + step)
-            ends = (self[torch.from_numpy(end[part])] for end in (heads, tails))
-            corners = [corner for end in ends for corner in (end.lower, end.upper)]
+            one, other = self[heads[part]], self[tails[part]]
+            corners = one.lower, one.upper, other.lower, other.upper
             strengths[part] = self._shares(corners).numpy()
         return strengths
 
@@ -104,10 +101,9 @@ class KnownBoxes:
     def best(self, queries, k, inside, without=None):
         """The k known boxes that best contain each query, or are best contained in it.
 
-        Returns positions and strengths of shape (n_queries, k), the strongest first; of
-        equally strong ones the smallest box that contains, or the largest that is
-        contained; then the first. ``without`` holds a known box for each query that is left
-        out, -1 for none.
+        Positions and strengths, (n_queries, k), the strongest first; of equally strong ones
+        the smallest container or the largest member, then the first. ``without`` holds a
+        known box for each query that is left out, -1 for none.
         """
         indices = np.empty((len(queries), k), dtype=np.intp)
         strengths = np.empty((len(queries), k))
@@ -121,7 +117,7 @@ class KnownBoxes:
             for i, values in enumerate(table, start):
                 if without is not None:
                     values[sample == without[i]] = -1
-                threshold = np.partition(values, len(values) - k)[len(values) - k]
+                threshold = np.partition(values, -k)[-k]
                 if stride == 1:
                     at = np.flatnonzero(values >= threshold)
                     values, ties = values[at], sizes[at]
@@ -129,7 +125,7 @@ class KnownBoxes:
                     skip = None if without is None else without[i]
                     query = queries[i : i + 1]
                     at, values = self._search(query, threshold, inside, k, skip)
-                    ties = self[torch.from_numpy(at)].sizes()
+                    ties = self[at].sizes()
                 order = np.lexsort((at, ties if inside else -ties, -values))[:k]
                 indices[i], strengths[i] = at[order], values[order]
         return indices, strengths
@@ -141,7 +137,7 @@ class KnownBoxes:
 
     def _search(self, box, threshold, inside, k=None, without=None):
         """Boxes that overlap one by a threshold, which rises to the k-th best so far."""
-        found, values = [], []
+        found, values = [np.zeros(0, dtype=np.intp)], [np.zeros(0)]
         best = np.zeros(0)
         tests = self._tests(box, threshold, inside)
         for block in self._blocks():
@@ -150,7 +146,7 @@ class KnownBoxes:
                 at = at[at != without]
             if not len(at):
                 continue
-            strengths = self[torch.from_numpy(at)].overlaps(box, inside)[0]
+            strengths = self[at].overlaps(box, inside)[0]
             kept = strengths >= threshold
             found.append(at[kept])
             values.append(strengths[kept])
@@ -160,8 +156,6 @@ class KnownBoxes:
                 if len(best) == k and best.min() > threshold:
                     threshold = best.min()
                     tests = self._tests(box, threshold, inside)
-        if not found:
-            return np.zeros(0, dtype=np.intp), np.zeros(0)
         found, values = np.concatenate(found), np.concatenate(values)
         return found[values >= threshold], values[values >= threshold]
 
@@ -238,11 +232,10 @@ class KnownBoxes:
 
 
 def graph_of(tasks, threshold, reduce):
-    """A directed graph of the relations among tasks that reach a threshold.
+    """A directed graph of the relations, at least a threshold, among positions of tasks.
 
-    Nodes are the positions of the tasks, which are KnownBoxes or a TableIndex. ``reduce``
-    keeps, of two tasks that contain each other, only the edge to the larger one, also in
-    longer cycles, and drops edges that follow from others by transitivity.
+    ``reduce`` keeps, of edges in cycles, only those to larger tasks, and drops those that
+    follow from others by transitivity.
     """
     graph = nx.DiGraph()
     graph.add_nodes_from(range(len(tasks)))
@@ -257,11 +250,7 @@ def graph_of(tasks, threshold, reduce):
         down = [(u, v) for u, v in graph.edges if rank[u] > rank[v]]
         graph.remove_edges_from([(u, v) for u, v in down if graph.has_edge(v, u)])
         # Boxes have no cycles left; other models may have some.
-        part = {
-            node: number
-            for number, nodes in enumerate(nx.strongly_connected_components(graph))
-            for node in nodes
-        }
+        part = nx.condensation(graph).graph["mapping"]
         graph.remove_edges_from([(u, v) for u, v in down if part[u] == part[v]])
         kept = nx.transitive_reduction(graph).edges
         graph.remove_edges_from([edge for edge in graph.edges if edge not in kept])
@@ -269,10 +258,9 @@ def graph_of(tasks, threshold, reduce):
 
 
 def rankings(tasks, pairs):
-    """Yield, for each task inside another, the tasks ranked before its weakest container.
+    """Yield the tasks ranked before the weakest container of each task that has one.
 
-    ``tasks`` are KnownBoxes or a TableIndex, ``pairs`` their ObservedPairs; see
-    :meth:`~sklearn_task2box.base.RelationModel.ranked_containers`.
+    See :meth:`~sklearn_task2box.base.RelationModel.ranked_containers`.
     """
     related = pairs.strengths > 0
     heads, tails = pairs.heads[related], pairs.tails[related]
@@ -281,13 +269,10 @@ def rankings(tasks, pairs):
     members, starts = np.unique(heads[order], return_index=True)
     # No task below the weakest related one can stand before any. (Less rounding.)
     thresholds = np.minimum.reduceat(strengths[order], starts) * (1 - 1e-9)
-    unknown = sparse.csr_matrix(
-        (np.ones(len(pairs.unknown_heads)), (pairs.unknown_heads, pairs.unknown_tails)),
-        shape=(pairs.n_tasks, pairs.n_tasks),
-    )
+    unknown = adjacency(pairs.unknown_heads, pairs.unknown_tails, pairs.n_tasks)
     containers = np.split(tails[order], starts[1:])
-    queries = tasks[torch.from_numpy(members)]
-    for i, (at, values) in enumerate(tasks.at_least(queries, thresholds, inside=True)):
+    answers = tasks.at_least(tasks[members], thresholds, inside=True)
+    for i, (at, values) in enumerate(answers):
         left_out = unknown.indices[slice(*unknown.indptr[members[i] : members[i] + 2])]
         seen = (at != members[i]) & ~np.isin(at, left_out)
         yield np.isin(at[seen], containers[i]), values[seen]

@@ -137,11 +137,11 @@ def hot_columns(X):
     rows = sparse.csr_matrix(X, copy=True)
     rows.eliminate_zeros()
     counts = np.diff(rows.indptr)
-    if not ((counts == 1).all() and (rows.data == 1).all()):
-        bad = np.flatnonzero(counts != 1) if (counts != 1).any() else rows.data != 1
+    hot = (counts == 1) & (np.asarray(rows.sum(axis=1)).ravel() == 1)
+    if not hot.all():
         raise ValueError(
             "encoder='table' learns one box per task and needs one-hot rows, such as "
-            f"X = scipy.sparse.identity(n_tasks); row {np.arange(len(counts))[bad][0]} is "
+            f"X = scipy.sparse.identity(n_tasks); row {np.argmin(hot)} is "
             "not one. Use encoder='mlp' for features."
         )
     return rows.indices.astype(np.int64)

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import sparse
 from sklearn.metrics import pairwise_distances_argmin_min
+from sklearn.utils.extmath import row_norms
 
 # Distance that is rounding, relative to that of a typical known task from their mean.
 _ROUNDING = 1e-5
@@ -22,9 +23,7 @@ def match_rows(X, known, candidates=None):
     matches = np.full(X.shape[0], -1)
     if candidates is not None:
         rows = np.flatnonzero((candidates >= 0) & (candidates < known.shape[0]))
-        gaps = X[rows] - known[candidates[rows]]
-        square = gaps.multiply(gaps) if sparse.issparse(gaps) else gaps**2
-        equal = np.sqrt(np.asarray(square.sum(axis=1)).ravel()) <= tolerance
+        equal = row_norms(X[rows] - known[candidates[rows]]) <= tolerance
         matches[rows[equal]] = candidates[rows[equal]]
     left = np.flatnonzero(matches < 0)
     if len(left):
@@ -40,7 +39,5 @@ def _scaled(X, known):
     if not sparse.issparse(known):
         center = known.mean(axis=0)
         X, known = X - center, known - center
-        spread = np.sqrt((known**2).sum(axis=1).mean())
-    else:
-        spread = np.sqrt(known.multiply(known).sum() / known.shape[0])
+    spread = np.sqrt(row_norms(known, squared=True).mean())
     return X, known, _ROUNDING * (spread or 1.0)

@@ -10,8 +10,7 @@ class TableIndex:
     """Tasks that can be queried for their strongest relations, as KnownBoxes can.
 
     Strengths come from ``table(tasks, others)``, of shape (n_tasks, n_others), and from
-    ``pairs(tasks, heads, tails)``, of shape (n_pairs,). ``tasks`` are representations of
-    the tasks, an array of shape (n_tasks, ...) or a CSR matrix.
+    ``pairs(tasks, heads, tails)``; ``tasks`` are an array or a CSR matrix of rows.
     """
 
     def __init__(self, table, pairs, tasks):
@@ -39,12 +38,7 @@ class TableIndex:
         return around - inside
 
     def best(self, queries, k, inside, without=None):
-        """The k tasks that best contain each query, or are best contained in it.
-
-        Returns positions and strengths of shape (n_queries, k), the strongest first; of
-        equally strong ones, the first. ``without`` holds a task for each query that is left
-        out, -1 for none.
-        """
+        """The k tasks that best contain each query, or are best contained in it."""
         indices = np.empty((len(queries), k), dtype=np.intp)
         strengths = np.empty((len(queries), k))
         for part, table in self._blocks(queries, inside):
