@@ -1,15 +1,13 @@
 """Axis-aligned boxes: volumes, intersections and overlaps, as functions on tensors.
 
 A box is a pair of tensors (lower, upper) of equal shape (..., box_dim). All functions
-broadcast over the leading dimensions and stay finite, gradients included, in any number
-of dimensions and however far apart the boxes are.
+broadcast over the leading dimensions and stay finite, gradients included.
 
 The volume is the soft one of Dasgupta et al., "Improving Local Identifiability in
 Probabilistic Box Embeddings", NeurIPS 2020 (equation 7): a side s counts as
-``softplus(s / temperature) * temperature``, which tends to max(s, 0) as the temperature
-goes to 0 and stays positive where the side is negative, that is, where two boxes are
-disjoint. The intersection is the hard one: the softer one of that paper makes a box
-differ from its intersection with itself, and did not help to predict relations.
+``softplus(s / temperature) * temperature``, which is positive even where two boxes are
+disjoint, and s is negative. The intersection is the hard one: the softer one of that paper
+makes a box differ from its intersection with itself, and did not help.
 """
 
 import math
@@ -28,11 +26,7 @@ _CONTAINED = -1e-12
 
 
 class _LogSoftplus(torch.autograd.Function):
-    """log(softplus(z)), whose derivative sigmoid(z) / softplus(z) tends to 1 on the left.
-
-    The chain of the library's functions underflows to log(0) there, with the gradient
-    lost; one function also saves the memory of the steps between.
-    """
+    """log(softplus(z)) and its derivative, where torch's functions underflow to log(0)."""
 
     @staticmethod
     def forward(ctx, z):
@@ -120,15 +114,13 @@ def log_overlap(lower, upper, other_lower, other_upper, temperature):
         At most 0, and 0 exactly where the box lies in the other. Between disjoint boxes
         it falls linearly with their distance, so its gradient never vanishes.
     """
-    total = None
+    total = 0
     # One dimension at a time: no tensor of shape (..., box_dim) for a table of pairs.
     for k in range(lower.shape[-1]):
         low, high = lower[..., k], upper[..., k]
         left, right = intersection(low, high, other_lower[..., k], other_upper[..., k])
-        share = log_softplus((right - left) / temperature) - log_softplus(
-            (high - low) / temperature
-        )
-        total = share if total is None else total + share
+        shared, own = (log_softplus(s / temperature) for s in (right - left, high - low))
+        total = total + (shared - own)
     return total.clamp(max=0)  # rounding, where one box lies in the other
 
 
@@ -152,10 +144,8 @@ def overlap(lower, upper, other_lower, other_upper, temperature):
 def sum_log_softplus(z, memory=None, slopes=True):
     """Sum of log(softplus(z)) over the first axis, and its derivatives; made for speed.
 
-    z, of shape (box_dim, ...), is overwritten; its values above 1e12 count as 1e12. Three
-    factors at a time are multiplied before the logarithm is taken. ``memory`` holds at
-    least three tensors of the shape of z, and the results are among them. Without
-    ``slopes``, the derivatives are None.
+    z, which counts as at most 1e12, is overwritten. The results are among the tensors of
+    ``memory``, three or more of its shape. Without ``slopes``, the derivatives are None.
     """
     clamped, soft, slope = memory[:3] if memory else [torch.empty_like(z) for _ in "123"]
     torch.clamp(z, min=_SHORTEST[z.dtype], max=_LONGEST, out=clamped)
@@ -179,11 +169,7 @@ def sum_log_softplus(z, memory=None, slopes=True):
 
 
 def overlap_by_dimension(lower, upper, other_lower, other_upper, temperature, exponent=1.0):
-    """Overlaps, of shape (...), of boxes whose corners have the shape (box_dim, ...).
-
-    They are raised to the power ``exponent``, are 1 where the box lies in the other up to
-    rounding, and are not differentiable.
-    """
+    """Overlaps, to a power, of boxes with corners (box_dim, ...); no gradient."""
     shared = torch.minimum(upper, other_upper)
     shared.sub_(torch.maximum(lower, other_lower)).div_(temperature)
     shared, _ = sum_log_softplus(shared, slopes=False)

@@ -168,10 +168,10 @@ class KnownBoxes:
             start, size = stop, min(2 * size, _BLOCK)
 
     def _tests(self, box, threshold, inside):
-        """Necessary conditions of an overlap of at least the threshold with one box.
+        """Necessary conditions of an overlap with one box, in NumPy, which is faster here.
 
         Each is a column, another one and how far to go there, or None for the way itself,
-        then a bound, and whether it bounds from below. NumPy's: it compares much faster.
+        then a bound, and whether it bounds from below.
         """
         if threshold <= 0:
             return []
@@ -186,10 +186,8 @@ class KnownBoxes:
         side = upper - lower if inside else torch.zeros_like(upper)
         least = self._side(side, -depth) - slack
         reach, start = (lower + least).tolist(), (upper - least).tolist()
-        tests = []
-        for k in dims:
-            tests.append((above[k], above[k], 0.0, reach[k], True))
-            tests.append((below[k], below[k], 0.0, start[k], False))
+        tests = [(above[k], above[k], 0.0, reach[k], True) for k in dims]
+        tests += [(below[k], below[k], 0.0, start[k], False) for k in dims]
         if inside:
             return tests
         if depth > _DEEP:
@@ -200,10 +198,8 @@ class KnownBoxes:
         # box may stick out by depth * (its side + 1.4 t) in any dimension.
         room = 1.4 * t * depth + slack
         last, first = (upper + room).tolist(), (lower - room).tolist()
-        for k in dims:
-            tests.append((above[k], below[k], depth, last[k], False))
-            tests.append((below[k], above[k], depth, first[k], True))
-        return tests
+        tests += [(above[k], below[k], depth, last[k], False) for k in dims]
+        return tests + [(below[k], above[k], depth, first[k], True) for k in dims]
 
     def _side(self, side, more):
         """The side whose log(softplus) is that of another one, and some more."""

@@ -1,15 +1,14 @@
 """Boxes constructed from containments alone: each inside its containers, nothing else.
 
 In one dimension, numbering a tree depth first puts the descendants of each node into one
-span. A directed acyclic graph is not a tree: two containers may share some members without
-one containing the other, and then no order of the tasks puts both into spans of their own.
-But boxes have several dimensions, and one that separates a container from everything else
-is enough. So the containers are dealt out among the dimensions such that, in each, those
-that it has are nested or disjoint, as in a tree, and the spans of all the others merely
-stretch over their members. This is a coloring of the graph of containers in conflict, done
-in the order of Brelaz, "New methods to color the vertices of a graph", 1979. A
-container that conflicts in every dimension gives up the members that it shares, and those
-are not inside its box.
+span. In a directed acyclic graph, two containers may share some members without one
+containing the other, and then no order of the tasks puts both into spans of their own. But
+one of several dimensions that separates a container from everything else is enough. So the
+containers are dealt out among the dimensions such that, in each, those that it has are
+nested or disjoint, as in a tree, and the spans of the others stretch over their members:
+a coloring of the graph of containers in conflict, in the order of Brelaz, "New methods to
+color the vertices of a graph", 1979. A container that conflicts in every dimension gives up
+the members that it shares, and those are not inside its box.
 """
 
 import heapq
@@ -174,7 +173,7 @@ def _neighbors(graph, v):
 
 
 def _color(conflicts, degrees, colors):
-    """Give each container in conflict a dimension free of its rivals; return those left.
+    """Give containers in conflict a dimension free of rivals; return those left.
 
     The next one is always the one with the fewest free dimensions.
     """
@@ -204,8 +203,8 @@ def _color(conflicts, degrees, colors):
 def _slots(members, sizes, family, key):
     """Where each node opens and closes when the tree of a family is walked depth first.
 
-    ``family`` are containers of which any two are nested or disjoint; the parent of a node
-    is the smallest one that contains it. Nodes of one parent come in the order of ``key``.
+    The parent of a node is its smallest container in the ``family``, which is nested or
+    disjoint. Nodes of one parent come in the order of ``key``.
     """
     n = members.shape[0]
     pairs = members.tocoo()

@@ -8,19 +8,16 @@ _N_BISECTIONS = 64
 
 
 def neighborhood_affinities(X, n_neighbors=15):
-    """How strongly each row belongs to the neighborhood of each of its nearest rows.
+    """Membership strengths of UMAP before they are made symmetric, as a square CSR matrix.
 
-    The strength of i -> j is ``exp(-max(0, d_ij - d_i) / scale_i)``, where d_i is the
-    distance from i to its nearest neighbor, and scale_i makes the strengths of row i sum to
-    log2(n_neighbors). These are the membership strengths of UMAP (McInnes, Healy &
-    Melville, 2018, section 3.1) before they are made symmetric, as a CSR matrix of shape
-    (n_tasks, n_tasks).
+    That of i -> j is ``exp(-(d_ij - d_i) / scale_i)``, where d_i is the distance from i to
+    its nearest neighbor, and scale_i makes row i sum to log2(n_neighbors).
     """
     n = X.shape[0]
     k = min(n_neighbors, n - 1)
     distances, neighbors = NearestNeighbors(n_neighbors=k).fit(X).kneighbors()
     excess = distances - distances[:, :1]
-    target = max(1.0, np.log2(k)) if k > 1 else 1.0
+    target = max(1.0, np.log2(k))
     low, high = np.zeros(n), np.full(n, np.inf)
     scale = np.maximum(excess.mean(axis=1), np.finfo(float).tiny)
     for _ in range(_N_BISECTIONS):

@@ -27,9 +27,8 @@ def as_relations(y, n_tasks, names=None, *, stacklevel=None):
     names : ndarray of shape (n_tasks,), default=None
         Their names, see :func:`task_names`.
     stacklevel : int, default=None
-        Where to warn of contradictions, counted as by :func:`warnings.warn`: relations
-        that are learned from should not state pairs as unrelated that their own entries
-        imply. None does not warn.
+        Where to warn of pairs that y states as unrelated although its own entries imply
+        them, counted as by :func:`warnings.warn`. None does not warn.
 
     Returns
     -------

@@ -37,12 +37,10 @@ def condensed(heads, tails, n):
 
 
 def reachable(heads, tails, n):
-    """Transitive closure of a directed acyclic graph, a CSR matrix of bool of shape (n, n).
+    """Transitive closure of a directed acyclic graph, as a CSR matrix of bool.
 
-    Edges lead from ``heads`` to ``tails``, of shape (n_edges,), among the nodes 0..n-1.
     From the last node of a topological order to the first, each takes the nodes that its
-    nearest successors reach; a successor that another one reaches adds nothing. The time is
-    about that of writing the closure.
+    nearest successors reach; a successor that another one reaches adds nothing.
     """
     successors = adjacency(heads, tails, n)
     order = _topological_order(successors)
@@ -90,11 +88,9 @@ def find_cycle(heads, tails, n):
 def complete(heads, tails, strengths, n, n_stated=0):
     """Add to relations without a cycle the pairs that follow by transitivity.
 
-    u -> v of strength w, and a chain of pairs of strength 1 from v to x, imply that at
-    least the share w of u lies inside x. Heads, tails and strengths, of shape (n_pairs,),
-    hold each pair at most once, before and after. A stated strength is kept; NaN is not
-    stated. All pairs among the first ``n_stated`` tasks are stated; those not listed are
-    unrelated.
+    u -> v of strength w, and a chain of pairs of strength 1 from v to x, imply at least w
+    for u -> x. All pairs among the first ``n_stated`` tasks, and those whose listed
+    strength is not NaN, are stated and stay as they are.
     """
     given, known = (heads, tails, strengths), ~np.isnan(strengths)
     certain, partial = strengths == 1, (strengths > 0) & (strengths < 1)

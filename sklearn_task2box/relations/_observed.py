@@ -123,8 +123,7 @@ class ObservedPairs:
         Parameters
         ----------
         targets : ndarray of shape (n, n), n >= n_tasks
-            Strengths of all pairs; observed ones are kept as they are, and NaN leaves a
-            pair unknown. The diagonal does not matter.
+            Strengths. Those of observed pairs do not matter; NaN leaves a pair unknown.
         weight : float, default=1.0
             Weight of the targets of two of these tasks beside an observed strength.
         least : float, default=1e-3
@@ -166,9 +165,9 @@ class ObservedPairs:
         Returns
         -------
         rest : ObservedPairs
-            Without the pairs held out, which are unknown there.
+            The pairs held out are unknown there.
         held : tuple of ndarray
-            Heads, tails and strengths of the pairs held out.
+            Their heads, tails and strengths.
         """
         related = np.flatnonzero(self.strengths > 0)
         n_held = min(max(1, round(fraction * len(related))), len(related) - 1)
@@ -193,12 +192,7 @@ class ObservedPairs:
         return rest, held
 
     def thinned(self, most):
-        """Observed pairs, with a random sample of the unrelated ones where they are many.
-
-        Parameters
-        ----------
-        most : int
-            Number of unrelated pairs that are drawn, where there are more pairs.
+        """Observed pairs; of the unrelated ones, a sample of ``most`` where they are many.
 
         Returns
         -------

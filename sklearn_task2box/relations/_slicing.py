@@ -7,11 +7,10 @@ from sklearn.utils._array_api import get_namespace
 
 
 class RowSliceable:
-    """Base class of containers that all versions of scikit-learn can cut by rows.
+    """Base class of containers that scikit-learn can cut by rows, by ``_select(indices)``.
 
-    With ``iloc``, ``loc`` and ``take``, scikit-learn takes its branch for pandas, which
-    works with and without array API dispatch; ``__getitem__`` also accepts
-    ``(indices, Ellipsis)``. Subclasses take rows in ``_select(indices)``.
+    With ``iloc``, ``loc`` and ``take``, it takes its branch for pandas, which works with
+    and without array API dispatch.
     """
 
     # What to do instead of taking columns, for error messages.

@@ -58,11 +58,11 @@ class TaskPairs(RowSliceable):
     )
 
     def __init__(self, X, pairs):
-        X = _features_with_rows(X)
+        self.X = _features_with_rows(X)
         heads, tails, _ = edge_columns(pairs, "The list of pairs", allow_strengths=False)
-        heads, tails = endpoints(heads, tails, _names_or_positions(X), "The list of pairs")
-        self.X = X
-        self.pairs = np.column_stack([heads, tails])
+        self.pairs = np.column_stack(
+            endpoints(heads, tails, self.tasks, "The list of pairs")
+        )
 
     @classmethod
     def from_graph(cls, graph, X, *, negatives="all", random_state=None):
@@ -71,15 +71,13 @@ class TaskPairs(RowSliceable):
         Parameters
         ----------
         graph : networkx.DiGraph, TaskRelations, or any other input format of relations
-            Read by the rules of :class:`TaskRelations`: labels of a plain taxonomy
-            include its transitive closure. Pass a TaskRelations to state the direction of
-            edges or ``transitive=False``.
+            Read as by :class:`TaskRelations`, whose options state the direction of edges
+            and whether their transitive closure is added.
         X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
-            Features of the tasks, the index of a DataFrame being their names. Where X has
-            none, give the graph as ``TaskRelations(graph, tasks=names)``.
+            Features of the tasks. Where no index of X names them, give the graph as
+            ``TaskRelations(graph, tasks=names)``.
         negatives : "all" or float, default="all"
-            Pairs with strength 0: all of them, or that many for each related pair,
-            drawn without replacement.
+            Unrelated pairs: all, or that many per related pair, drawn without replacement.
         random_state : int, RandomState instance or None, default=None
             Draws the negatives and the order.
 
@@ -87,8 +85,7 @@ class TaskPairs(RowSliceable):
         -------
         pairs : TaskPairs of length n_pairs
         y : ndarray of shape (n_pairs,)
-            Integer labels, 1 for related and 0 for unrelated, or float strengths where
-            the relations are graded.
+            Labels 1 and 0, or float strengths where the relations are graded.
 
         Raises
         ------
@@ -159,10 +156,7 @@ class TaskPairs(RowSliceable):
         frame : DataFrame of shape (n_pairs, 2)
             Names of the tasks, or their positions, in the columns "task" and "container".
         """
-        names = self.tasks
-        return pd.DataFrame(
-            {"task": names[self.pairs[:, 0]], "container": names[self.pairs[:, 1]]}
-        )
+        return pd.DataFrame(self.tasks[self.pairs], columns=["task", "container"])
 
     def with_features(self, X):
         """The same pairs, in the same rows of other features.
@@ -170,16 +164,11 @@ class TaskPairs(RowSliceable):
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
-            Features of the same tasks, in the same order.
+            Features of the same tasks, in the same order; else a ValueError.
 
         Returns
         -------
         pairs : TaskPairs of length n_pairs
-
-        Raises
-        ------
-        ValueError
-            If X has another number of rows.
         """
         other = self[:]
         other.X = _features_with_rows(X)
@@ -202,7 +191,8 @@ class TaskPairs(RowSliceable):
     @property
     def tasks(self):
         """Names of the rows of ``X``: its index, or their positions."""
-        return _names_or_positions(self.X)
+        names = task_names(self.X)
+        return np.arange(self.X.shape[0]) if names is None else names
 
     def __len__(self):
         return len(self.pairs)
@@ -229,8 +219,3 @@ def _features_with_rows(X):
             f"got the shape {tuple(X.shape)}."
         )
     return X.tocsr() if sparse.issparse(X) else X
-
-
-def _names_or_positions(X):
-    names = task_names(X)
-    return np.arange(X.shape[0]) if names is None else names

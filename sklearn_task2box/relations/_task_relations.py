@@ -33,24 +33,20 @@ class TaskRelations(RowSliceable):
         One of
 
         * a labelled square DataFrame, index and columns being task names;
-        * a ``networkx.DiGraph``; the edge attribute ``weight`` is the strength,
-          1 where absent;
+        * a ``networkx.DiGraph``, whose edge attribute ``weight`` is the strength, or 1;
         * a mapping of each task to its parent, to a list or set of its parents, or to None;
-        * an edge list: array, list of tuples or DataFrame of shape (m, 2) or (m, 3), its
-          columns being head, tail and, optionally, strength; heads and tails are task
-          names or row positions;
-        * a square array or SciPy sparse matrix of shape (n_tasks, n_tasks). An ndarray
-          of shape (n_tasks, n_tasks) is always read as a matrix, so give an edge list of
+        * an edge list: array, list of tuples or DataFrame of heads, tails and, optionally,
+          strengths, of shape (m, 2) or (m, 3); ends are task names or row positions;
+        * an array or SciPy sparse matrix of shape (n_tasks, n_tasks). Give an edge list of
           that shape as a list of tuples.
 
         Strengths are in [0, 1]; NaN means unknown. A strength within 4 eps (of its data
-        type) of 0 or 1 is 0 or 1. Every finite entry of a *dense* matrix counts as
-        mentioned, zeros included.
+        type) of 0 or 1 is 0 or 1. Zeros of a *dense* matrix are mentioned pairs.
     tasks : array-like of shape (n_tasks,), default=None
         Task names, in the order of the rows of the feature matrix. None takes those of a
         labelled DataFrame, the nodes of a graph, an edge list or a mapping, and the
-        positions 0..n_tasks-1 of a matrix. ``fit`` aligns nodes with the index of X; a row
-        of X that is no node has no mentioned pair.
+        positions of a matrix. ``fit`` aligns nodes with the index of X; a row of X that is
+        no node has no mentioned pair.
     direction : {"member_to_container", "container_to_member"}, \
             default="member_to_container"
         What an edge u -> v means: u lies inside v, or v lies inside u.
@@ -58,11 +54,10 @@ class TaskRelations(RowSliceable):
         What a pair means that is not mentioned: that it is unrelated, or nothing.
     transitive : bool or "auto", default="auto"
         Whether the transitive closure is added: an edge u -> v of strength w and a chain
-        of edges of strength 1 from v to x imply u -> x with strength at least w. The
-        closure fills pairs that are unmentioned or NaN; a stated strength, 0 included, is
-        kept. "auto" closes relations that leave pairs unmentioned (a graph, mapping, edge
-        list or sparse matrix), are 0 or 1, and have no cycle. True refuses cycles. False
-        takes the relations as they stand, which suits dependencies and transfers.
+        of edges of strength 1 from v to x imply u -> x with strength at least w. Only pairs
+        that are unmentioned or NaN are filled. "auto" closes relations that leave pairs
+        unmentioned (a graph, mapping, edge list or sparse matrix), are 0 or 1, and have no
+        cycle. True refuses cycles. False suits dependencies and transfers.
 
     Attributes
     ----------
@@ -86,9 +81,8 @@ class TaskRelations(RowSliceable):
     Raises
     ------
     ValueError
-        If the relations have a wrong shape, name an unknown task, repeat a pair with
-        different strengths, have strengths outside [0, 1], or have a cycle where
-        ``transitive=True``.
+        If the relations have a wrong shape, an unknown task, several strengths of a pair,
+        strengths outside [0, 1], or a cycle where ``transitive=True``.
     TypeError
         If the relations are a TaskRelations already.
 
@@ -116,9 +110,8 @@ class TaskRelations(RowSliceable):
         unobserved="negative",
         transitive="auto",
     ):
-        _check_option(
-            "direction", direction, ("member_to_container", "container_to_member")
-        )
+        directions = "member_to_container", "container_to_member"
+        _check_option("direction", direction, directions)
         _check_option("unobserved", unobserved, ("negative", "unknown"))
         _check_option("transitive", transitive, ("auto", True, False))
         if isinstance(relations, TaskRelations):
@@ -239,8 +232,7 @@ class TaskRelations(RowSliceable):
         """Relate each task to its nearest neighbors, by the features alone.
 
         The strengths are the membership strengths of UMAP (McInnes, Healy & Melville,
-        2018, section 3.1) before they are made symmetric. ``fit(X)`` without relations
-        uses them with the default number of neighbors.
+        2018, section 3.1) before they are made symmetric. ``fit(X)`` uses these relations.
 
         Parameters
         ----------
@@ -429,9 +421,8 @@ class TaskRelations(RowSliceable):
         Returns
         -------
         relations : TaskRelations
-            Its rows are those of this slice, then the tasks that it did not have. Where
-            both have a pair, y counts. A pair of a new task and one that y does not have
-            is unknown.
+            Its rows are those of this slice, then the tasks that it did not have. Of a pair
+            in both, y counts; of a new task with one that y lacks, nothing is known.
         rows : ndarray of shape (n_new,)
             Which of its rows the new tasks are.
         """
@@ -443,13 +434,12 @@ class TaskRelations(RowSliceable):
         if names is not None and len(names) != n_new:
             raise ValueError(f"The relations are of {len(names)} tasks, but X has {n_new}.")
         if self.named != (names is not None):
-            what, others, how = "no names", "some", "without an index of names"
+            have, how = "no names, and the new ones have some", "without an index of names"
             if self.named:
-                what, others = "names", "none"
+                have = "names, and the new ones have none"
                 how = "as a DataFrame whose index holds the task names"
             raise ValueError(
-                f"The known tasks have {what}, and the new ones have {others}. Give X as "
-                f"it was given first: {how}."
+                f"The known tasks have {have}. Give X as it was given first: {how}."
             )
         if names is None:
             tasks, rows = np.arange(len(ours) + n_new), len(ours) + np.arange(n_new)

@@ -63,10 +63,9 @@ def is_mixed(device):
 
 @contextmanager
 def seeded(seed, device):
-    """Seed torch within a block, and restore its random state afterwards.
+    """Seed torch within a block, in float32, and restore its random state afterwards.
 
-    Networks made within are of float32, whatever the default. Another thread of the process
-    that enters such a block waits: do not wait for it within.
+    Another thread that enters such a block waits: do not wait for it within.
     """
     cuda = [torch.device(device)] if device.startswith("cuda") else []
     with _random_state, torch.random.fork_rng(devices=cuda):
@@ -84,10 +83,7 @@ def seeded(seed, device):
 
 @contextmanager
 def few_threads(n_pairs):
-    """Use one thread for a small fit: more of them wait for one another.
-
-    On a busy machine, that waiting made fits many times slower.
-    """
+    """Use one thread for a small fit: more wait for one another on a busy machine."""
     thread = threading.get_ident()
     if n_pairs > _MAX_SINGLE_THREAD or thread in _small_fits:
         yield

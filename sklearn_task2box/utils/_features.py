@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.linalg import svd
 from sklearn.utils.extmath import svd_flip
 
-# Ratio of standard deviations from which columns have another scale.
+# Times the median standard deviation from which columns have another scale.
 _OTHER_SCALE = 100
 # Rotating into the span of the rows costs about n_tasks ** 2 * n_features.
 _MAX_ROTATED = 2000
@@ -18,8 +18,7 @@ _MAX_ROTATED = 2000
 def preparation(X):
     """Offset and rotation that center the features, and scale them to unit mean square.
 
-    With fewer tasks than features, the rotation leads into the span of the tasks: for
-    them nothing is lost, and the first layer of the network stays small.
+    With fewer tasks than features, the rotation leads into the span of the tasks.
     """
     n, n_features = X.shape
     if sparse.issparse(X):  # stays sparse: no centering
@@ -49,7 +48,7 @@ def check_numeric(X):
     """Refuse a DataFrame with columns that are no numbers, and name them."""
     if not isinstance(X, pd.DataFrame):
         return
-    wrong = {name: X[name].dtype for name in X.columns if not _is_numeric(X[name])}
+    wrong = {name: column.dtype for name, column in X.items() if not _is_numeric(column)}
     if wrong:
         shown = ", ".join(f"{name!r} ({dtype})" for name, dtype in list(wrong.items())[:5])
         raise ValueError(
@@ -61,10 +60,9 @@ def check_numeric(X):
 
 
 def warn_of_scales(X, names, stacklevel):
-    """Warn if a few dense columns vary so much more than the others that they drown them.
+    """Warn if at most a tenth of the columns drown the others.
 
-    These are at most a tenth of the columns, each with a standard deviation of more than
-    a hundred times the median one, and more than half of the variance.
+    They have more than half of the variance, and each a large standard deviation.
     """
     unit = np.abs(X).max() or 1.0
     variances = (X / unit).var(axis=0)
@@ -87,8 +85,6 @@ def warn_of_scales(X, names, stacklevel):
 
 
 def _is_numeric(column):
-    if isinstance(column, pd.DataFrame):  # several of the same name
-        return True
     if pd.api.types.is_numeric_dtype(column.dtype):
         return True
     if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype.kind in "mM":

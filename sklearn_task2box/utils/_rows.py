@@ -33,11 +33,9 @@ def stack_rows(one, other):
 
 
 def replace_rows(known, new, rows):
-    """Rows of known tasks, some of them replaced by new ones, and others added.
+    """Rows of known tasks, with new ones at the positions ``rows``, or after the others.
 
-    ``rows``, of shape (n_new,), holds the position of each new row: that of a known one,
-    which is replaced, or one after them. The result is sparse if either is, or if new rows
-    have further columns.
+    The result is sparse if either is, or if new rows have further columns.
     """
     n = known.shape[0]
     if known.shape[1] < new.shape[1]:
