@@ -150,7 +150,6 @@ def _deal(closure, box_dim):
 
 def _conflicts(closure, within):
     """Containers that share members, none containing the other: symmetric, CSR."""
-    n = closure.shape[0]
     # Two ways up part at a task with several parents in the transitive reduction.
     counts = closure.astype(np.int32)
     longer = (counts @ counts).astype(bool)
@@ -158,14 +157,10 @@ def _conflicts(closure, within):
     direct.eliminate_zeros()
     several = np.flatnonzero(np.diff(direct.tocsr().indptr) > 1)
     shared = within[several].astype(np.int32)
-    pairs = (shared.T @ shared).tocoo()
-    once = pairs.row < pairs.col
-    a, b = pairs.row[once], pairs.col[once]
-    if len(a):  # SciPy takes no empty index
-        nested = np.asarray(closure[a, b] + closure[b, a], dtype=bool).ravel()
-        a, b = a[~nested], b[~nested]
-    ends = np.concatenate([a, b]), np.concatenate([b, a])
-    return sparse.csr_matrix((np.ones(len(ends[0]), dtype=bool), ends), shape=(n, n))
+    pairs = shared.T @ shared
+    conflicts = (pairs - pairs.multiply(within + within.T)).tocsr()
+    conflicts.eliminate_zeros()
+    return conflicts
 
 
 def _neighbors(graph, v):

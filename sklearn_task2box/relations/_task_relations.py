@@ -138,13 +138,10 @@ class TaskRelations(RowSliceable):
         self._set_entries(heads, tails, strengths)
 
     def _set_entries(self, heads, tails, strengths):
-        """Close the entries by the rule of these relations, and store them.
-
-        The pairs among the first ``_n_stated`` tasks are all stated.
-        """
-        n = len(self.all_tasks)
+        """Close the entries by the rule of these relations, and store them."""
+        n, n_stated = len(self.all_tasks), self._n_stated  # pairs of the first are stated
         self.closure, self._stated = "not closed", None
-        if self._transitive is not False and self._n_stated < n:
+        if self._transitive is not False and n_stated < n:
             # Stated zeros matter where a later partial_fit closes the relations anew.
             self._stated = sparse.csr_matrix((strengths, (heads, tails)), shape=(n, n))
             cycle = find_cycle(heads[strengths > 0], tails[strengths > 0], n)
@@ -159,9 +156,7 @@ class TaskRelations(RowSliceable):
                 self.closure = f"not closed: {path}"
             elif not cycle and (self._transitive is True or not graded):
                 n_before = np.count_nonzero(strengths > 0)
-                heads, tails, strengths = complete(
-                    heads, tails, strengths, n, self._n_stated
-                )
+                heads, tails, strengths = complete(heads, tails, strengths, n, n_stated)
                 n_added = np.count_nonzero(strengths > 0) - n_before
                 self.closure = f"closed: {n_added} pairs added"
         if self.unobserved == "negative":  # a stated zero means the same as no mention
@@ -319,13 +314,7 @@ class TaskRelations(RowSliceable):
         return positions_of(names, self.all_tasks)
 
     def observed(self):
-        """Pairs observed among the rows of this slice.
-
-        Returns
-        -------
-        pairs : ObservedPairs
-            In positions of the rows.
-        """
+        """ObservedPairs of the rows of this slice, in positions of the rows."""
         heads, tails, strengths = self._among_rows(self._matrix)
         known = ~np.isnan(strengths)
         listed = heads[known], tails[known], strengths[known]
@@ -511,8 +500,7 @@ class TaskRelations(RowSliceable):
         # ones, what is not known changes nothing.
         new = (heads >= n_known) | (tails >= n_known)
         given = np.isin(heads, rows) | np.isin(tails, rows)
-        fresh = new | (given & ~np.isnan(strengths)) | (strengths > 0)
-        kept = (heads != tails) & fresh
+        kept = new | (given & ~np.isnan(strengths)) | (strengths > 0)
         yield heads[kept], tails[kept], strengths[kept]
 
 
