@@ -14,6 +14,7 @@ import torch
 
 from sklearn_task2box.boxes._geometry import overlap_by_dimension, sum_log_softplus
 from sklearn_task2box.relations._closure import adjacency
+from sklearn_task2box.utils._features import writable
 
 # Number of known boxes that one step reads.
 _BLOCK = 1 << 17
@@ -25,7 +26,7 @@ _SAMPLE = 1 << 12
 _TABLE = 1 << 18
 # Numbers in each of the eight arrays at work for pairs.
 _PAIRS = 1 << 17
-# Rounding, relative to the corners: leaving out too few boxes does no harm.
+# Rounding, relative to the corners.
 _SLACK = 1e-9
 # Logarithm of an overlap below which other bounds on members are the tighter ones.
 _DEEP = 0.7
@@ -39,9 +40,7 @@ class KnownBoxes:
     """
 
     def __init__(self, boxes, temperature, exponent=1.0):
-        columns = np.ascontiguousarray(np.asarray(boxes, dtype=np.float64).T)
-        if not columns.flags.writeable:  # as a memory map is; torch warns
-            columns = columns.copy()
+        columns = writable(np.ascontiguousarray(np.asarray(boxes, dtype=np.float64).T))
         self.lower, self.upper = torch.from_numpy(columns).chunk(2)
         self.temperature = temperature
         self.exponent = exponent
@@ -111,20 +110,19 @@ class KnownBoxes:
         sample = np.arange(0, len(self), stride)
         some = self if stride == 1 else self[::stride]
         sizes = some.sizes() if stride == 1 else None
+        without = np.full(len(queries), -1) if without is None else without
         step = max(1, _TABLE // len(sample))
         for start in range(0, len(queries), step):
             table = some.overlaps(queries[start : start + step], inside)
             for i, values in enumerate(table, start):
-                if without is not None:
-                    values[sample == without[i]] = -1
+                values[sample == without[i]] = -1
                 threshold = np.partition(values, -k)[-k]
                 if stride == 1:
                     at = np.flatnonzero(values >= threshold)
                     values, ties = values[at], sizes[at]
                 else:
-                    skip = None if without is None else without[i]
                     query = queries[i : i + 1]
-                    at, values = self._search(query, threshold, inside, k, skip)
+                    at, values = self._search(query, threshold, inside, k, without[i])
                     ties = self[at].sizes()
                 order = np.lexsort((at, ties if inside else -ties, -values))[:k]
                 indices[i], strengths[i] = at[order], values[order]
@@ -135,15 +133,14 @@ class KnownBoxes:
         for i, threshold in enumerate(thresholds):
             yield self._search(queries[i : i + 1], threshold, inside)
 
-    def _search(self, box, threshold, inside, k=None, without=None):
+    def _search(self, box, threshold, inside, k=None, without=-1):
         """Boxes that overlap one by a threshold, which rises to the k-th best so far."""
         found, values = [np.zeros(0, dtype=np.intp)], [np.zeros(0)]
         best = np.zeros(0)
         tests = self._tests(box, threshold, inside)
         for block in self._blocks():
             at = self._passing(block, tests)
-            if without is not None:
-                at = at[at != without]
+            at = at[at != without]
             if not len(at):
                 continue
             strengths = self[at].overlaps(box, inside)[0]

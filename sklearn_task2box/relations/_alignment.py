@@ -35,13 +35,12 @@ def as_relations(y, n_tasks, names=None, *, stacklevel=None):
     relations : TaskRelations
         Its rows are the rows of the feature matrix, in their order.
     """
-    if isinstance(y, RowSliceable) and not isinstance(y, TaskRelations):
-        raise TypeError(
-            "y is a TaskPairs. Pairs are the X of a TaskLinkClassifier, with 0/1 labels as "
-            "its y."
-        )
     if isinstance(y, TaskRelations):
         relations = y
+    elif isinstance(y, RowSliceable):
+        raise TypeError(
+            "y is a TaskPairs: such is the X of a TaskLinkClassifier, with 0/1 labels as y."
+        )
     elif is_labels(y):
         relations = TaskRelations.from_labels(labels_in_order(y, names))
     elif is_labelled(y):
@@ -101,8 +100,7 @@ def _align(relations, n_tasks, names):
     if len(extra):
         raise ValueError(
             "The relations have rows for tasks that X does not have: "
-            f"{some(relations.all_tasks[extra])}. Add their rows to X, or drop them "
-            "from the relations; for cross-validation, state the order of the rows of X: "
-            "TaskRelations(relations, tasks=X.index)."
+            f"{some(relations.all_tasks[extra])}. Add their rows to X, or drop them here; "
+            "for cross-validation, give the order: TaskRelations(relations, tasks=X.index)."
         )
     return relations.with_rows(at)

@@ -60,9 +60,8 @@ class TaskPairs(RowSliceable):
     def __init__(self, X, pairs):
         self.X = _features_with_rows(X)
         heads, tails, _ = edge_columns(pairs, "The list of pairs", allow_strengths=False)
-        self.pairs = np.column_stack(
-            endpoints(heads, tails, self.tasks, "The list of pairs")
-        )
+        ends = endpoints(heads, tails, self.tasks, "The list of pairs")
+        self.pairs = np.column_stack(ends)
 
     @classmethod
     def from_graph(cls, graph, X, *, negatives="all", random_state=None):

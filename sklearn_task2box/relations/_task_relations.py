@@ -121,10 +121,11 @@ class TaskRelations(RowSliceable):
         entries = read_entries(relations, tasks)
         heads, tails, strengths = entries.heads, entries.tails, entries.strengths
         n = len(entries.names)
-        known = np.isin(np.arange(n), entries.rows), np.ones(n, dtype=bool)
+        # Whether all pairs of each task are known, as their head and as their tail.
+        self._known = np.ones((2, n), dtype=bool)
+        self._known[0] = np.isin(np.arange(n), entries.rows)
         if direction == "container_to_member":
-            heads, tails, known = tails, heads, known[::-1]
-        self._heads_known, self._tails_known = known
+            heads, tails, self._known = tails, heads, self._known[::-1]
         self.all_tasks = entries.names
         self.unobserved = unobserved
         self.named = not is_positions(entries.names)
@@ -305,8 +306,8 @@ class TaskRelations(RowSliceable):
         fill = np.nan if self.unobserved == "unknown" else 0.0
         strengths = np.full((len(heads), len(tails)), fill)
         strengths[chosen.row, chosen.col] = chosen.data
-        strengths[(heads < 0) | ~self._heads_known[heads]] = np.nan
-        strengths[:, (tails < 0) | ~self._tails_known[tails]] = np.nan
+        strengths[(heads < 0) | ~self._known[0, heads]] = np.nan
+        strengths[:, (tails < 0) | ~self._known[1, tails]] = np.nan
         return strengths
 
     def positions(self, names):
@@ -327,7 +328,7 @@ class TaskRelations(RowSliceable):
         parts = [_triples(matrix[rows][:, rows])]
         if self.unobserved == "negative":
             every, copies = np.arange(len(rows)), _pairs_within(rows).tocoo()
-            from_known, to_known = self._heads_known[rows], self._tails_known[rows]
+            from_known, to_known = self._known[:, rows]
             kept = (from_known & to_known)[copies.row]  # the others are among the first two
             for heads, tails in (
                 np.meshgrid(every[~from_known], every),
@@ -358,7 +359,7 @@ class TaskRelations(RowSliceable):
         at, n = positions_of(self.all_tasks, names), len(names)
         other = self.renamed(names)
         other.from_nodes, other._rows = False, np.arange(n)
-        other._heads_known = other._tails_known = np.ones(n, dtype=bool)
+        other._known = np.ones((2, n), dtype=bool)
         for name in ("_matrix", "_stated"):
             if getattr(self, name) is not None:
                 coo = getattr(self, name).tocoo()
@@ -379,8 +380,7 @@ class TaskRelations(RowSliceable):
             other._stated = stated
         other._n_stated = self._n_stated_rows()
         other.all_tasks, other._rows = self.tasks, np.arange(len(self))
-        other._heads_known = self._heads_known[rows]
-        other._tails_known = self._tails_known[rows]
+        other._known = self._known[:, rows]
         return other
 
     def merge(self, other):
@@ -440,7 +440,7 @@ class TaskRelations(RowSliceable):
         other = self[:]
         other.all_tasks, other.from_nodes = tasks, False
         other._rows, other.n_contradicted = np.arange(len(tasks)), 0
-        other._heads_known = other._tails_known = np.ones(len(tasks), dtype=bool)
+        other._known = np.ones((2, len(tasks)), dtype=bool)
         other._n_stated = self._n_stated_rows()
         other._set_entries(*last_of(known, *self._read_more(y, tasks, rows)))
         return other, rows
@@ -465,11 +465,8 @@ class TaskRelations(RowSliceable):
                 "The relations of the new tasks must name them as X does: the one has "
                 "names and the other has not. " + NAME_THE_ROWS
             )
-        if not self.named and len(more.all_tasks) == len(rows) != n:
-            at = np.full(n, -1)
-            at[rows] = np.arange(len(rows))
-        else:
-            at = more.positions(tasks)
+        only_new = not self.named and len(more.all_tasks) == len(rows) != n
+        at = more.positions(tasks - n_known if only_new else tasks)
         missing = [tasks[row] for row in rows if at[row] < 0]
         if missing:
             raise ValueError(
@@ -479,9 +476,7 @@ class TaskRelations(RowSliceable):
         closes = self._transitive is not False
         states_all = more._stated is None and (closes or self.unobserved == "unknown")
         unknown = self.unobserved == "negative" and (
-            more.unobserved == "unknown"
-            or (at < 0).any()
-            or not (more._heads_known.all() and more._tails_known.all())
+            more.unobserved == "unknown" or (at < 0).any() or not more._known.all()
         )
         if states_all or unknown:  # such pairs of the new tasks are listed one by one
             out, into = more.block(at[rows], at), more.block(at, at[rows])
