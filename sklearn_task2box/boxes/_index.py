@@ -75,10 +75,7 @@ class KnownBoxes:
         return strengths
 
     def overlaps(self, queries, inside):
-        """How much of each query lies in each known box, of shape (n_queries, n_boxes).
-
-        Unless the queries are ``inside``, how much of each known box lies in them.
-        """
+        """How much of queries lies ``inside`` boxes, or around: (n_queries, n_boxes)."""
         strengths = np.empty((len(queries), len(self)))
         out = torch.from_numpy(strengths)
         dim = len(self.lower)
@@ -148,10 +145,9 @@ class KnownBoxes:
             found.append(at[kept])
             values.append(strengths[kept])
             if k is not None and kept.any():
-                best = np.concatenate([best, values[-1]])
-                best = np.partition(best, len(best) - k)[-k:] if len(best) > k else best
-                if len(best) == k and best.min() > threshold:
-                    threshold = best.min()
+                best = np.sort(np.concatenate([best, values[-1]]))[-k:]
+                if len(best) == k and best[0] > threshold:
+                    threshold = best[0]
                     tests = self._tests(box, threshold, inside)
         found, values = np.concatenate(found), np.concatenate(values)
         return found[values >= threshold], values[values >= threshold]

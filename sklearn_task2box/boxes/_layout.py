@@ -50,8 +50,7 @@ def layout(heads, tails, n_tasks, box_dim, order=None, random_state=None):
     group, closure = condensed(heads, tails, n_tasks)
     n = closure.shape[0]
     members, colors = _deal(closure, box_dim)
-    if order is None:
-        order = np.arange(n_tasks)
+    order = np.arange(n_tasks) if order is None else order
     counts = np.bincount(group, minlength=n)
     key = np.bincount(group, weights=order, minlength=n) / counts
     sizes = np.asarray(members.sum(axis=0)).ravel()
@@ -108,8 +107,7 @@ def _deal(closure, box_dim):
     within = (closure + sparse.identity(n, dtype=bool, format="csr")).tocsr()
     conflicts = _conflicts(closure, within)
     degrees = np.diff(conflicts.indptr)
-    colors = np.zeros((box_dim, n), dtype=bool)
-    colors[:, degrees == 0] = True
+    colors = np.tile(degrees == 0, (box_dim, 1))
     left = _color(conflicts, degrees, colors)
 
     # The more containers a task has, the less is lost with one of them.
@@ -118,17 +116,16 @@ def _deal(closure, box_dim):
     given_up = {}
 
     def members(v):
-        return given_up.get(v, columns.indices[columns.indptr[v] : columns.indptr[v + 1]])
+        return given_up.get(v, _neighbors(columns, v))
 
-    sizes = np.diff(columns.indptr)
-    for v in left[np.argsort(sizes[left], kind="stable")]:
+    for v in left[np.argsort(np.diff(columns.indptr)[left], kind="stable")]:
         inside = np.zeros(n, dtype=bool)
         inside[members(v)] = True
         choices = []
         for k in range(box_dim):
             rivals = _neighbors(conflicts, v)
             rivals = rivals[colors[k, rivals]]
-            shared = np.unique(np.concatenate([members(b) for b in rivals]))
+            shared = np.unique(np.concatenate([members(rival) for rival in rivals]))
             shared = shared[inside[shared]]
             # With a member, all of v that contains it has to go.
             above = np.unique(within[shared].indices)
@@ -168,10 +165,7 @@ def _neighbors(graph, v):
 
 
 def _color(conflicts, degrees, colors):
-    """Give containers in conflict a dimension free of rivals; return those left.
-
-    The next one is always the one with the fewest free dimensions.
-    """
+    """Give containers a dimension free of rivals, the least free first; return the rest."""
     taken = np.zeros(colors.shape, dtype=bool)
     waiting = degrees > 0
     heap = [(0, -int(degrees[v]), int(v)) for v in np.flatnonzero(waiting)]
@@ -198,8 +192,7 @@ def _color(conflicts, degrees, colors):
 def _slots(members, sizes, family, key):
     """Where each node opens and closes when the tree of a family is walked depth first.
 
-    The parent of a node is its smallest container in the ``family``, which is nested or
-    disjoint. Nodes of one parent come in the order of ``key``.
+    Its parent is its smallest container in the ``family``, whose children ``key`` orders.
     """
     n = members.shape[0]
     pairs = members.tocoo()

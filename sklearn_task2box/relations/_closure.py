@@ -9,9 +9,7 @@ from scipy.sparse import csgraph
 
 def adjacency(heads, tails, n):
     """Sparse boolean matrix of edges, each once."""
-    matrix = sparse.csr_matrix((np.ones(len(heads), dtype=bool), (heads, tails)), (n, n))
-    matrix.sum_duplicates()
-    return matrix
+    return sparse.csr_matrix((np.ones(len(heads), dtype=bool), (heads, tails)), (n, n))
 
 
 def from_rows(rows):
@@ -44,8 +42,7 @@ def reachable(heads, tails, n):
     """
     successors = adjacency(heads, tails, n)
     order = _topological_order(successors)
-    place = np.empty(n, dtype=np.int64)
-    place[order] = np.arange(n)
+    place = np.argsort(order)
     reached = np.zeros(n, dtype=bool)
     rows = [None] * n
     for node in order[::-1].tolist():
@@ -118,10 +115,7 @@ def last_of(*parts):
 
 
 def contradicted(heads, tails, strengths, n):
-    """Number of pairs stated as unrelated that other stated pairs imply.
-
-    0 for graded relations and for those with a cycle, which need not be transitive.
-    """
+    """Number of pairs stated as unrelated that others imply; 0 with a cycle or grades."""
     related = strengths > 0
     if not (strengths[related] == 1).all() or find_cycle(heads[related], tails[related], n):
         return 0

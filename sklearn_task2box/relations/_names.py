@@ -20,9 +20,8 @@ def task_names(X):
     names : ndarray of shape (n_tasks,) or None
     """
     index = getattr(X, "index", None)
-    if not isinstance(index, pd.Index) or (
-        isinstance(index, pd.RangeIndex) and index.equals(pd.RangeIndex(len(index)))
-    ):
+    counts = isinstance(index, pd.RangeIndex) and index.equals(pd.RangeIndex(len(index)))
+    if counts or not isinstance(index, pd.Index):
         return None
     return as_names(index, "the index of X")
 
@@ -63,10 +62,7 @@ def positions_of(names, among):
 
 
 def in_order(series, names, what):
-    """A Series in the order of names, where its index holds them.
-
-    Without any of them, or with an index that only counts, it is in their order already.
-    """
+    """A Series in the order of names, unless its index has none of them or only counts."""
     at = positions_of(names, series.index)
     found = at >= 0
     if found.all() and series.index.is_unique:
@@ -84,23 +80,19 @@ def in_order(series, names, what):
 
 def is_positions(names):
     """Whether the names only count the rows."""
-    return (
-        isinstance(names, np.ndarray)
-        and names.dtype.kind == "i"
-        and np.array_equal(names, np.arange(len(names)))
-    )
+    integers = isinstance(names, np.ndarray) and names.dtype.kind == "i"
+    return integers and np.array_equal(names, np.arange(len(names)))
 
 
 def check_no_other_order(labels):
     """ValueError if labels are row positions, but not in their order."""
-    positions = as_integers(labels)
-    n = len(labels)
-    if positions is None or np.array_equal(positions, np.arange(n)):
+    positions, rows = as_integers(labels), np.arange(len(labels))
+    if positions is None or np.array_equal(positions, rows):
         return
-    if np.array_equal(np.sort(positions), np.arange(n)):
+    if np.array_equal(np.sort(positions), rows):
         raise ValueError(
             "The rows of X have no names, and the labels of the relations are 0 to "
-            f"{n - 1} in another order, {some(labels)}: do they count rows, or stand in "
+            f"{rows[-1]} in another order, {some(labels)}: do they count rows, or stand in "
             "the order of the rows? Sort them, relations.loc[range(n), range(n)], or name "
             "the rows: pass X as a DataFrame whose index holds the same labels."
         )

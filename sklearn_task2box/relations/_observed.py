@@ -85,10 +85,7 @@ class ObservedPairs:
         return strengths, mask
 
     def listed(self):
-        """Heads, tails, strengths and weights of all but the observed zeros of weight 1.
-
-        Weights of unknown pairs are 0.
-        """
+        """All but the zeros of weight 1, with weights, which are 0 where unknown."""
         if not self.complete:
             strengths, mask = self.dense()
             np.fill_diagonal(mask, True)
@@ -139,9 +136,7 @@ class ObservedPairs:
         np.fill_diagonal(strengths, 0)
         unknown = np.isnan(strengths)
         strengths[unknown] = 0
-        soft = np.zeros(strengths.shape, dtype=bool)
-        soft[: self.n_tasks, : self.n_tasks] = True
-        soft[heads, tails] = False
+        soft = np.pad(~self.dense()[1], (0, len(strengths) - self.n_tasks))
         np.fill_diagonal(soft, False)
         heads, tails = np.nonzero((strengths != 0) | (soft & ~unknown))
         return ObservedPairs(
@@ -194,11 +189,7 @@ class ObservedPairs:
     def thinned(self, most):
         """Observed pairs; of the unrelated ones, a sample of ``most`` where they are many.
 
-        Returns
-        -------
-        heads, tails, strengths : ndarray of shape (n_pairs,)
-        weights : ndarray of shape (n_pairs,), or None
-            How many pairs each of them represents; None if each represents itself.
+        Heads, tails, strengths, and how many pairs each represents; None for 1 each.
         """
         if self.n_observed <= most or not self.complete:
             return *self.expand(), None

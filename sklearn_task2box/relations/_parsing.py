@@ -25,15 +25,14 @@ _FORMATS = (
     "of shape (m, 2) or (m, 3), a square matrix, TaskRelations, or one label per task"
 )
 NAME_THE_ROWS = (
-    "Name the rows: pass X as a DataFrame whose index holds the task names, or the "
-    "relations as TaskRelations(relations, tasks=names), names in the order of the rows "
-    "of X. A step of a Pipeline that turns a DataFrame into an array drops its names; "
-    "pipeline.set_output(transform='pandas') keeps them."
+    "Name the rows: pass X as a DataFrame whose index holds the task names, or "
+    "TaskRelations(relations, tasks=names), names in the order of the rows of X. Names "
+    "that a step of a Pipeline drops are kept by pipeline.set_output(transform='pandas')."
 )
 _CUT = (
-    "If a cross-validation splitter cut it, it has lost which tasks its rows and columns "
-    "are. Pass relations that survive slicing: TaskRelations(relations, tasks=names), "
-    "names in the order of the rows of X, or a labelled square DataFrame."
+    "If a cross-validation splitter cut it, pass relations that survive slicing: a "
+    "labelled square DataFrame, or TaskRelations(relations, tasks=names), names in the "
+    "order of the rows of X."
 )
 
 
@@ -89,12 +88,11 @@ def is_labelled(relations):
     """Whether it is a DataFrame with index = columns, or such a one cut by rows."""
     if not isinstance(relations, pd.DataFrame) or len(relations) == 0:
         return False
-    unlabelled = all(isinstance(a, pd.RangeIndex) for a in relations.axes)
-    if unlabelled and relations.shape[1] in (2, 3):
+    n_rows, n_columns = relations.shape
+    unlabelled = all(isinstance(axis, pd.RangeIndex) for axis in relations.axes)
+    if unlabelled and n_columns in (2, 3):
         return False  # an edge list of a few rows
-    return relations.shape[1] >= relations.shape[0] and bool(
-        relations.index.isin(relations.columns).all()
-    )
+    return n_columns >= n_rows and bool(relations.index.isin(relations.columns).all())
 
 
 def is_labels(y):
@@ -127,8 +125,7 @@ def _read_labelled(frame, tasks):
             "The relations name tasks that are not among the tasks given: "
             f"{some(columns[at < 0])}."
         )
-    rows = positions_of(index, names)
-    given = rows
+    given = rows = positions_of(index, names)
     if len(index) == len(columns) and tasks is not None:
         given = np.arange(len(names))  # not cut: of further tasks nothing is mentioned
     heads, tails, strengths = _dense_entries(_frame_values(frame))
@@ -254,9 +251,8 @@ def _dense_entries(matrix):
     return heads, tails, strengths.ravel()
 
 
-def edge_columns(edges, what, allow_strengths=True):
+def edge_columns(edges, what, widths=(2, 3)):
     """Heads, tails and strengths (1 where there are none) of an edge list."""
-    widths = (2, 3) if allow_strengths else (2,)
     got = f"the shape {getattr(edges, 'shape', None)}"
     if isinstance(edges, pd.DataFrame):
         columns = [edges.iloc[:, j].to_numpy() for j in range(edges.shape[1])]
@@ -325,9 +321,8 @@ def _as_array(relations):
         raise ValueError(
             f"Relations can't be read from a {type(relations).__name__}: pass {_FORMATS}."
         )
-    if isinstance(relations, list) and any(
-        isinstance(r, (nx.classes.coreviews.AtlasView, dict)) for r in relations
-    ):
+    views = nx.classes.coreviews.AtlasView, dict
+    if isinstance(relations, list) and any(isinstance(r, views) for r in relations):
         raise ValueError(
             "Got a list of views of neighbors, which is a networkx graph cut into pieces. "
             + _CUT
@@ -343,8 +338,7 @@ def _as_array(relations):
         ) from None
     if array.ndim != 2:
         raise ValueError(
-            f"Relations must be {_FORMATS}; got an array of {array.ndim} dimensions and "
-            f"shape {array.shape}."
+            f"Relations must be {_FORMATS}; got {array.ndim} dimensions: {array.shape}."
         )
     return array
 
@@ -377,10 +371,7 @@ def _is_number(value):
 
 
 def _clean(heads, tails, strengths, names, warn_diagonal=False, n_rows=None):
-    """Check the strengths, drop the diagonal, make every ordered pair single.
-
-    ``n_rows`` is the length of a whole diagonal, where it is not the number of tasks.
-    """
+    """Check the strengths, drop the diagonal, make every ordered pair single."""
     bad = np.flatnonzero((strengths < 0) | (strengths > 1))
     if len(bad):
         u, v = names[heads[bad[0]]], names[tails[bad[0]]]

@@ -59,7 +59,7 @@ class TaskPairs(RowSliceable):
 
     def __init__(self, X, pairs):
         self.X = _features_with_rows(X)
-        heads, tails, _ = edge_columns(pairs, "The list of pairs", allow_strengths=False)
+        heads, tails, _ = edge_columns(pairs, "The list of pairs", widths=(2,))
         ends = endpoints(heads, tails, self.tasks, "The list of pairs")
         self.pairs = np.column_stack(ends)
 
@@ -171,11 +171,9 @@ class TaskPairs(RowSliceable):
         """
         other = self[:]
         other.X = _features_with_rows(X)
-        if other.X.shape[0] != self.X.shape[0]:
-            raise ValueError(
-                f"X has {other.X.shape[0]} rows, but the pairs are of {self.X.shape[0]} "
-                "tasks."
-            )
+        n, n_tasks = other.X.shape[0], self.X.shape[0]
+        if n != n_tasks:
+            raise ValueError(f"X has {n} rows, but the pairs are of {n_tasks} tasks.")
         return other
 
     def _select(self, indices):

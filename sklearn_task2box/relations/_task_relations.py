@@ -110,10 +110,13 @@ class TaskRelations(RowSliceable):
         unobserved="negative",
         transitive="auto",
     ):
-        directions = "member_to_container", "container_to_member"
-        _check_option("direction", direction, directions)
-        _check_option("unobserved", unobserved, ("negative", "unknown"))
-        _check_option("transitive", transitive, ("auto", True, False))
+        for name, value, options in (
+            ("direction", direction, ("member_to_container", "container_to_member")),
+            ("unobserved", unobserved, ("negative", "unknown")),
+            ("transitive", transitive, ("auto", True, False)),
+        ):
+            if not (isinstance(value, str | bool | np.bool_) and value in options):
+                raise ValueError(f"{name} must be one of {options}; got {value!r}.")
         if isinstance(relations, TaskRelations):
             raise TypeError("These relations are a TaskRelations already: use them as is.")
         if tasks is not None and not is_positions(tasks):
@@ -203,18 +206,7 @@ class TaskRelations(RowSliceable):
 
     @classmethod
     def from_pairs(cls, pairs, tasks=None):
-        """Relations that state just some observed pairs.
-
-        Parameters
-        ----------
-        pairs : ObservedPairs
-        tasks : array-like of shape (n_tasks,), default=None
-            Task names; None counts the rows.
-
-        Returns
-        -------
-        relations : TaskRelations
-        """
+        """Relations that state just some ObservedPairs, of tasks with names or counted."""
         n, n_unknown = pairs.n_tasks, len(pairs.unknown_heads)
         heads = np.concatenate([pairs.heads, pairs.unknown_heads])
         tails = np.concatenate([pairs.tails, pairs.unknown_tails])
@@ -397,29 +389,19 @@ class TaskRelations(RowSliceable):
     def extended(self, y, n_new, names=None):
         """These relations and those of further tasks, closed anew where these are.
 
-        Parameters
-        ----------
-        y : anything that TaskRelations reads, or TaskRelations
-            Relations of the new tasks, with one another and with the known ones. Without
-            names, positions count the rows of this slice first and the new tasks after
-            them; a square matrix may also be of the new tasks only.
-        n_new : int
-        names : ndarray of shape (n_new,), default=None
-            Names of the new tasks. One that is known already gets further relations.
-
-        Returns
-        -------
-        relations : TaskRelations
-            Its rows are those of this slice, then the tasks that it did not have. Of a pair
-            in both, y counts; of a new task with one that y lacks, nothing is known.
-        rows : ndarray of shape (n_new,)
-            Which of its rows the new tasks are.
+        ``y``, in any format, relates ``n_new`` tasks with one another and with the known
+        ones, of which ``names`` may repeat some. Positions count the rows of this slice
+        first; a square matrix may have the new tasks only. Of a pair in both, y counts; of
+        a new task with one that y lacks, nothing is known. The rows of the result are those
+        of this slice, then the tasks that it did not have; which of them the new tasks are,
+        an array of shape (n_new,), is returned, too.
         """
         ours = self.tasks
-        if self.named and names is None and is_labelled(y):
-            names = np.asarray(y.index, dtype=object)
-        if self.named and names is None and isinstance(y, TaskRelations) and y.named:
-            names = y.tasks
+        if self.named and names is None:
+            if is_labelled(y):
+                names = np.asarray(y.index, dtype=object)
+            elif isinstance(y, TaskRelations) and y.named:
+                names = y.tasks
         if names is not None and len(names) != n_new:
             raise ValueError(f"The relations are of {len(names)} tasks, but X has {n_new}.")
         if self.named != (names is not None):
@@ -511,8 +493,3 @@ def _triples(matrix):
     """Heads, tails and strengths of the entries of a sparse matrix."""
     coo = matrix.tocoo()
     return coo.row, coo.col, coo.data
-
-
-def _check_option(name, value, options):
-    if not (isinstance(value, str | bool | np.bool_) and value in options):
-        raise ValueError(f"{name} must be one of {options}; got {value!r}.")

@@ -60,10 +60,7 @@ def check_numeric(X):
 
 
 def warn_of_scales(X, names, stacklevel):
-    """Warn if at most a tenth of the columns drown the others.
-
-    They have more than half of the variance, and each a large standard deviation.
-    """
+    """Warn if at most a tenth of the columns have most of the variance."""
     unit = np.abs(X).max() or 1.0
     variances = (X / unit).var(axis=0)
     varying = variances[variances > 0]

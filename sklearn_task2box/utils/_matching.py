@@ -10,10 +10,7 @@ _ROUNDING = 1e-5
 
 
 def match_rows(X, known, candidates=None):
-    """Position of the known row that each row equals, up to rounding; -1 for none.
-
-    ``candidates`` are the positions, or -1, that are preferred among equal rows.
-    """
+    """Known row, -1 for none, that each row equals up to rounding; candidates first."""
     if X.shape[0] == 0 or known.shape[0] == 0 or X.shape[1] != known.shape[1]:
         return np.full(X.shape[0], -1)
     if sparse.issparse(X) != sparse.issparse(known):

@@ -5,10 +5,7 @@ from sklearn.pipeline import Pipeline
 
 
 def unwrapped(estimator):
-    """Innermost estimator of pipelines, fitted searches and frozen estimators.
-
-    It comes with the transformers that features pass through first, in their order.
-    """
+    """Innermost estimator, and the transformers that features pass through first."""
     before = []
     while True:
         if isinstance(estimator, FrozenEstimator):
