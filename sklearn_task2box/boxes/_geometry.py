@@ -144,8 +144,8 @@ def overlap(lower, upper, other_lower, other_upper, temperature):
 def sum_log_softplus(z, memory=None, slopes=True):
     """Sum of log(softplus(z)) over the first axis, and its derivatives; made for speed.
 
-    z, which counts as at most 1e12, is overwritten. The results are among the tensors of
-    ``memory``, three or more of its shape. Without ``slopes``, the derivatives are None.
+    z, of shape (box_dim, ...), counts as at most 1e12 and is overwritten. The results are
+    among ``memory``, three or more such tensors; without ``slopes``, the second is None.
     """
     clamped, soft, slope = memory[:3] if memory else [torch.empty_like(z) for _ in "123"]
     torch.clamp(z, min=_SHORTEST[z.dtype], max=_LONGEST, out=clamped)

@@ -75,7 +75,7 @@ class KnownBoxes:
         return strengths
 
     def overlaps(self, queries, inside):
-        """How much of queries lies ``inside`` boxes, or around: (n_queries, n_boxes)."""
+        """Strengths, (n_queries, n_boxes), of queries ``inside`` known boxes, or around."""
         strengths = np.empty((len(queries), len(self)))
         out = torch.from_numpy(strengths)
         dim = len(self.lower)

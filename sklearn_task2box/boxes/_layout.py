@@ -192,7 +192,7 @@ def _color(conflicts, degrees, colors):
 def _slots(members, sizes, family, key):
     """Where each node opens and closes when the tree of a family is walked depth first.
 
-    Its parent is its smallest container in the ``family``, whose children ``key`` orders.
+    The parent of a node is its smallest container in ``family``; ``key`` orders children.
     """
     n = members.shape[0]
     pairs = members.tocoo()

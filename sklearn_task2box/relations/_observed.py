@@ -85,7 +85,7 @@ class ObservedPairs:
         return strengths, mask
 
     def listed(self):
-        """All but the zeros of weight 1, with weights, which are 0 where unknown."""
+        """Heads, tails, strengths, weights (unknown: 0) of all but zeros of weight 1."""
         if not self.complete:
             strengths, mask = self.dense()
             np.fill_diagonal(mask, True)
