@@ -30,9 +30,9 @@ NAME_THE_ROWS = (
     "that a step of a Pipeline drops are kept by pipeline.set_output(transform='pandas')."
 )
 _CUT = (
-    "If a cross-validation splitter cut it, pass relations that survive slicing: a "
-    "labelled square DataFrame, or TaskRelations(relations, tasks=names), names in the "
-    "order of the rows of X."
+    "If a cross-validation splitter cut it, it has lost which tasks its rows and columns "
+    "are. Pass relations that survive slicing: TaskRelations(relations, tasks=names), "
+    "names in the order of the rows of X, or a labelled square DataFrame."
 )
 
 
