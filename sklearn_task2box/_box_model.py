@@ -26,21 +26,6 @@ class BoxModel(TransformerMixin, RelationModel):
     _nested_defaults: dict = {}  # noqa: RUF012
 
     def set_params(self, **params):
-        """Set parameters, nested ones as in ``teacher__ridge``.
-
-        Parameters
-        ----------
-        **params : dict
-
-        Returns
-        -------
-        self : estimator
-
-        Raises
-        ------
-        ValueError
-            If a parameter does not exist, or is nested where there is no model.
-        """
         for key in params:
             name, _, nested = key.partition("__")
             value = params.get(name, getattr(self, name, None))
@@ -97,20 +82,15 @@ class BoxModel(TransformerMixin, RelationModel):
 def contradictions(boxes, pairs, names):
     """Training pairs that boxes contradict: one side of 0.5 stated, the other predicted.
 
-    ``boxes`` are the KnownBoxes of the tasks in ObservedPairs, and ``names`` name them. The
-    frame has columns "task", "container", "strength" and "predicted", and the pairs that
-    are contradicted most come first. Graded relations, which are no statements of this
-    kind, have none.
+    ``boxes`` are the KnownBoxes of the tasks in ObservedPairs, and ``names`` name them. For
+    the frame, see ``contradictions_`` of :class:`~sklearn_task2box.BoxRelationEmbedder`.
     """
     columns = ["task", "container", "strength", "predicted"]
     if pairs.is_graded:
         return pd.DataFrame(columns=columns)
     listed = pairs.strengths > 0 if pairs.complete else np.full(len(pairs.heads), True)
-    heads, tails, strengths = (
-        pairs.heads[listed],
-        pairs.tails[listed],
-        pairs.strengths[listed],
-    )
+    arrays = pairs.heads, pairs.tails, pairs.strengths
+    heads, tails, strengths = (array[listed] for array in arrays)
     found = [(heads, tails, strengths, boxes.pairs(heads, tails))]
     if pairs.complete:  # the unrelated pairs are all but these
         others = pairs.not_zero_keys()

@@ -20,7 +20,7 @@ from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import stack_rows
 from sklearn_task2box.utils._table_index import TableIndex
 
-# Pairs that are compared at a time, and numbers that are at work in a table of strengths.
+# Pairs that are compared at a time, and numbers at work in a table of strengths.
 _BLOCK = _TABLE = 1 << 22
 # A table of all pairs is faster than the observed ones from this share on.
 _TABLE_FROM_SHARE = 0.1
@@ -32,14 +32,12 @@ class RelationModel(BaseEstimator):
     """Base class of models of directed relations between tasks.
 
     A subclass gets ``fit``, predictions, scores, queries and graphs from two methods, and
-    can then be compared, blended by :class:`~sklearn_task2box.RelationEnsemble`, distilled
-    by :class:`~sklearn_task2box.DistilledBoxEmbedder` and wrapped by
+    can be blended by :class:`~sklearn_task2box.RelationEnsemble`, distilled by
+    :class:`~sklearn_task2box.DistilledBoxEmbedder` and wrapped by
     :class:`~sklearn_task2box.TaskLinkClassifier`:
 
     * ``_fit_pairs(X, pairs)`` learns from checked features (a float array, or a CSR
-      matrix) and the observed pairs of their rows, which have ``n_tasks``, ``heads``,
-      ``tails``, ``strengths`` and ``dense()``, the strengths and a mask of what is
-      observed, both of shape (n_tasks, n_tasks).
+      matrix) and :class:`~sklearn_task2box.relations.ObservedPairs` of their rows.
     * ``_pair_strengths(tasks, heads, tails)`` predicts strengths in [0, 1] of pairs of
       rows of ``tasks``.
 
@@ -50,7 +48,7 @@ class RelationModel(BaseEstimator):
     and by their features where there are no names) or "features" (by their features
     alone). ``_table(tasks, others)`` can be overridden where all pairs are predicted
     faster at once. The attribute ``_width``, 8 by default, is how many numbers are at work
-    for each pair in ``_pair_strengths``: pairs are predicted in blocks of that size.
+    for each pair in ``_pair_strengths``, which sets the size of blocks of pairs.
 
     Attributes
     ----------
@@ -84,12 +82,11 @@ class RelationModel(BaseEstimator):
         X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
             Features; the index of a DataFrame names the tasks.
         y : relations among the rows of X, default=None
-            A labelled square DataFrame, a networkx.DiGraph, a mapping of parents, an edge
-            list, a square array or sparse matrix, TaskRelations, or a 1-D array of labels:
-            see :class:`~sklearn_task2box.TaskRelations`. Where X has no names, labelled
-            relations must stand in the order of its rows. None takes the affinities of
-            nearest neighbors in X, see
-            :meth:`~sklearn_task2box.TaskRelations.from_neighbors`.
+            In any format of :class:`~sklearn_task2box.TaskRelations` (a labelled square
+            DataFrame, a networkx.DiGraph, a mapping of parents, an edge list, a square
+            array or sparse matrix), or a 1-D array of labels. Where X has no names,
+            labelled relations must stand in the order of its rows. None takes
+            :meth:`~sklearn_task2box.TaskRelations.from_neighbors` of X.
 
         Returns
         -------
@@ -209,9 +206,8 @@ class RelationModel(BaseEstimator):
         Raises
         ------
         ValueError
-            If X is unlike the X of fit. Also if X is sparse and ``fit`` was given class
-            labels: scikit-learn's tools then expect one prediction per row, which a table
-            of relations is not.
+            If X is unlike the X of fit, or sparse where ``fit`` was given class labels:
+            scikit-learn's tools then expect one prediction per row.
         """
         check_is_fitted(self)
         if self._from_labels and sparse.issparse(X):
@@ -277,10 +273,6 @@ class RelationModel(BaseEstimator):
             known = self._recognized(data, names, positions)
         return self._represent(data, known)
 
-    def _known_features(self):
-        """Features of the known tasks."""
-        return self._features
-
     def _recognized(self, data, names=None, positions=None):
         """Which known task each row of checked features is, -1 for none.
 
@@ -294,7 +286,7 @@ class RelationModel(BaseEstimator):
             candidates = positions_of(names, self.tasks_)
             if self._recognizes != "features":
                 return candidates
-        return match_rows(data, self._known_features(), candidates)
+        return match_rows(data, self._features, candidates)
 
     def _strengths_in_blocks(self, tasks, heads, tails):
         """Strengths of pairs of rows of tasks, in bounded memory."""
@@ -335,9 +327,9 @@ class RelationModel(BaseEstimator):
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
         y : relations, default=None
-            As in :meth:`fit`. Where they name tasks (TaskRelations, a labelled DataFrame,
-            a slice of either), the pairs are those among the rows of X, from them to the
-            tasks of training, and from these to them; otherwise those among the rows of X.
+            As in :meth:`fit`. The pairs are those among the rows of X and, where relations
+            name tasks (TaskRelations, a labelled DataFrame, a slice of either), those of
+            rows and tasks of training, both ways.
         by_task : bool, default=False
             Whether the task inside is returned, too.
 
@@ -371,35 +363,29 @@ class RelationModel(BaseEstimator):
         everything = stack_rows(tasks, others)
         compared = [
             *self._compared(relations, new, columns, tasks, everything),
-            *self._compared(relations, known[beside], new, others, tasks, len(new)),
+            *self._compared(relations, known[beside], new, others, tasks),
         ]
-        strengths, predicted, observed = zip(*compared, strict=True)
-        both = np.concatenate(strengths), np.concatenate(predicted)
+        strengths, predicted, counts = map(np.concatenate, zip(*compared, strict=True))
         if not by_task:
-            return both
-        heads = [first + np.nonzero(table)[0] for first, table in observed]
-        return *both, np.concatenate(heads)
+            return strengths, predicted
+        return strengths, predicted, np.repeat(np.arange(len(counts)), counts)
 
-    def _compared(self, relations, heads, tails, tasks, others, first=0):
-        """Blocks of rows of the tables of true and predicted strengths.
-
-        Yields the strengths of their observed pairs, and the number of the first row with
-        a mask of the pairs that are observed.
-        """
+    def _compared(self, relations, heads, tails, tasks, others):
+        """Yield true and predicted strengths of observed pairs, and pairs of each head."""
         step = max(1, _BLOCK // max(len(tails), 1))
         for start in range(0, len(heads), step):
             part = slice(start, start + step)
             strengths = relations.block(heads[part], tails)
             strengths[heads[part, None] == tails] = np.nan  # with themselves
             observed = ~np.isnan(strengths)
-            if np.count_nonzero(observed) > _TABLE_FROM_SHARE * observed.size:
+            counts = np.count_nonzero(observed, axis=1)
+            if counts.sum() > _TABLE_FROM_SHARE * observed.size:
                 predicted = self._table(tasks[part], others)[observed]
             else:
                 rows, columns = np.nonzero(observed)
-                both = stack_rows(tasks[part], others)
-                columns = len(observed) + columns
+                both, columns = stack_rows(tasks[part], others), len(observed) + columns
                 predicted = self._strengths_in_blocks(both, rows, columns)
-            yield strengths[observed], predicted, (first + start, observed)
+            yield strengths[observed], predicted, counts
 
     def ranked_containers(self, relations=None):
         """Yield, for each task inside another, the tasks ranked before its containers.
@@ -413,8 +399,8 @@ class RelationModel(BaseEstimator):
         Yields
         ------
         related : ndarray of bool, of shape (n_found,)
-            Whether the task lies in each of the tasks that it is predicted to lie in as
-            much as in the weakest of its containers.
+            Whether the task lies in each of those that are predicted to contain it as much
+            as the weakest of its containers.
         strengths : ndarray of shape (n_found,)
             How much it is predicted to lie in them.
         """
@@ -522,11 +508,11 @@ class RelationModel(BaseEstimator):
         threshold : float, default=None
             Smallest strength of an edge; None takes ``threshold_``.
         reduce : bool, default=True
-            Keep, of two tasks that contain each other, only the edge from the smaller to
-            the larger (of equal ones, to the later), and drop the edges that follow from
-            others by transitivity. The larger task has the larger box or, in models
-            without boxes, contains more than it is contained in, on average; there, edges
-            to a smaller one are dropped in longer cycles, too.
+            Keep, of two tasks that contain each other, only the edge to the larger (of
+            equal ones, to the later), and drop edges that follow from others by
+            transitivity. The larger task has the larger box or, in models without boxes,
+            contains more, and is contained less, on average; there, edges to a smaller one
+            are dropped in longer cycles, too.
 
         Returns
         -------

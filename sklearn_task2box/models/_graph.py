@@ -1,7 +1,6 @@
 """Models that predict relations from relations alone, without any feature."""
 
 import hashlib
-from itertools import pairwise
 from numbers import Real
 from typing import ClassVar
 
@@ -12,7 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from sklearn_task2box.base import RelationModel
-from sklearn_task2box.relations._closure import condensed
+from sklearn_task2box.relations._closure import condensed, last_of
+from sklearn_task2box.utils._features import dense
 
 
 class RandomModel(RelationModel):
@@ -56,8 +56,7 @@ class RandomModel(RelationModel):
         hashes = np.empty(X.shape[0], dtype=np.uint64)
         salt = self.seed_.to_bytes(8, "little")
         for i in range(X.shape[0]):
-            row = X[[i]].toarray()[0] if sparse.issparse(X) else X[i]
-            row = np.asarray(row, dtype=np.float64) + 0.0  # -0.0 is 0.0
+            row = dense(X[[i]]) + 0.0  # -0.0 is 0.0
             digest = hashlib.blake2b(row.tobytes(), digest_size=8, salt=salt).digest()
             hashes[i] = int.from_bytes(digest, "little")
         return hashes
@@ -76,19 +75,12 @@ def _mix(z):
 
 
 class _GraphModel(RelationModel):
-    """Predicts from relations alone; of a task, it reads only which known one it is.
-
-    A subclass predicts strengths in ``_of_known(heads, tails)``, from positions in
-    ``tasks_``, -1 being a new task.
-    """
+    """Predicts from relations alone; a task is its position in ``tasks_``, -1 if new."""
 
     _recognizes = "name"
 
     def _represent(self, X, known):
         return known
-
-    def _pair_strengths(self, tasks, heads, tails):
-        return self._of_known(tasks[heads], tasks[tails])
 
 
 class PopularityModel(_GraphModel):
@@ -121,7 +113,8 @@ class PopularityModel(_GraphModel):
         sums = np.bincount(pairs.tails, weights=pairs.strengths, minlength=n)
         self.popularity_ = sums / np.maximum(counts, 1)
 
-    def _of_known(self, heads, tails):
+    def _pair_strengths(self, tasks, heads, tails):
+        tails = tasks[tails]
         return np.where(tails >= 0, self.popularity_[tails], 0.0)
 
 
@@ -154,45 +147,30 @@ class ClosureModel(PopularityModel):
     def _fit_pairs(self, X, pairs):
         super()._fit_pairs(X, pairs)
         n = pairs.n_tasks
-        sure = pairs.strengths == 1
+        sure, partial = pairs.strengths == 1, (pairs.strengths > 0) & (pairs.strengths < 1)
         part, above = condensed(pairs.heads[sure], pairs.tails[sure], n)
-        itself = sparse.identity(above.shape[0], dtype=bool)
-        inside = (above + itself).astype(float).tocsr()
+        inside = above + sparse.identity(above.shape[0], dtype=bool)
         member = sparse.csr_matrix((np.ones(n), (np.arange(n), part)))
-        reach = member @ inside @ member.T
-        partial = (pairs.strengths > 0) & ~sure
-        self.closure_ = reach.maximum(_spread(pairs, partial, part, inside)).tocsr()
+        reach = member @ inside.astype(float) @ member.T
+        # Relations to a task are passed on to all tasks that it lies wholly inside of.
+        beyond = reach[pairs.tails[partial]].tocoo()
+        shares = pairs.strengths[partial][beyond.row]
+        passed_on = pairs.heads[partial][beyond.row], beyond.col, shares
+        order = np.argsort(shares)
+        *ends, best = last_of([values[order] for values in passed_on])
+        self.closure_ = reach.maximum(sparse.csr_matrix((best, ends), (n, n))).tocsr()
         self.closure_.setdiag(0)
         self.closure_.eliminate_zeros()
 
-    def _of_known(self, heads, tails):
-        strengths = super()._of_known(heads, tails) / 2
+    def _pair_strengths(self, tasks, heads, tails):
+        strengths = super()._pair_strengths(tasks, heads, tails) / 2
+        heads, tails = tasks[heads], tasks[tails]
         both = np.flatnonzero((heads >= 0) & (tails >= 0))
         if not len(both):  # SciPy does not look up nothing
             return strengths
         closed = np.asarray(self.closure_[heads[both], tails[both]]).ravel()
         strengths[both] = np.where(closed > 0, (1 + closed) / 2, strengths[both])
         return strengths
-
-
-def _spread(pairs, chosen, part, inside):
-    """Relations to a task, passed on to all tasks that it lies wholly inside of."""
-    n = pairs.n_tasks
-    ends = pairs.heads[chosen], pairs.tails[chosen]
-    edges = sparse.csr_matrix((pairs.strengths[chosen], ends), shape=(n, n))
-    columns, values = [], []
-    for start, stop in pairwise(edges.indptr):
-        best = np.zeros(inside.shape[0])
-        np.maximum.at(best, part[edges.indices[start:stop]], edges.data[start:stop])
-        related = np.flatnonzero(best)
-        containers = inside[related]
-        passed_on = np.repeat(best[related], np.diff(containers.indptr))
-        np.maximum.at(best, containers.indices, passed_on)
-        row = best[part]
-        columns.append(np.flatnonzero(row))
-        values.append(row[columns[-1]])
-    columns, indptr = np.concatenate(columns), np.cumsum([0, *map(len, columns)])
-    return sparse.csr_matrix((np.concatenate(values), columns, indptr), shape=(n, n))
 
 
 class AdditiveModel(_GraphModel):
@@ -263,7 +241,8 @@ class AdditiveModel(_GraphModel):
         self.mean_ = float(effects[0])
         self.row_effects_, self.column_effects_ = effects[1 : n + 1], effects[n + 1 :]
 
-    def _of_known(self, heads, tails):
+    def _pair_strengths(self, tasks, heads, tails):
+        heads, tails = tasks[heads], tasks[tails]
         row = np.where(heads >= 0, self.row_effects_[heads], 0.0)
         column = np.where(tails >= 0, self.column_effects_[tails], 0.0)
         return np.clip(self.mean_ + row + column, 0, 1)

@@ -22,19 +22,18 @@ _LEAST = 1e-6
 class NeighborsModel(SmootherModel):
     """Vote of the nearest tasks, weighted by similarity, on containers and members.
 
-    A new task lies where its nearest known tasks lie: its relation to a known task is the
-    mean of their relations to it, weighted by powers of cosine similarities, and shrunk
-    towards the mean relation of all tasks to it. A relation between two new tasks is a mean
-    over the neighbors of both. A pair of known tasks that nobody observed gets the mean of
-    what the neighbors of the one and of the other say, each without the task itself, and an
-    observed one its observed strength. Strengths are calibrated by the leave-one-out
-    predictions of known tasks (Platt scaling).
+    The relation of a new task to a known one is the mean of those of its nearest known
+    tasks, weighted by powers of cosine similarities, and shrunk towards the mean relation
+    of all tasks to it. A relation between two new tasks is a mean over the neighbors of
+    both. A pair of known tasks that nobody observed gets the mean of what the neighbors of
+    either say, without the task itself, and an observed one its observed strength.
+    Strengths are calibrated by leave-one-out predictions of known tasks (Platt scaling).
 
     Parameters
     ----------
     n_neighbors : int or "auto", default="auto"
-        Number of neighbors. "auto" takes that of 5, 10, 20 and 50 which is best by
-        leave-one-out, together with the two following arguments.
+        Number of neighbors. "auto" is 5, 10, 20 or 50, whichever is best by leave-one-out,
+        together with the two following arguments.
     power : float or "auto", default="auto"
         Power of the cosine similarities that weights are. "auto" is one of 1, 2, 4, 8, 16.
     shrinkage : float or "auto", default="auto"

@@ -9,10 +9,9 @@ from sklearn_task2box.utils._devices import few_threads, seeded
 
 
 class PairEpochs:
-    """Iterates over the pairs of an epoch, drawn anew each time, in minibatches.
+    """Minibatches of an epoch of ``max_pairs`` pairs, drawn anew each time it is iterated.
 
-    An epoch has ``max_pairs`` pairs, and a step ``batch_size`` of them, or all if that is
-    None.
+    ``batch_size`` None makes one batch of all of them.
     """
 
     def __init__(self, observed, max_pairs, batch_size, seed):

@@ -10,6 +10,7 @@ import torch
 from scipy.special import expit
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -180,13 +181,16 @@ class PairClassifier(RelationModel):
         # The squares of larger numbers overflow in the scaler; a power of 2 is exact.
         largest = np.abs(dense(X)).max()
         self._unit = 2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0
-        self._scaler = StandardScaler().set_output(transform="default")
-        self._scaler.fit(dense(X) / self._unit)
+        steps = [StandardScaler()]
+        if self.model == "boosted_trees":
+            steps.append(PCA(min(self.n_components, *X.shape), random_state=rng))
+        self._preparation = make_pipeline(*steps).set_output(transform="default")
+        self._preparation.fit(dense(X) / self._unit)
         learn = self._learn_trees if self.model == "boosted_trees" else self._learn_net
         learn(X, pairs, rng)
 
-    def _standardized(self, X):
-        return self._scaler.transform(dense(X) / self._unit)
+    def _prepared(self, X):
+        return self._preparation.transform(dense(X) / self._unit)
 
     def _settings(self):
         usual = _USUAL[self.model]
@@ -198,7 +202,7 @@ class PairClassifier(RelationModel):
         if self.model == "mlp":
             sizes = hidden_sizes(self.hidden_layer_sizes)
             n_similarities = self.n_similarities
-        features = self._standardized(X).astype(np.float32)
+        features = self._prepared(X).astype(np.float32)
         compared = features.shape[1] if n_similarities else 1
         self._width = 4 * max([*sizes, compared])
         self.model_, self.loss_curve_ = fit_module(
@@ -216,11 +220,7 @@ class PairClassifier(RelationModel):
 
     def _learn_trees(self, X, pairs, rng):
         settings = self._settings()
-        features = self._standardized(X)
-        n_components = min(self.n_components, *features.shape)
-        self._components = PCA(n_components, random_state=rng)
-        self._components.set_output(transform="default").fit(features)
-        tasks = self._represent(X, None)
+        tasks = self._prepared(X)
         sampler = Sampler(pairs, settings.pop("max_pairs"), rng)
         heads, tails, strengths, weights = sampler.draw()
         kind = HistGradientBoostingClassifier
@@ -233,9 +233,9 @@ class PairClassifier(RelationModel):
         self.model_.fit(ends, strengths, sample_weight=weights / weights.mean())
 
     def _represent(self, X, known):
-        X = self._standardized(X)
+        X = self._prepared(X)
         if self.model == "boosted_trees":
-            return self._components.transform(X)
+            return X
         with torch.no_grad():
             X = torch.from_numpy(X).to(self.model_.first.weight.dtype)
             kept = list(self.model_.parts(X, X))

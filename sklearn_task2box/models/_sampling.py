@@ -17,21 +17,19 @@ class Sampler:
 
     def __init__(self, observed, max_pairs, rng):
         self.observed = observed
+        self.rng = rng
         related = observed.strengths > 0
         self.strengths = observed.strengths[related]
         self.related = observed.keys(observed.heads[related], observed.tails[related])
-        n_related = len(self.related)
-        n_zeros = observed.n_observed - n_related
+        self.totals = len(self.related), observed.n_observed - len(self.related)
+        n_related, n_zeros = self.totals
         half = max(1, max_pairs // 2)
         self.n_related = min(n_related, max(half, max_pairs - n_zeros))
         self.n_zeros = min(n_zeros, max(1, max_pairs - self.n_related))
-        self._next_related = _Deck(n_related, self.n_related, rng)
-        self.n_all_zeros = n_zeros
-        self.zeros = None
+        self._next_related = _Deck(np.arange(n_related), self.n_related, rng)
+        self._next_zeros = self._draw_zeros
         if observed.n_tasks <= _MAX_LISTED or not observed.complete:
-            self.zeros = observed.zero_keys()
-            self._next_zeros = _Deck(len(self.zeros), self.n_zeros, rng)
-        self.rng = rng
+            self._next_zeros = _Deck(observed.zero_keys(), self.n_zeros, rng)
 
     def __len__(self):
         return self.n_related + self.n_zeros
@@ -42,38 +40,33 @@ class Sampler:
         A weight is the number of observed pairs that a pair represents. Weights sum to the
         number of observed pairs, so a weighted mean estimates the mean over all of these.
         """
-        n = self.observed.n_tasks
-        chosen = self._next_related()
-        if self.zeros is not None:
-            zeros = self.zeros[self._next_zeros()]
-        else:
-            heads, tails = self.observed.draw_zeros(self.n_zeros, self.rng)
-            zeros = self.observed.keys(heads, tails)
+        chosen, zeros = self._next_related(), self._next_zeros()
         keys = np.concatenate([self.related[chosen], zeros])
         strengths = np.concatenate([self.strengths[chosen], np.zeros(len(zeros))])
-        totals, counts = [len(self.related), self.n_all_zeros], [len(chosen), len(zeros)]
-        weights = np.repeat(np.divide(totals, np.maximum(counts, 1)), counts)
-        return keys // n, keys % n, strengths, weights
+        counts = [len(chosen), len(zeros)]
+        weights = np.repeat(np.divide(self.totals, np.maximum(counts, 1)), counts)
+        return *divmod(keys, self.observed.n_tasks), strengths, weights
+
+    def _draw_zeros(self):
+        return self.observed.keys(*self.observed.draw_zeros(self.n_zeros, self.rng))
 
 
 class _Deck:
-    """Deals ``n_dealt`` of n cards at a time, and shuffles when they are used up."""
+    """Deals ``n_dealt`` cards at a time, and shuffles when they are used up."""
 
-    def __init__(self, n, n_dealt, rng):
-        self.order = np.arange(n)
+    def __init__(self, cards, n_dealt, rng):
+        self.order = cards
         self.n_dealt = n_dealt
         self.rng = rng
-        self.at = n
+        self.at = len(cards)
 
     def __call__(self):
-        n = len(self.order)
-        if self.n_dealt == n:
+        if self.n_dealt == len(self.order):
             return self.order
         left = self.order[self.at :]
         if len(left) >= self.n_dealt:
-            dealt = left[: self.n_dealt]
             self.at += self.n_dealt
-            return dealt
+            return left[: self.n_dealt]
         # The last of this round and the first of the next, none of them twice.
         others = self.rng.permutation(self.order[: self.at])
         self.at = self.n_dealt - len(left)

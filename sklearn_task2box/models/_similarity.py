@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_task2box.base import RelationModel
+from sklearn_task2box.models._calibration import fit_logistic
 from sklearn_task2box.models._sampling import Sampler
 from sklearn_task2box.utils._features import dense, has_variance_names, means_and_variances
 
@@ -16,8 +16,6 @@ from sklearn_task2box.utils._features import dense, has_variance_names, means_an
 _MAX_PAIRS = 250_000
 # Smallest change of the log-odds per standard deviation of the similarity.
 _MIN_SLOPE = 1e-3
-# Penalty of the logistic regression: slopes stay finite where a similarity separates pairs.
-_PENALTY = 1e-2
 # Share of the median divergence below which logarithms differ no more.
 _SMALL = 1e-3
 
@@ -136,21 +134,18 @@ class SimilarityModel(RelationModel):
         tasks = self._represent(X, None)
         sampler = Sampler(pairs, _MAX_PAIRS, np.random.RandomState(0))
         heads, tails, strengths, weights = sampler.draw()
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = self._in_blocks(self._raw, tasks, heads, tails)
         if self.similarity == "gaussian_kl":
-            with np.errstate(over="ignore", invalid="ignore"):
-                divergences = self._in_blocks(self._divergences, tasks, heads, tails)
-            if not np.isfinite(divergences).all():
+            if not np.isfinite(scores).all():
                 raise ValueError(
                     "The features are too large for a divergence of normal distributions: "
                     f"the largest is {np.abs(X).max():.3g}, and its square is beyond "
                     "float64. Scale them down, variances by the square of the factor, or "
                     "set variances=False."
                 )
-            self._offset = _SMALL * float(np.median(divergences)) or 1.0
-            scores = self._closeness(divergences)
-        else:
-            scores = self._in_blocks(self._similarity, tasks, heads, tails)
-        self._fit_logistic(scores, strengths, weights)
+            self._offset = _SMALL * float(np.median(scores)) or 1.0
+        self._fit_logistic(self._similarities(scores), strengths, weights)
 
     def _find_variances(self, X):
         if self.variances != "auto":
@@ -159,19 +154,13 @@ class SimilarityModel(RelationModel):
         named = names is not None and has_variance_names(names)
         return bool(named and X[:, X.shape[1] // 2 :].min() >= 0)
 
-    def _fit_logistic(self, scores, strengths, pair_weights):
+    def _fit_logistic(self, scores, strengths, weights):
         center, scale = scores.mean(), scores.std() or 1.0
         z = (scores - center) / scale
-        # A pair of strength s is s of a related pair and 1 - s of an unrelated one.
-        labels = np.repeat([1, 0], len(z))
-        weights = np.concatenate([strengths, 1 - strengths]) * np.tile(pair_weights, 2)
-        kept = weights > 0
-        mean = weights[labels == 1].sum() / weights.sum()
+        mean = np.average(strengths, weights=weights)
         slope, intercept = _MIN_SLOPE, logit(np.clip(mean, 1e-9, 1 - 1e-9))
         if mean < 1:
-            model = LogisticRegression(C=1 / _PENALTY).fit(
-                np.concatenate([z, z])[kept, None], labels[kept], weights[kept]
-            )
+            model = fit_logistic(z[:, None], strengths, weights)
             if model.coef_[0, 0] > _MIN_SLOPE:
                 slope, intercept = model.coef_[0, 0], model.intercept_[0]
         self.slope_ = float(slope / scale)
@@ -201,37 +190,36 @@ class SimilarityModel(RelationModel):
         return X
 
     def _pair_strengths(self, tasks, heads, tails):
-        similarities = self._similarity(tasks, heads, tails)
+        similarities = self._similarities(self._raw(tasks, heads, tails))
         return expit(self.intercept_ + self.slope_ * similarities)
 
-    def _similarity(self, tasks, heads, tails):
-        if self.similarity == "gaussian_kl":
-            return self._closeness(self._divergences(tasks, heads, tails))
+    def _similarities(self, raw):
+        return -np.log(self._offset + raw) if self.similarity == "gaussian_kl" else raw
+
+    def _raw(self, tasks, heads, tails):
+        """Divergences for "gaussian_kl", and else similarities: (n_pairs,)."""
         heads, tails = tasks[heads], tasks[tails]
+        if self.similarity == "gaussian_kl":
+            return self._divergences(heads, tails)
         if self.similarity == "asymmetric_cosine":
             products = np.einsum("ij,ij->i", heads, tails)
             squares, squares_j = (np.einsum("ij,ij->i", e, e) for e in (heads, tails))
             norms = squares**self._alpha * squares_j ** (1 - self._alpha)
             return np.divide(products, norms, out=np.zeros(len(heads)), where=norms > 0)
         if self.similarity == "euclidean":
-            return -np.sqrt(((heads - tails) ** 2).sum(axis=1))
+            return -np.linalg.norm(heads - tails, axis=1)
         distances = _task2vec(heads[:, :-1], tails[:, :-1])
         return self._alpha * tails[:, -1] - distances
 
-    def _divergences(self, tasks, heads, tails):
-        heads, tails = tasks[heads], tasks[tails]
+    def _divergences(self, heads, tails):
         if not self._has_variances:
             return ((heads - tails) ** 2).sum(axis=1) / 2
-        (mean, variance), (mean_j, variance_j) = (
-            np.split(end, 2, axis=1) for end in (heads, tails)
-        )
+        mean, variance = np.split(heads, 2, axis=1)
+        mean_j, variance_j = np.split(tails, 2, axis=1)
         ratio = variance / variance_j
         gaps = (mean - mean_j) ** 2 / variance_j
         divergences = (ratio + gaps - 1 - np.log(ratio)).sum(axis=1) / 2
         return np.maximum(divergences, 0)  # rounding
-
-    def _closeness(self, divergences):
-        return -np.log(self._offset + divergences)
 
 
 def _task2vec(a, b):

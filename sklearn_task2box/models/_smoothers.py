@@ -1,20 +1,14 @@
 """Linear smoothers of relations: what NeighborsModel and KernelRidgeModel share."""
 
-from abc import abstractmethod
-
 import numpy as np
 from scipy import sparse
-from scipy.special import logit
-from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.metrics import relation_score
-from sklearn_task2box.relations import ObservedPairs
+from sklearn_task2box.models._calibration import PlattScaling
 from sklearn_task2box.utils._rows import IdentifiedRows, stack_rows
 
-# Scores are kept so far from 0 and 1, where log-odds have no end.
-_EDGE = 1e-3
 # Tasks whose relations are predicted to choose settings, and to calibrate.
 MAX_CHOSEN = 500
 _MAX_CALIBRATED = 2000
@@ -22,43 +16,6 @@ _MAX_CALIBRATED = 2000
 _MAX_ZEROS = 250_000
 # Numbers in a block of predictions of all known tasks.
 _BLOCK = 1 << 23
-
-
-class PlattScaling:
-    """Strengths from scores: a logistic function of the score and of its log-odds.
-
-    Their coefficients are not negative, so that strengths rank pairs as scores do (Platt,
-    "Probabilistic outputs for support vector machines", 1999).
-    """
-
-    def fit(self, scores, strengths, counts=1.0):
-        """Learn from scores and true strengths of pairs, (n_pairs,), and their weights."""
-        # A pair of strength s is s of a related pair and 1 - s of an unrelated one.
-        labels = np.repeat([1, 0], len(scores))
-        counts = np.broadcast_to(counts, len(scores))
-        weights = np.concatenate([counts * strengths, counts * (1 - strengths)])
-        kept = weights > 0
-        self._mean = np.average(strengths, weights=counts) if len(scores) else 0.0
-        self._model = None
-        if 0 < self._mean < 1:
-            inputs = np.tile(self._inputs(scores), (2, 1))[kept]
-            for self._columns in ([0, 1], [1], [0]):
-                model = LogisticRegression(C=100.0, max_iter=1000)
-                model.fit(inputs[:, self._columns], labels[kept], weights[kept])
-                if (model.coef_ >= 0).all():
-                    self._model = model
-                    break
-        return self
-
-    def _inputs(self, scores):
-        return np.column_stack([scores, logit(np.clip(scores, _EDGE, 1 - _EDGE))])
-
-    def predict(self, scores):
-        """Strengths, of the shape of the scores."""
-        if self._model is None:  # all alike, or scores that say nothing
-            return np.full(scores.shape, self._mean)
-        inputs = self._inputs(scores.ravel())[:, self._columns]
-        return self._model.predict_proba(inputs)[:, 1].reshape(scores.shape)
 
 
 class ObservedTable:
@@ -144,9 +101,9 @@ class SmootherModel(RelationModel):
     """Relation model that predicts relations of a task as means of those of known tasks.
 
     A subclass chooses its settings in ``_choose(X)``, prepares features in
-    ``_prepared(X)``, and gives the weights of the mean in ``_weights(rows)``. A known task
-    has none in its own mean, so that predictions of known tasks are leave-one-out
-    predictions: they choose the settings and calibrate.
+    ``_prepared(X)``, and gives the weights of the mean, (n, n_tasks), in ``_weights(rows)``
+    of IdentifiedRows. A known task has none in its own mean, so that predictions of known
+    tasks are leave-one-out predictions: they choose the settings and calibrate.
     """
 
     _recognizes = "features"
@@ -157,23 +114,27 @@ class SmootherModel(RelationModel):
         self._is_graded = pairs.is_graded
         self._choose(X)
         tasks = self._represent(X, np.arange(pairs.n_tasks))
-        heads, tails, strengths, counts = _some_of(pairs)
+        heads, tails, strengths, counts = self._calibrating()
         self._scalings = {}
         for kind in ("inside", "around", "new", "known"):
             scores = self._scores(tasks, heads, tails, kind)
             self._scalings[kind] = PlattScaling().fit(scores, strengths, counts)
 
-    @abstractmethod
-    def _choose(self, X):
-        """Choose settings by leave-one-out predictions."""
-
-    @abstractmethod
-    def _prepared(self, X):
-        """Features as weights are made of them."""
-
-    @abstractmethod
-    def _weights(self, rows):
-        """Weights of the known tasks, (n, n_tasks), for IdentifiedRows."""
+    def _calibrating(self):
+        """Heads, tails, strengths and weights of observed pairs of some tasks."""
+        rng = np.random.RandomState(0)
+        tasks = np.arange(len(self._inside.prior))
+        if len(tasks) > _MAX_CALIBRATED:
+            tasks = np.sort(rng.permutation(tasks)[:_MAX_CALIBRATED])
+        true = self._inside.part(tasks).toarray()
+        heads, tails = np.nonzero(~np.isnan(true))
+        strengths, counts = true[heads, tails], np.ones(len(heads))
+        zeros = np.flatnonzero(strengths == 0)
+        if len(zeros) > _MAX_ZEROS:
+            counts[zeros] = 0
+            counts[rng.choice(zeros, _MAX_ZEROS, replace=False)] = len(zeros) / _MAX_ZEROS
+        kept = counts > 0
+        return tasks[heads[kept]], tasks[tails[kept]], strengths[kept], counts[kept]
 
     def _represent(self, X, known):
         return IdentifiedRows(known, self._prepared(X))
@@ -208,14 +169,6 @@ class SmootherModel(RelationModel):
         around a known one, "new" both as new ones, and "known" means the first two.
         """
         scores = np.zeros(len(heads))
-        if kind in ("inside", "known"):
-            for places, rows, means in self._blocks(tasks, heads, self._inside):
-                scores[places] += means[rows, tasks.known[tails[places]]]
-        if kind in ("around", "known"):
-            for places, rows, means in self._blocks(tasks, tails, self._around):
-                scores[places] += means[rows, tasks.known[heads[places]]]
-        if kind == "known":
-            scores /= 2
         if kind == "new":  # a smoother of the rows, then one of the columns
             for places, rows, means in self._blocks(tasks, heads, self._inside):
                 center = means.mean(axis=1)
@@ -223,18 +176,19 @@ class SmootherModel(RelationModel):
                 weights = self._weights(tasks[columns])
                 both = toarray(weights @ (means - center[:, None]).T)
                 scores[places] = both[at, rows] + center[rows]
-        return scores
+            return scores
+        inside, around = (heads, tails, self._inside), (tails, heads, self._around)
+        ways = {"inside": [inside], "around": [around], "known": [inside, around]}[kind]
+        for ends, others, table in ways:
+            for places, rows, means in self._blocks(tasks, ends, table):
+                scores[places] += means[rows, tasks.known[others[places]]]
+        return scores / len(ways)
 
     def _pair_strengths(self, tasks, heads, tails):
-        new_head, new_tail = tasks.known[heads] < 0, tasks.known[tails] < 0
+        kinds = 2 * (tasks.known[heads] < 0) + (tasks.known[tails] < 0)
         strengths = np.empty(len(heads))
-        for kind, chosen in (
-            ("inside", new_head & ~new_tail),
-            ("around", ~new_head & new_tail),
-            ("new", new_head & new_tail),
-            ("known", ~new_head & ~new_tail),
-        ):
-            at = np.flatnonzero(chosen)
+        for number, kind in ((3, "new"), (2, "inside"), (1, "around"), (0, "known")):
+            at = np.flatnonzero(kinds == number)
             if len(at):
                 scores = self._scores(tasks, heads[at], tails[at], kind)
                 strengths[at] = self._scalings[kind].predict(scores)
@@ -254,44 +208,3 @@ class SmootherModel(RelationModel):
         for places, _, means in self._blocks(tasks, np.arange(len(tasks)), self._inside):
             table[places] = self._scalings["inside"].predict(means)
         return table
-
-
-def _some_of(pairs):
-    """Observed pairs of at most a number of tasks: heads, tails, strengths and weights."""
-    rng = np.random.RandomState(0)
-    tasks = np.arange(pairs.n_tasks)
-    if pairs.n_tasks > _MAX_CALIBRATED:
-        tasks = np.sort(rng.permutation(pairs.n_tasks)[:_MAX_CALIBRATED])
-        pairs = _among(pairs, tasks)
-    heads, tails, strengths = pairs.expand()
-    counts, zeros = np.ones(len(heads)), np.flatnonzero(strengths == 0)
-    if len(zeros) > _MAX_ZEROS:
-        drawn = rng.choice(zeros, _MAX_ZEROS, replace=False)
-        counts[drawn] = len(zeros) / _MAX_ZEROS
-        kept = np.sort(np.append(np.flatnonzero(strengths), drawn))
-        heads, tails, strengths, counts = (
-            array[kept] for array in (heads, tails, strengths, counts)
-        )
-    return tasks[heads], tasks[tails], strengths, counts
-
-
-def _among(pairs, tasks):
-    """The observed pairs among some of the tasks, by their positions among these."""
-    place = np.full(pairs.n_tasks, -1)
-    place[tasks] = np.arange(len(tasks))
-    listed, unknown = (
-        (place[heads] >= 0) & (place[tails] >= 0)
-        for heads, tails in (
-            (pairs.heads, pairs.tails),
-            (pairs.unknown_heads, pairs.unknown_tails),
-        )
-    )
-    return ObservedPairs(
-        n_tasks=len(tasks),
-        heads=place[pairs.heads[listed]],
-        tails=place[pairs.tails[listed]],
-        strengths=pairs.strengths[listed],
-        unknown_heads=place[pairs.unknown_heads[unknown]],
-        unknown_tails=place[pairs.unknown_tails[unknown]],
-        complete=pairs.complete,
-    )

@@ -38,10 +38,9 @@ class PairDataset(torch.utils.data.Dataset):
 class PairBatches:
     """Iterates over the observed pairs of a PairDataset, an epoch at a time.
 
-    ``batch_size`` None puts all of them into one batch. Otherwise, where all pairs that are
-    not mentioned count as unrelated, ``n_negatives`` unrelated pairs are drawn for each
-    related one, see ``negatives`` of :class:`~sklearn_task2box.BoxRelationEmbedder`. A pair
-    of strength 1 has ``positive_weight`` times the weight of a pair of strength 0.
+    For the arguments, see :class:`~sklearn_task2box.BoxRelationEmbedder` and
+    :class:`~sklearn_task2box.nets.Objective`. Unrelated pairs are drawn unless there is one
+    batch of all pairs, or pairs that are not mentioned are unknown.
     """
 
     def __init__(

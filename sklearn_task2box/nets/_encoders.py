@@ -34,10 +34,9 @@ def hidden_sizes(sizes):
 class MLP(nn.Sequential):
     """Multilayer perceptron with ReLU activations, and hidden layers of the given sizes.
 
-    After each comes a "batch" or "layer" normalization, as in Task2Box's network, and
-    dropout, if there are any. With ``mixed_precision``, hidden layers compute in bfloat16
-    while training. The last layer never does: with 8 bits, the sides of a box and the
-    corners of its containers would be rounded past one another.
+    Normalization ("batch" or "layer") and dropout follow the activation, as in Task2Box's
+    network. With ``mixed_precision``, hidden layers compute in bfloat16 while training; in
+    the last one, 8 bits would round sides and corners past one another.
     """
 
     mixed_precision = False
@@ -89,10 +88,9 @@ class BoxEncoder(nn.Module):
 
     Features are prepared by subtracting ``offset``, of shape (n_features,), and multiplying
     by ``rotation``, of shape (n_features, n_rotated) or a factor. The ``body`` maps them to
-    ``n_outputs = 2 * box_dim`` outputs: positions, then raw sides. ``side`` names the
-    activation that turns a raw side z into a side: softplus(z); exp(10 * tanh(z / 10)),
-    which is about exp(z); or sigmoid(z), at most 1. Positions are centers, and with
-    "sigmoid", as in Task2Box, lower corners.
+    ``n_outputs = 2 * box_dim`` outputs: positions, which are centers (with "sigmoid", as in
+    Task2Box, lower corners), then raw sides z, from which ``side`` makes softplus(z),
+    sigmoid(z), or "exp", exp(10 * tanh(z / 10)), which is about exp(z).
     """
 
     def __init__(
@@ -135,9 +133,8 @@ class BoxEncoder(nn.Module):
         outputs = [torch.empty((0, self.n_outputs), dtype=torch.float64)]
         for start in range(0, X.shape[0], step):
             part = X[start : start + step]
-            part = torch.from_numpy(
-                part.toarray() if sparse.issparse(part) else writable(part)
-            )
+            part = part.toarray() if sparse.issparse(part) else writable(part)
+            part = torch.from_numpy(part)
             part = part.double() if part.is_floating_point() else part
             outputs.append(self.body(self.prepare(part)))
         return torch.cat(outputs)
@@ -172,32 +169,24 @@ class BoxEncoder(nn.Module):
         With more tasks than before, their features span more directions. The first layer
         of a body of this module is rotated, too; for another body, nothing changes.
         """
-        if not isinstance(self.body, MLP | nn.Linear):
+        layer = self.body[0] if isinstance(self.body, MLP) else self.body
+        if not isinstance(layer, nn.Linear):
             return
         rotation = rotation.to(self.rotation.device)
         offset = offset.to(self.offset.device)
-        if isinstance(self.body, MLP):
-            self.body[0] = self._turned(self.body[0], offset, rotation)
-        else:
-            self.body = self._turned(self.body, offset, rotation)
-        self.offset, self.rotation = offset, rotation
-
-    def _turned(self, layer, offset, rotation):
-        """A layer with the same outputs for features that are prepared in another way."""
         with torch.no_grad():
             old = layer.weight.double() @ self.rotation.T.double()
-            shift = old @ (offset - self.offset)
+            layer.bias += old @ (offset - self.offset)
             weight = old @ _inverse(rotation).T if rotation.ndim == 2 else old / rotation
-            turned = nn.Linear(weight.shape[1], weight.shape[0]).to(weight.device)
-            turned.weight.copy_(weight)
-            turned.bias.copy_(layer.bias.double() + shift)
-        return turned.requires_grad_(layer.weight.requires_grad)
+        weight = weight.to(layer.weight.dtype)
+        layer.weight = nn.Parameter(weight, layer.weight.requires_grad)
+        layer.in_features = weight.shape[1]
+        self.offset, self.rotation = offset, rotation
 
     def grow(self, X, heads, tails):
-        """Append rows to a table, one for each column of X that it does not have.
+        """Append rows to a table, one for each column of one-hot X that it does not have.
 
-        X are one-hot rows, those of the new tasks among them. The rows ``heads`` lie inside
-        the rows ``tails``, which new boxes start from.
+        The rows ``heads`` of X lie inside the rows ``tails``, which new boxes start from.
         """
         n_known = len(self.body.rows.weight)
         n_new = X.shape[1] - n_known
@@ -239,8 +228,8 @@ class BoxEncoder(nn.Module):
 def make_encoder(X, kind, box_dim, *, hidden_layer_sizes, dropout, normalization, side):
     """A BoxEncoder for features like X, with random weights.
 
-    ``kind`` is "mlp", "linear", "table" or a class derived from nn.Module; for the other
-    arguments, see :class:`~sklearn_task2box.BoxRelationEmbedder`.
+    ``kind`` is the ``encoder`` of a :class:`~sklearn_task2box.BoxRelationEmbedder`, whose
+    other arguments are these.
     """
     n_inputs, n_outputs = X.shape[1], 2 * box_dim
     offset, rotation = (None, None) if kind == "table" else preparation(X)

@@ -32,8 +32,8 @@ class StoppedByCallback(Exception):
 class BoxNet(NeuralNet):
     """skorch's NeuralNet over batches of pairs.
 
-    After a fit, ``interrupted_`` is whether it was interrupted by the user (Ctrl-C) rather
-    than ended by a callback between epochs; the weights are then those of the last epoch.
+    ``interrupted_`` is whether the user (Ctrl-C), rather than a callback between epochs,
+    ended the fit; the weights are then those of the last epoch.
     """
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
@@ -42,7 +42,7 @@ class BoxNet(NeuralNet):
         try:
             return super().fit_loop(X, y, epochs=epochs, **fit_params)
         except (KeyboardInterrupt, StoppedByCallback) as stop:
-            if not finished.n_epochs_:
+            if finished.weights_ is None:
                 raise NoEpochFinished from None
             by_user = not isinstance(stop, StoppedByCallback)
             self.interrupted_ = finished.running_ or by_user
@@ -88,7 +88,6 @@ class FinishedEpochs(Callback):
     """Restores the weights of the last finished epoch after an interrupted fit."""
 
     def on_train_begin(self, net, **kwargs):
-        self.n_epochs_ = 0
         self.running_ = False
         self.weights_ = None
 
@@ -99,7 +98,6 @@ class FinishedEpochs(Callback):
         # state_dict() has the buffers too: a batch norm's statistics move mid-epoch.
         state = net.module_.state_dict()
         self.weights_ = {name: value.clone() for name, value in state.items()}
-        self.n_epochs_ += 1
         self.running_ = False
 
     def on_train_end(self, net, **kwargs):
@@ -109,25 +107,23 @@ class FinishedEpochs(Callback):
 
 
 class HeldOutScore(Callback):
-    """Records the score of held-out relations as ``valid_score``.
+    """Records the score of ``held_out`` relations as ``valid_score``.
 
     The dataset has the features of their tasks. Scores are computed after ``every`` so many
     epochs; those between repeat the last one.
     """
 
-    def __init__(self, heads, tails, strengths, dataset, temperature, every):
-        self.heads = heads
-        self.tails = tails
-        self.strengths = strengths
+    def __init__(self, held_out, dataset, temperature, every):
+        self.held_out = held_out
         self.dataset = dataset
         self.temperature = temperature
         self.every = every
 
     def on_train_begin(self, net, **kwargs):
-        both, device = np.concatenate([self.heads, self.tails]), torch.device(net.device)
-        tasks, ends = np.unique(both, return_inverse=True)
-        self.features_ = self.dataset.rows(tasks, device)
-        self.ends_ = torch.from_numpy(ends).to(device).split(len(self.heads))
+        heads, tails, _ = self.held_out
+        tasks, ends = np.unique(np.concatenate([heads, tails]), return_inverse=True)
+        self.features_ = self.dataset.rows(tasks, torch.device(net.device))
+        self.ends_ = torch.from_numpy(ends).to(net.device).split(len(heads))
         self.score_ = -np.inf
 
     def predict(self, net):
@@ -141,7 +137,7 @@ class HeldOutScore(Callback):
     def on_epoch_end(self, net, **kwargs):
         epoch = len(net.history)
         if epoch % self.every == 0 or epoch in (1, net.max_epochs):
-            self.score_ = relation_score(self.strengths, self.predict(net))
+            self.score_ = relation_score(self.held_out[2], self.predict(net))
         net.history.record("valid_score", float(self.score_))
 
     def on_train_end(self, net, **kwargs):
@@ -169,10 +165,10 @@ class Progress(Callback):
 
 
 def schedule(name, learning_rate, n_steps):
-    """Callback that sets the learning rate at every step; None leaves it constant.
+    """Callback that sets the learning rate at each of all ``n_steps`` steps of a fit.
 
-    ``learning_rate`` is the peak of the schedule "one_cycle" or "cosine", and ``n_steps``
-    the number of steps of the whole fit.
+    ``learning_rate`` is the peak of the schedule "one_cycle" or "cosine"; that of
+    "constant" is None.
     """
     if n_steps == 0 or name == "constant":
         return None
@@ -205,25 +201,17 @@ def make_net(
     """The net of one fit, not initialized.
 
     ``batches`` are arguments of :class:`~sklearn_task2box.nets._batches.PairBatches`.
-    ``held_out``, a tuple (heads, tails, strengths), are held-out relations for early
-    stopping; ``patience`` is the number of epochs without a better score on them before the
-    fit stops. For the others, see :class:`~sklearn_task2box.BoxRelationEmbedder`.
+    ``held_out`` are heads, tails and strengths of held-out relations; after ``patience``
+    epochs without a better score on them, the fit stops. For the others, see
+    :class:`~sklearn_task2box.BoxRelationEmbedder`.
     """
     max_epochs = int(max_epochs)  # torch refuses NumPy's integers
     n_steps = max_epochs * len(PairBatches(dataset, **batches))
-    ours = [("finished", FinishedEpochs())]
-    if max_gradient_norm is not None:
-        ours.append(("clipping", GradientNormClipping(max_gradient_norm)))
+    held_out_score = early_stopping = None
     if held_out is not None:
         every = max(1, min(max_epochs // 50, patience))
-        ours.append(("held_out", HeldOutScore(*held_out, dataset, temperature, every)))
-    scheduler = schedule(learning_rate_schedule, learning_rate, n_steps)
-    if scheduler is not None:
-        ours.append(("learning_rate", scheduler))
-    if verbose:
-        ours.append(("progress", Progress()))
-    if held_out is not None:  # last: it raises, and later callbacks are not called
-        stopping = EarlyStopping(
+        held_out_score = HeldOutScore(held_out, dataset, temperature, every)
+        early_stopping = EarlyStopping(
             monitor="valid_score",
             lower_is_better=False,
             patience=patience,
@@ -231,7 +219,14 @@ def make_net(
             load_best=True,
             sink=noop,
         )
-        ours.append(("early_stopping", stopping))
+    ours = [  # of which skorch skips those that are None
+        ("finished", FinishedEpochs()),
+        ("clipping", GradientNormClipping(max_gradient_norm)),
+        ("held_out", held_out_score),
+        ("learning_rate", schedule(learning_rate_schedule, learning_rate, n_steps)),
+        ("progress", Progress() if verbose else None),
+        ("early_stopping", early_stopping),  # last: after it raises, none is called
+    ]
     return BoxNet(
         encoder,
         criterion=criterion,
@@ -262,21 +257,21 @@ def box_extent(encoder, dataset):
 
 def check_converged(boxes, first_extent, losses=()):
     """Raise if boxes are not finite or far beyond their first extent, or losses rose."""
-    what = None
     if not np.isfinite(boxes).all():
         what = "boxes are not finite"
-    elif np.ptp(boxes) > _MAX_GROWTH * first_extent:
+    elif (extent := np.ptp(boxes)) > _MAX_GROWTH * first_extent:
         what = (
-            f"boxes extend over {np.ptp(boxes):.1e}, and over {first_extent:.1e} before "
-            "the first epoch"
+            f"boxes extend over {extent:.1e}, and over {first_extent:.1e} before the first "
+            "epoch"
         )
     elif len(losses) >= _FEW_EPOCHS and losses[-1] > _MAX_RISE * losses[0]:
         what = f"the loss rose from {losses[0]:.3g} to {losses[-1]:.3g}"
-    if what is not None:
-        raise ValueError(
-            f"The fit did not converge: {what}. Lower learning_rate, set "
-            "max_gradient_norm, or rescale X."
-        )
+    else:
+        return
+    raise ValueError(
+        f"The fit did not converge: {what}. Lower learning_rate, set max_gradient_norm, or "
+        "rescale X."
+    )
 
 
 def check_callbacks(callbacks):

@@ -68,20 +68,18 @@ class Objective(BaseEstimator):
     exponent : float or "auto", default="auto"
         Power of the overlaps that gives strengths. "auto" is 1 for 0/1 relations and in
         two dimensions, where strengths can be seen as areas, and otherwise
-        ``1 / box_dim``, the geometric mean, over the dimensions, of the share of a side: a
-        share of a volume falls too fast with the dimensions to fit the middle strengths
-        of many pairs. A fit that continues an earlier one keeps its exponent.
+        ``1 / box_dim``, the geometric mean of the shares of sides: a share of a volume
+        falls too fast with the dimensions to fit the middle strengths of many pairs. A fit
+        that continues an earlier one keeps its exponent.
     soft_weight : float, default=0.1
-        Weight of the soft target of a pair of known tasks relative to that of an observed
-        pair. A teacher that is wrong as often as one network is needs a small one: with
-        kernel ridge regression and 1, the average precision of unseen pairs was up to .04
-        lower on five of six data sets than with 0.1. An ensemble can have 1.
+        Weight of the soft target of a pair of known tasks relative to an observed pair.
+        With kernel ridge regression and 1, the average precision of unseen pairs was up to
+        .04 lower on five of six data sets than with 0.1. An ensemble can have 1.
     escape_weight : float, default=1.0
-        Weight of a loss of unrelated pairs whose first box lies in the second as a whole.
-        Their overlap is 1 wherever the first lies, so that the pair loss has no gradient.
-        The loss is a smooth minimum of the distances d between faces of both boxes, in
-        units of the temperature, ``-log(mean(exp(-d)))``: it moves the nearest faces past
-        each other.
+        Weight of a loss of unrelated pairs whose first box lies in the second as a whole,
+        where the pair loss has no gradient. It is a smooth minimum of the distances d
+        between faces of both boxes, in units of the temperature, ``-log(mean(exp(-d)))``,
+        and moves the nearest faces past each other.
     volume_weight : float, default=0.0
         Weight of the mean over tasks of ``volume ** (-1 / box_dim)``: no box vanishes.
     distance_weight : float, default=0.0

@@ -1,7 +1,8 @@
 """Negative sampling: unrelated pairs, made of related ones."""
 
 import numpy as np
-from scipy import sparse
+
+from sklearn_task2box.relations._closure import adjacency
 
 
 class Uniform:
@@ -44,11 +45,9 @@ class Hard:
         self.rng = rng
         self.uniform = Uniform(pairs, rng)
         related = pairs.strengths > 0
-        ends = pairs.heads[related], pairs.tails[related]
-        shape = (pairs.n_tasks, pairs.n_tasks)
-        ones = np.ones(len(ends[0]), dtype=bool)
-        self.containers = sparse.csr_matrix((ones, ends), shape)
-        self.members = sparse.csr_matrix((ones, ends[::-1]), shape)
+        heads, tails = pairs.heads[related], pairs.tails[related]
+        self.containers = adjacency(heads, tails, pairs.n_tasks)
+        self.members = adjacency(tails, heads, pairs.n_tasks)
 
     def _step(self, graph, nodes):
         """A random neighbor of each node; the node itself where it has none."""
