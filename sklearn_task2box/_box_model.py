@@ -88,7 +88,7 @@ def contradictions(boxes, pairs, names):
     columns = ["task", "container", "strength", "predicted"]
     if pairs.is_graded:
         return pd.DataFrame(columns=columns)
-    listed = pairs.strengths > 0 if pairs.complete else np.full(len(pairs.heads), True)
+    listed = pairs.strengths > 0 if pairs.complete else slice(None)
     arrays = pairs.heads, pairs.tails, pairs.strengths
     heads, tails, strengths = (array[listed] for array in arrays)
     found = [(heads, tails, strengths, boxes.pairs(heads, tails))]

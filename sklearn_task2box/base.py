@@ -20,8 +20,8 @@ from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import stack_rows
 from sklearn_task2box.utils._table_index import TableIndex
 
-# Pairs that are compared at a time, and numbers at work in a table of strengths.
-_BLOCK = _TABLE = 1 << 22
+# Pairs that are compared at a time, and numbers at work where strengths are predicted.
+_BLOCK = 1 << 22
 # A table of all pairs is faster than the observed ones from this share on.
 _TABLE_FROM_SHARE = 0.1
 # Pairs that a threshold is chosen on; of more, unrelated ones are drawn.
@@ -176,7 +176,7 @@ class RelationModel(BaseEstimator):
         both = stack_rows(tasks, others)
         tails = np.arange(n, n + n_others)
         table = np.empty((n, n_others))
-        step = max(1, _TABLE // (self._width * max(n_others, 1)))
+        step = max(1, _BLOCK // (self._width * max(n_others, 1)))
         for start in range(0, n, step):
             rows = np.arange(start, min(start + step, n))
             heads = np.repeat(rows, n_others)
@@ -288,14 +288,11 @@ class RelationModel(BaseEstimator):
                 return candidates
         return match_rows(data, self._features, candidates)
 
-    def _strengths_in_blocks(self, tasks, heads, tails):
-        """Strengths of pairs of rows of tasks, in bounded memory."""
-        return self._in_blocks(self._pair_strengths, tasks, heads, tails)
-
-    def _in_blocks(self, of_pairs, tasks, heads, tails):
-        """Values ``of_pairs(tasks, heads, tails)`` of pairs, in bounded memory."""
+    def _strengths_in_blocks(self, tasks, heads, tails, of_pairs=None):
+        """Strengths of pairs of rows of tasks, in bounded memory, or other values."""
+        of_pairs = of_pairs or self._pair_strengths
         values = np.empty(len(heads))
-        step = max(1, _TABLE // self._width)
+        step = max(1, _BLOCK // self._width)
         for start in range(0, len(heads), step):
             part = slice(start, start + step)
             values[part] = of_pairs(tasks, heads[part], tails[part])

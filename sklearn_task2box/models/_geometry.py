@@ -1,7 +1,6 @@
 """Embeddings of tasks in other geometries than boxes, by the same network."""
 
 from numbers import Integral, Real
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,21 +19,15 @@ from sklearn_task2box.utils._features import dense, preparation
 _MAX_LOG_VARIANCE = 6.0
 # Distance that points of the Poincaré ball keep from its rim (Nickel & Kiela, NIPS 2017).
 _RIM = 1e-5
-# Radius around the origin in which hyperbolic entailment cones are not defined (Ganea et
-# al., ICML 2018).
+# Radius within which hyperbolic entailment cones are not defined (Ganea et al., ICML 2018).
 _INNER = 0.1
 _TINY = 1e-7
-# Points of the Poincaré ball start near its center (as in Nickel & Kiela).
-_START = 0.1
 # Scale and bias have far to go, at steps that suit the weights of the network.
 _FASTER = 10.0
 
 
 class _Geometry(nn.Module):
-    """Points of tasks, made of the outputs of a network, and scores of pairs of points.
-
-    The scores, and where they come from, are explained in :class:`GeometryModel`.
-    """
+    """Points of tasks, made of outputs of a network, and scores as in GeometryModel."""
 
     def __init__(self, n_components):
         super().__init__()
@@ -78,7 +71,7 @@ class Poincare(_Geometry):
         self.raw_alpha = nn.Parameter(torch.tensor(0.5413))  # softplus of it is 1
 
     def points(self, outputs):
-        outputs = _START * outputs
+        outputs = 0.1 * outputs  # start near the center, as in Nickel & Kiela
         norms = outputs.norm(dim=1, keepdim=True).clamp(min=_TINY)
         return outputs / norms * torch.tanh(norms) * (1 - _RIM)
 
@@ -116,10 +109,7 @@ class Cone(_Geometry):
 
 
 class Bilinear(_Geometry):
-    """Bilinear (two-tower) model: a vector as member, and one as container.
-
-    A matrix between them could only repeat what the last layer of the network learns.
-    """
+    """Two-tower model; a matrix would only repeat what the last layer learns."""
 
     def score(self, head, tail):
         return (head.chunk(2, dim=1)[0] * tail.chunk(2, dim=1)[1]).sum(1)
@@ -146,14 +136,12 @@ class GeometryNet(nn.Module):
         self.raw_bias = nn.Parameter(torch.zeros(()))
 
     def points(self, features):
-        """Points of tasks."""
         return self.geometry.points(self.body(features))
 
     def forward(self, features, heads, tails):
         return self.log_odds(self.points(features), heads, tails)
 
     def log_odds(self, points, heads, tails):
-        """Log-odds of pairs of points."""
         scale, bias = (_FASTER * self.raw_scale).exp(), _FASTER * self.raw_bias
         head, tail = F.embedding(heads, points), F.embedding(tails, points)
         return scale * self.geometry.score(head, tail) + bias
@@ -163,8 +151,8 @@ class GeometryModel(RelationModel):
     r"""Embedding of tasks by the network of BoxRelationEmbedder, but not as boxes.
 
     Features are prepared and the cross-entropy of the observed pairs is minimized as
-    there; log-odds are ``scale * score + bias``, both learned. In the scores, i is the
-    member, j the container, and each task has ``n_components`` numbers:
+    there; log-odds are ``scale * score + bias``, both learned. Scores of a member i in a
+    container j, each having ``n_components`` numbers, are:
 
     * "order": :math:`-|\max(0, y_j - x_i)|^2` of points of the nonnegative orthant, the
       container being nearer to the origin (Vendrov et al., ICLR 2016).
@@ -174,19 +162,17 @@ class GeometryModel(RelationModel):
       (Nickel & Kiela, NeurIPS 2017), :math:`\alpha > 0` being learned.
     * "cone": minus the angle by which i lies outside of the cone of j in the Poincaré ball
       (Ganea et al., ICML 2018), at least 0.1 from its center.
-    * "bilinear": :math:`u_i^T v_j` of a two-tower model, half of the numbers being the
-      vector of the task as a member, half as a container.
+    * "bilinear": :math:`u_i^T v_j` of a two-tower model, with vectors of half of the
+      numbers: one as a member, one as a container.
 
-    Where a pair fulfils "order" or "cone", its score would be 0 without a gradient, even if
-    the pair is unrelated. So max(0, z) is softened to softplus(z) = log(1 + exp(z)), for
-    cones to softplus(5 z) / 5, which leaves a gradient everywhere.
+    To leave unrelated pairs a gradient everywhere, max(0, z) of "order" is softened to
+    softplus(z) = log(1 + exp(z)), and that of "cone" to softplus(5 z) / 5.
 
     Parameters
     ----------
     geometry : {"order", "gaussian", "poincare", "cone", "bilinear"}, default="order"
     n_components : int, default=10
-        Numbers for each task, as many as a box of 5 dimensions has; even for "gaussian" and
-        "bilinear".
+        Numbers for each task, as of a box of 5 dimensions; even where they are halved.
     hidden_layer_sizes : tuple of int or int, default=(512, 256)
         Widths of the hidden layers.
     max_epochs : int, default=400
@@ -225,7 +211,7 @@ class GeometryModel(RelationModel):
     (120, 10)
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {  # noqa: RUF012
         "geometry": [StrOptions(set(GEOMETRIES))],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": [Integral, tuple, list, np.ndarray],
@@ -280,7 +266,6 @@ class GeometryModel(RelationModel):
             weight_decay=self.weight_decay,
             max_iter=self.max_epochs,
             max_pairs=self.max_pairs,
-            batch_size=None,
             max_gradient_norm=self.max_gradient_norm,
             rng=check_random_state(self.random_state),
         )

@@ -2,7 +2,6 @@
 
 import hashlib
 from numbers import Real
-from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -18,9 +17,8 @@ from sklearn_task2box.utils._features import dense
 class RandomModel(RelationModel):
     """Random strengths: a number between 0 and 1 for each pair, always the same.
 
-    The number of a pair is a hash of the features of its tasks, which has nothing to do
-    with their relation. So it is the same in each query, and tasks never seen before have
-    one, too.
+    The number of a pair is a hash of the features of its tasks, so that it is the same in
+    each query, and tasks never seen before have one, too.
 
     Parameters
     ----------
@@ -43,7 +41,7 @@ class RandomModel(RelationModel):
     array([[0.18, 0.82, 0.58]])
     """
 
-    _parameter_constraints: ClassVar[dict] = {"random_state": ["random_state"]}
+    _parameter_constraints = {"random_state": ["random_state"]}  # noqa: RUF012
 
     def __init__(self, random_state=None):
         self.random_state = random_state
@@ -86,8 +84,8 @@ class _GraphModel(RelationModel):
 class PopularityModel(_GraphModel):
     """Popularity of containers: how much, on average, each contains of other tasks.
 
-    A task that is not known contains nothing. Tasks are known by name, or by their
-    features where they have no names.
+    An unknown task contains nothing. Tasks are known by name or, where there are no names,
+    by features.
 
     Attributes
     ----------
@@ -178,8 +176,8 @@ class AdditiveModel(_GraphModel):
 
     Strengths are fitted by ``mean + row[i] + column[j]`` with least squares, and clipped
     to [0, 1]. An effect is shrunk as if ``shrinkage`` further pairs of the task had been
-    observed to be the mean; that of a task that is not known is 0. Tasks are known by name,
-    or by their features where they have no names.
+    observed to be the mean; that of an unknown task is 0. Tasks are known by name or, where
+    there are no names, by features.
 
     Parameters
     ----------
@@ -204,7 +202,7 @@ class AdditiveModel(_GraphModel):
     array([ 0.13, -0.03, -0.1 ])
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {  # noqa: RUF012
         "shrinkage": [Interval(Real, 0, None, closed="neither")]
     }
 
@@ -233,8 +231,7 @@ class AdditiveModel(_GraphModel):
             to_column = of_column * (mean + column) + seen(listed.T, row)
             return np.concatenate([[of_mean], to_row, to_column + self.shrinkage * column])
 
-        shape = (2 * n + 1, 2 * n + 1)
-        equations = LinearOperator(shape, matvec=normal, rmatvec=normal, dtype=float)
+        equations = LinearOperator((2 * n + 1,) * 2, normal, normal, dtype=float)
         right = np.concatenate([[pairs.strengths.sum()], *sums])
         tolerances = {"atol": 1e-12, "btol": 1e-12, "conlim": 0, "maxiter": 10_000}
         effects = lsmr(equations, right, **tolerances)[0]

@@ -98,22 +98,21 @@ class NeighborsModel(SmootherModel):
         true = self._inside.part(some).toarray()
         tables = [(self._inside, true), (self._around, true.T)]
         nearest = self._nearest(self._rows[some], some, numbers[-1])
-        best = -np.inf
-        for settings in product(numbers, powers, shrinkages):
-            weights = self._vote(*nearest, *settings)
-            score = self._leave_one_out_score(tables, weights, some)
-            if score > best:
-                best = score
-                self.n_neighbors_, self.power_, self.shrinkage_ = settings
+
+        def score(settings):
+            return self._leave_one_out_score(tables, self._vote(*nearest, *settings), some)
+
+        best = max(product(numbers, powers, shrinkages), key=score)
+        self.n_neighbors_, self.power_, self.shrinkage_ = best
 
     def _prepared(self, X):
         return unit_rows(X if self._center is None else X - self._center)
 
     def _nearest(self, rows, known, k):
         """Positions and similarities of the k nearest known tasks, the nearest first."""
-        n, shape = self._rows.shape[0], (rows.shape[0], k)
+        shape = len(known), k
         positions, similarities = np.empty(shape, dtype=np.intp), np.empty(shape)
-        step = max(1, _BLOCK // n)
+        step = max(1, _BLOCK // self._rows.shape[0])
         for start in range(0, len(known), step):
             part = slice(start, start + step)
             cosines = toarray(rows[part] @ self._rows.T)

@@ -43,16 +43,14 @@ def fit_module(
     weight_decay,
     max_iter,
     max_pairs,
-    batch_size,
-    max_gradient_norm,
     rng,
+    batch_size=None,
+    max_gradient_norm=None,
 ):
-    """Train a module from (features, heads, tails) to log-odds on the observed pairs.
+    """Train a module from (features, heads, tails) to log-odds; return it and the losses.
 
-    ``make_module`` makes it, with random weights. ``learning_rate`` is the peak of a
-    one-cycle schedule of a torch ``optimizer``; ``max_iter`` steps are rounded up to whole
-    epochs, which are those of :class:`PairEpochs`. Returns the module, in evaluation mode,
-    and the mean loss of each epoch.
+    ``learning_rate`` is the peak of a one-cycle schedule of a torch ``optimizer``, and
+    ``max_iter`` steps are rounded up to whole :class:`PairEpochs`.
     """
     seed, batch_seed = rng.randint(np.iinfo(np.int32).max, size=2)
     epochs = PairEpochs(observed, max_pairs, batch_size, batch_seed)

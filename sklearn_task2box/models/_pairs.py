@@ -3,7 +3,6 @@
 from functools import partial
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -29,17 +28,15 @@ _USUAL = {
     "linear": {"max_iter": 1000, "max_pairs": 32_768, "learning_rate": 1e-2},
     "boosted_trees": {"max_iter": 200, "max_pairs": 250_000, "learning_rate": 0.1},
 }
-# Without this L2 penalty, trees are worse the more pairs they see: leaves of few related
-# pairs explode.
+# Else trees are worse the more pairs they see: leaves of few related pairs explode.
 _LEAF_PENALTY = 3.0
 
 
 class PairMLP(nn.Module):
     """Multilayer perceptron over the concatenated features of head and tail.
 
-    The first layer is linear in both, W [x_i; x_j] = W_1 x_i + W_2 x_j: it is computed once
-    for each task, and added up for each pair. It also reads ``n_similarities`` weighted
-    sums of the absolute differences of the features, and as many of their products.
+    The first layer, W [x_i; x_j] = W_1 x_i + W_2 x_j, is computed once for each task, and
+    added up for each pair. For ``n_similarities``, see :class:`PairClassifier`.
     """
 
     def __init__(self, n_features, hidden_layer_sizes, n_similarities=0):
@@ -88,31 +85,28 @@ class PairClassifier(RelationModel):
     Parameters
     ----------
     model : {"mlp", "linear", "boosted_trees"}, default="mlp"
-        Classifier: a pair MLP; logistic regression, which can only add up contributions of
-        head and tail; or gradient boosted trees over the principal components of head
-        and tail (scikit-learn's HistGradientBoostingClassifier, or its Regressor, clipped
-        to [0, 1], where strengths are graded).
+        A pair MLP; logistic regression, which can only add up contributions of head and
+        tail; or gradient boosted trees over the principal components of both
+        (scikit-learn's HistGradientBoostingClassifier or, where strengths are graded, its
+        Regressor, clipped to [0, 1]).
     hidden_layer_sizes : tuple of int or int, default=(1024, 256, 128)
         Widths of the hidden layers of model="mlp".
     n_similarities : int, default=0
-        Number of weighted sums of the absolute differences of the features, and of as many
-        of their products, that model="mlp" reads besides, with learned weights. With few
-        observed pairs, 32 help.
+        Number of learned weighted sums of the absolute differences of the features, and of
+        their products, that model="mlp" reads besides. With few observed pairs, 32 help.
     n_components : int, default=32
-        Number of principal components of each task that model="boosted_trees" reads; all
-        where there are fewer.
+        Number of principal components of a task, at most, that model="boosted_trees" reads.
     max_iter : int, default=None
-        Number of steps, rounded up to whole epochs, or number of trees. None is 800 for the
-        MLP, 1000 for the linear model and 200 trees.
+        Number of steps, rounded up to whole epochs, or of trees. None is 800 for the MLP,
+        1000 for the linear model and 200 trees.
     max_pairs : int, default=None
-        Pairs per epoch: all that are related, and unrelated ones drawn anew for each epoch,
-        weighted so that the mean loss is that of all observed pairs. None is 32,768, and
-        250,000 for the trees, which see one draw only.
+        Pairs per epoch, as of a :class:`GeometryModel`. None is 32,768, and 250,000 for the
+        trees, which see one draw only.
     batch_size : int, default=1024
         Pairs per step.
     learning_rate : float, default=None
-        Peak of a one-cycle schedule of Adam; None is 0.001 for the MLP and 0.01 for the
-        linear model. For the trees, their shrinkage; None is 0.1.
+        Peak of a one-cycle schedule of Adam, or shrinkage of the trees. None is 0.001 for
+        the MLP, 0.01 for the linear model and 0.1 for the trees.
     weight_decay : float, default=0.0005
         L2 penalty of Adam.
     random_state : int, RandomState instance or None, default=None
@@ -138,7 +132,7 @@ class PairClassifier(RelationModel):
     (1, 2)
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {  # noqa: RUF012
         "model": [StrOptions({"mlp", "linear", "boosted_trees"})],
         "hidden_layer_sizes": [Integral, tuple, list, np.ndarray],
         "n_similarities": [Interval(Integral, 0, None, closed="left")],
@@ -212,7 +206,6 @@ class PairClassifier(RelationModel):
             optimizer=torch.optim.Adam,
             weight_decay=self.weight_decay,
             batch_size=self.batch_size,
-            max_gradient_norm=None,
             rng=rng,
             **self._settings(),
         )

@@ -9,10 +9,9 @@ _MAX_LISTED = 3000
 class Sampler:
     """Draws, for each epoch, related and unrelated pairs, and gives each a weight.
 
-    An epoch of ``max_pairs`` pairs has all related pairs, and as many unrelated ones as
-    there is room for; where the related ones take more than half of it, they are drawn too.
-    Pairs are drawn without replacement, an epoch continuing where the last one ended, so
-    that each is seen as often as any other of its kind.
+    An epoch of ``max_pairs`` pairs has all related ones or, if these are more than half of
+    it and not all find room, some. Pairs are drawn without replacement, an epoch continuing
+    where the last one ended, so that each is seen as often as any other of its kind.
     """
 
     def __init__(self, observed, max_pairs, rng):
@@ -37,8 +36,7 @@ class Sampler:
     def draw(self):
         """Heads, tails, strengths and weights of the pairs of one epoch: arrays (n_pairs,).
 
-        A weight is the number of observed pairs that a pair represents. Weights sum to the
-        number of observed pairs, so a weighted mean estimates the mean over all of these.
+        A weight is the number of observed pairs that a pair represents.
         """
         chosen, zeros = self._next_related(), self._next_zeros()
         keys = np.concatenate([self.related[chosen], zeros])

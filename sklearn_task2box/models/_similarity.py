@@ -1,36 +1,32 @@
 """Similarities of features, which are not learned, as predictions of relations."""
 
 from numbers import Real
-from typing import ClassVar
 
 import numpy as np
 from scipy.special import expit, logit
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_task2box.base import RelationModel
-from sklearn_task2box.models._calibration import fit_logistic
 from sklearn_task2box.models._sampling import Sampler
+from sklearn_task2box.models._smoothers import fit_logistic
 from sklearn_task2box.utils._features import dense, has_variance_names, means_and_variances
 
 # Pairs that the probabilities are fitted to; of more, some are drawn.
 _MAX_PAIRS = 250_000
 # Smallest change of the log-odds per standard deviation of the similarity.
 _MIN_SLOPE = 1e-3
-# Share of the median divergence below which logarithms differ no more.
-_SMALL = 1e-3
 
 
 class SimilarityModel(RelationModel):
     r"""A similarity of features, made a probability by logistic regression.
 
-    Nothing but the two numbers of the logistic regression is learned, so the ranking is
-    that of the similarity. In all of them, i is the member and j the container.
+    Nothing else is learned, so the ranking is that of the similarity of a member i to a
+    container j:
 
     * "gaussian_kl": :math:`-\log(c + KL(N_i || N_j))` of normal distributions with diagonal
       covariances; large where i is a narrow distribution within a broad one, j
-      (Vilnis & McCallum, ICLR 2015). Divergences range over orders of magnitude, and their
-      logarithm is what log-odds are linear in. c, a thousandth of their median in training,
-      keeps it finite.
+      (Vilnis & McCallum, ICLR 2015). Log-odds are linear in the logarithm of divergences,
+      which c, a thousandth of their median in training, keeps finite.
     * "asymmetric_cosine": :math:`\langle x_i, x_j \rangle / (|x_i|^{2 \alpha}
       |x_j|^{2 (1 - \alpha)})` (Aiolli, RecSys 2013, "Efficient top-n recommendation for
       very large scale binary rated datasets"). For 0/1 features and :math:`\alpha = 1`, it
@@ -38,11 +34,10 @@ class SimilarityModel(RelationModel):
       cosine.
     * "euclidean": :math:`-|x_i - x_j|`, which has no direction.
     * "task2vec": :math:`-d(j \to i)`, with the asymmetric distance :math:`d(a \to b) =
-      d_{sym}(a, b) - \alpha d_{sym}(a, t_0)` from a source a to a target b, and
-      :math:`d_{sym}(a, b) = d_{cos}(a / (a + b), b / (a + b))`, divided elementwise
-      (Achille et al., ICCV 2019, "Task2Vec"). Features are diagonals of Fisher
-      information, and :math:`t_0` is a trivial task. The source, being the complex task,
-      stands for the container.
+      d_{sym}(a, b) - \alpha d_{sym}(a, t_0)` from a source a, the complex task, to a
+      target b, and :math:`d_{sym}(a, b) = d_{cos}(a / (a + b), b / (a + b))`, divided
+      elementwise (Achille et al., ICCV 2019, "Task2Vec"). Features are diagonals of Fisher
+      information, and :math:`t_0` is a trivial task.
 
     Parameters
     ----------
@@ -50,13 +45,12 @@ class SimilarityModel(RelationModel):
         "gaussian_kl", "asymmetric_cosine", "euclidean" or "task2vec".
     variances : bool or "auto", default=False
         For "gaussian_kl": whether the second half of the features are the variances of the
-        first, as :class:`~sklearn_task2box.representations.GaussianRepresentation` makes
-        them. Otherwise all are means, and variances are 1. "auto" reads it off their names,
-        "mean_a", ..., "variance_a", ..., unless a variance is negative, as in a centered
-        column; in new tasks, a negative one then counts as 0.
+        first, as of :class:`~sklearn_task2box.representations.GaussianRepresentation`;
+        otherwise, variances are 1. "auto" reads it off the names, "mean_a", ...,
+        "variance_a", ..., unless a variance is negative, as in a centered column; in new
+        tasks, a negative one then counts as 0.
     variance_floor : float, default=0.001
-        For "gaussian_kl": smallest variance, as a share of the mean variance of that
-        feature among the tasks of training.
+        For "gaussian_kl": smallest variance, as a share of the mean one in training.
     alpha : float, default=None
         For "asymmetric_cosine", from 0 to 1; None is 1. For "task2vec", at least 0; None is
         0.15, as in the paper.
@@ -66,10 +60,9 @@ class SimilarityModel(RelationModel):
     Attributes
     ----------
     slope_, intercept_ : float
-        Log-odds are ``intercept_ + slope_ * similarity``. The slope is positive: where a
-        negative one fits the pairs of training better, it is tiny (0.001 per standard
-        deviation), so that all probabilities are about the mean strength but rank as the
-        similarity does.
+        Log-odds are ``intercept_ + slope_ * similarity``. Where a negative slope fits the
+        pairs of training better, it is tiny (0.001 per standard deviation): probabilities
+        are about the mean strength, but rank as the similarity does.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`.
 
@@ -83,7 +76,7 @@ class SimilarityModel(RelationModel):
     0.71
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {  # noqa: RUF012
         "similarity": [
             StrOptions({"gaussian_kl", "asymmetric_cosine", "euclidean", "task2vec"})
         ],
@@ -110,8 +103,8 @@ class SimilarityModel(RelationModel):
 
     def _fit_pairs(self, X, pairs):
         X = self._dense(X)
-        self._has_variances = self._find_variances(X)
-        if self.similarity == "gaussian_kl" and self._has_variances:
+        self._has_variances = self.similarity == "gaussian_kl" and self._find_variances(X)
+        if self._has_variances:
             scale = means_and_variances(X)[1].mean(axis=0)
             self._floor = self.variance_floor * np.where(scale > 0, scale, 1.0)
         elif self.similarity == "asymmetric_cosine":
@@ -135,7 +128,7 @@ class SimilarityModel(RelationModel):
         sampler = Sampler(pairs, _MAX_PAIRS, np.random.RandomState(0))
         heads, tails, strengths, weights = sampler.draw()
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = self._in_blocks(self._raw, tasks, heads, tails)
+            scores = self._strengths_in_blocks(tasks, heads, tails, of_pairs=self._raw)
         if self.similarity == "gaussian_kl":
             if not np.isfinite(scores).all():
                 raise ValueError(
@@ -144,7 +137,7 @@ class SimilarityModel(RelationModel):
                     "float64. Scale them down, variances by the square of the factor, or "
                     "set variances=False."
                 )
-            self._offset = _SMALL * float(np.median(scores)) or 1.0
+            self._offset = 1e-3 * float(np.median(scores)) or 1.0
         self._fit_logistic(self._similarities(scores), strengths, weights)
 
     def _find_variances(self, X):
@@ -179,7 +172,7 @@ class SimilarityModel(RelationModel):
 
     def _represent(self, X, known):
         X = self._dense(X)
-        if self.similarity == "gaussian_kl" and self._has_variances:
+        if self._has_variances:
             if self.variances == "auto":
                 half = X.shape[1] // 2
                 X = np.hstack([X[:, :half], X[:, half:].clip(min=0)])

@@ -2,13 +2,16 @@
 
 import numpy as np
 from scipy import sparse
+from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.metrics import relation_score
-from sklearn_task2box.models._calibration import PlattScaling
 from sklearn_task2box.utils._rows import IdentifiedRows, stack_rows
 
+# Scores are kept so far from 0 and 1, where log-odds have no end.
+_EDGE = 1e-3
 # Tasks whose relations are predicted to choose settings, and to calibrate.
 MAX_CHOSEN = 500
 _MAX_CALIBRATED = 2000
@@ -18,12 +21,58 @@ _MAX_ZEROS = 250_000
 _BLOCK = 1 << 23
 
 
+def fit_logistic(inputs, strengths, weights):
+    """Logistic regression of strengths in [0, 1] on inputs, of shape (n_pairs, n_inputs).
+
+    A pair of strength s is s of a related pair and 1 - s of an unrelated one.
+    """
+    labels = np.repeat([1, 0], len(inputs))
+    weights = np.concatenate([weights * strengths, weights * (1 - strengths)])
+    kept = weights > 0
+    inputs = np.tile(inputs, (2, 1))[kept]
+    # The penalty keeps slopes finite where scores separate related and unrelated pairs.
+    model = LogisticRegression(C=100.0, max_iter=1000)
+    return model.fit(inputs, labels[kept], weights[kept])
+
+
+class PlattScaling:
+    """Strengths from scores: a logistic function of the score and of its log-odds.
+
+    Their coefficients are not negative, so that strengths rank pairs as scores do (Platt,
+    "Probabilistic outputs for support vector machines", 1999).
+    """
+
+    def fit(self, scores, strengths, counts=1.0):
+        """Learn from scores and true strengths of pairs, (n_pairs,), and their weights."""
+        counts = np.broadcast_to(counts, len(scores))
+        self._mean = np.average(strengths, weights=counts) if len(scores) else 0.0
+        self._model = None
+        if 0 < self._mean < 1:
+            inputs = self._inputs(scores)
+            for self._columns in ([0, 1], [1], [0]):
+                model = fit_logistic(inputs[:, self._columns], strengths, counts)
+                if (model.coef_ >= 0).all():
+                    self._model = model
+                    break
+        return self
+
+    def _inputs(self, scores):
+        return np.column_stack([scores, logit(np.clip(scores, _EDGE, 1 - _EDGE))])
+
+    def predict(self, scores):
+        """Strengths, of the shape of the scores."""
+        if self._model is None:  # all alike, or scores that say nothing
+            return np.full(scores.shape, self._mean)
+        inputs = self._inputs(scores.ravel())[:, self._columns]
+        return self._model.predict_proba(inputs)[:, 1].reshape(scores.shape)
+
+
 class ObservedTable:
     """Table of the observed strengths of known tasks, each of which lies inside itself.
 
     Both sparse matrices are of shape (n_tasks, n_tasks). ``marked`` has ones at observed
-    pairs if ``marks_observed``, and else at the unknown ones. ``prior``, (n_tasks,), is the
-    mean observed strength of relations to each task: the prediction where all is unknown.
+    pairs if ``marks_observed``, and else at unknown ones. ``prior``, (n_tasks,), is the
+    mean strength of relations to each task: the prediction where all is unknown.
     """
 
     def __init__(self, strengths, marked, marks_observed):
@@ -50,9 +99,8 @@ class ObservedTable:
 
     def transpose(self):
         """The table of the relations turned round."""
-        return ObservedTable(
-            self.strengths.T.tocsr(), self.marked.T.tocsr(), self.marks_observed
-        )
+        parts = (m.T.tocsr() for m in (self.strengths, self.marked))
+        return ObservedTable(*parts, self.marks_observed)
 
     def part(self, tasks):
         """The table of some of the tasks."""
@@ -163,10 +211,9 @@ class SmootherModel(RelationModel):
             yield places, at[places] - start, means
 
     def _scores(self, tasks, heads, tails, kind):
-        """Scores of pairs as of a kind: (n_pairs,).
+        """Scores of pairs whose head ("inside"), tail ("around") or both ("new") are new.
 
-        "inside" predicts a head as a new task in a known one, "around" a tail as a new task
-        around a known one, "new" both as new ones, and "known" means the first two.
+        Those of "known" tasks are means of the first two.
         """
         scores = np.zeros(len(heads))
         if kind == "new":  # a smoother of the rows, then one of the columns

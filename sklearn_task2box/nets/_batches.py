@@ -54,6 +54,9 @@ class PairBatches:
         self.rng = np.random.RandomState(seed)
         self.negatives = negatives
         self.sampled = batch_size is not None and dataset.pairs.complete
+        # Positions of the pairs that batches are made of; zeros are drawn for these.
+        strengths = dataset.pairs.strengths
+        self.listed = np.flatnonzero(strengths if self.sampled else strengths >= 0)
 
     def __len__(self):
         if self.batch_size is None:
@@ -62,12 +65,6 @@ class PairBatches:
         if self.sampled:
             per_batch = max(1, self.batch_size // (1 + self.n_negatives))
         return -(-len(self.listed) // per_batch)
-
-    @cached_property
-    def listed(self):
-        """Positions of the pairs that batches are made of; zeros are drawn for these."""
-        strengths = self.dataset.pairs.strengths
-        return np.flatnonzero(strengths) if self.sampled else np.arange(len(strengths))
 
     # Made when the first epoch begins: the number of batches may be needed before.
     @cached_property

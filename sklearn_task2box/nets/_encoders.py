@@ -129,8 +129,8 @@ class BoxEncoder(nn.Module):
     def outputs(self, X):
         """Outputs of the body, in double precision, of features as in :meth:`read`."""
         X = hot_columns(X) if isinstance(self.body, Table) else X
-        step = max(1, _BLOCK // max(self.n_features, 1))
         outputs = [torch.empty((0, self.n_outputs), dtype=torch.float64)]
+        step = max(1, _BLOCK // max(self.n_features, 1))
         for start in range(0, X.shape[0], step):
             part = X[start : start + step]
             part = part.toarray() if sparse.issparse(part) else writable(part)

@@ -7,18 +7,16 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
 from skorch.utils import noop
+from torch.optim import lr_scheduler
 from tqdm.auto import tqdm
 
 from sklearn_task2box.boxes._geometry import overlap
 from sklearn_task2box.metrics import relation_score
 from sklearn_task2box.nets._batches import PairBatches
 
-# Growth of the extent of the boxes, and of the loss, that tells of a fit that diverges.
-_MAX_GROWTH, _MAX_RISE = 1e6, 10
-# Fewer epochs than this may end anywhere.
-_FEW_EPOCHS = 10
-# Tasks whose boxes show the extent at the start.
-_MAX_LOOKED_AT = 1000
+# Growth of the extent of the boxes, and of the loss from this number of epochs on, that
+# tells of a fit that diverges.
+_MAX_GROWTH, _MAX_RISE, _FEW_EPOCHS = 1e6, 10, 10
 
 
 class NoEpochFinished(Exception):
@@ -77,9 +75,8 @@ class BoxNet(NeuralNet):
             losses.append(step["loss"].detach())
             self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        for row, loss in zip(
-            self.history[-1]["batches"], torch.stack(losses).tolist(), strict=True
-        ):
+        rows, losses = self.history[-1]["batches"], torch.stack(losses).tolist()
+        for row, loss in zip(rows, losses, strict=True):
             row[f"{prefix}_loss"] = loss
         self.history.record(f"{prefix}_batch_count", len(losses))
 
@@ -172,11 +169,10 @@ def schedule(name, learning_rate, n_steps):
     """
     if n_steps == 0 or name == "constant":
         return None
+    policy, options = lr_scheduler.CosineAnnealingLR, {"T_max": n_steps}
     if name == "one_cycle":
-        policy = torch.optim.lr_scheduler.OneCycleLR
+        policy = lr_scheduler.OneCycleLR
         options = {"max_lr": learning_rate, "total_steps": n_steps}
-    else:
-        policy, options = torch.optim.lr_scheduler.CosineAnnealingLR, {"T_max": n_steps}
     return LRScheduler(policy, **options, step_every="batch", event_name=None)
 
 
@@ -247,7 +243,7 @@ def make_net(
 
 def box_extent(encoder, dataset):
     """Extent of the boxes that an encoder makes of up to 1,000 tasks of a PairDataset."""
-    rows = dataset.rows(slice(_MAX_LOOKED_AT), next(encoder.parameters()).device)
+    rows = dataset.rows(slice(1000), next(encoder.parameters()).device)
     encoder.eval()
     with torch.no_grad():
         boxes = torch.cat(encoder(rows, prepared=True))
@@ -278,8 +274,7 @@ def check_callbacks(callbacks):
     """Raise if one is no skorch callback, nor the class of one, with or without a name."""
     for callback in callbacks:
         one = callback[-1] if isinstance(callback, tuple) else callback
-        is_class = isinstance(one, type) and issubclass(one, Callback)
-        if not (is_class or isinstance(one, Callback)):
+        if not issubclass(one if isinstance(one, type) else type(one), Callback):
             raise ValueError(
                 f"callbacks must hold skorch callbacks; got {one!r} of type "
                 f"{type(one).__name__}."

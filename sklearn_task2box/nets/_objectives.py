@@ -1,6 +1,7 @@
 """Objectives of a fit: a loss of every observed pair, and regularizers of the boxes."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 
 import torch
@@ -15,9 +16,8 @@ from sklearn_task2box.boxes._pair_loss import pairs_loss
 class CrossEntropy(nn.Module):
     """Cross-entropy between strengths and overlaps, from the logarithm of the overlap.
 
-    ``-(s log p + (1 - s) log(1 - p))`` with ``p = (1 - slack) * overlap``, for strengths s
-    of 0, 1 or anything between. The slack keeps the loss and the gradient of a pair that is
-    wrongly contained finite.
+    ``-(s log p + (1 - s) log(1 - p))`` with ``p = (1 - slack) * overlap``, of a strength s;
+    the slack keeps loss and gradient of a wrongly contained pair finite.
     """
 
     def __init__(self, slack=1e-3):
@@ -43,7 +43,6 @@ class SquaredError(nn.Module):
         return (log_overlap.exp() - strengths) ** 2
 
     def unrelated(self, log_overlap):
-        """Sum of the losses at strength 0, and their gradient in place of the overlaps."""
         squares = log_overlap.mul_(2).exp_()
         return squares.sum(), squares.mul_(2)
 
@@ -51,11 +50,11 @@ class SquaredError(nn.Module):
 PAIR_LOSSES = {"cross_entropy": CrossEntropy, "squared_error": SquaredError}
 
 
+@dataclass(eq=False, repr=False)
 class Objective(BaseEstimator):
     """Objective of a fit of boxes: a mean loss over observed pairs, and regularizers.
 
-    Every term is a mean, over pairs or over tasks, so that weights found on a hundred tasks
-    suit ten thousand.
+    Each is a mean over pairs or tasks, so that weights suit any number of tasks.
 
     Parameters
     ----------
@@ -93,26 +92,15 @@ class Objective(BaseEstimator):
     Relationships", CVPR 2024, arXiv:2403.17173, for the three terms on boxes.
     """
 
-    def __init__(
-        self,
-        pair_loss="cross_entropy",
-        *,
-        positive_weight=3.0,
-        exponent="auto",
-        soft_weight=0.1,
-        escape_weight=1.0,
-        volume_weight=0.0,
-        distance_weight=0.0,
-        squareness_weight=0.0,
-    ):
-        self.pair_loss = pair_loss
-        self.positive_weight = positive_weight
-        self.exponent = exponent
-        self.soft_weight = soft_weight
-        self.escape_weight = escape_weight
-        self.volume_weight = volume_weight
-        self.distance_weight = distance_weight
-        self.squareness_weight = squareness_weight
+    pair_loss: str | type = "cross_entropy"
+    _: KW_ONLY
+    positive_weight: float = 3.0
+    exponent: float | str = "auto"
+    soft_weight: float = 0.1
+    escape_weight: float = 1.0
+    volume_weight: float = 0.0
+    distance_weight: float = 0.0
+    squareness_weight: float = 0.0
 
     _parameter_constraints = {  # noqa: RUF012
         "pair_loss": [StrOptions(set(PAIR_LOSSES)), type],
@@ -176,8 +164,7 @@ def _check_elementwise(pair_loss):
 class ObjectiveLoss(nn.Module):
     """Loss of boxes and pairs by an :class:`~sklearn_task2box.nets.Objective`.
 
-    ``pair_loss``, ``temperature`` and ``exponent`` are those of
-    :func:`~sklearn_task2box.boxes._pair_loss.pairs_loss`.
+    For the others, see :func:`~sklearn_task2box.boxes._pair_loss.pairs_loss`.
     """
 
     def __init__(self, objective, pair_loss, temperature, exponent):

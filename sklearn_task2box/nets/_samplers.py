@@ -37,8 +37,8 @@ class ByDegree:
 class Hard:
     """Draws tasks two relations away, and any task half of the time.
 
-    Of u -> v, a member of a container of v's members replaces u; a container of a member
-    of u's containers replaces v.
+    Of u -> v, a member of a container of a member of v replaces u, or a container of a
+    member of a container of u replaces v.
     """
 
     def __init__(self, pairs, rng):

@@ -10,8 +10,7 @@ from sklearn_task2box import TaskPairs, TaskRelations
 from sklearn_task2box.metrics import expected_calibration_error
 from sklearn_task2box.models import KernelRidgeModel, NeighborsModel, PopularityModel
 from sklearn_task2box.models import _smoothers as module
-from sklearn_task2box.models._calibration import PlattScaling
-from sklearn_task2box.models._smoothers import ObservedTable
+from sklearn_task2box.models._smoothers import ObservedTable, PlattScaling
 
 X, GRAPH = make_taxonomy(n_tasks=120)
 N = len(X)
