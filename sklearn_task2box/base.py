@@ -239,9 +239,8 @@ class RelationModel(BaseEstimator):
         related : ndarray of bool, of shape (n_new, n_tasks) or (n_pairs,)
         """
         strengths = self.predict_proba(X)
-        if isinstance(X, TaskPairs):
-            strengths = strengths[:, 1]
-        return strengths >= self.threshold_
+        related = strengths[:, 1] if isinstance(X, TaskPairs) else strengths
+        return related >= self.threshold_
 
     def pairwise_strengths(self, X=None):
         """Strengths of all relations among the same tasks.
@@ -268,16 +267,13 @@ class RelationModel(BaseEstimator):
 
     def _describe(self, data, names=None, positions=None):
         """What is predicted from, of tasks with checked features."""
-        known = None
-        if self._recognizes is not None:
-            known = self._recognized(data, names, positions)
+        known = self._recognized(data, names, positions) if self._recognizes else None
         return self._represent(data, known)
 
     def _recognized(self, data, names=None, positions=None):
         """Which known task each row of checked features is, -1 for none.
 
-        ``positions`` are the rows of the features that they are taken from: where nothing
-        is named, each is the known task at its position if it has its features.
+        Of equal ones without names, it is the one at its place in ``positions``, if given.
         """
         candidates = positions
         if candidates is None and data.shape[0] == len(self.tasks_):
@@ -311,8 +307,7 @@ class RelationModel(BaseEstimator):
         Returns
         -------
         score : float
-            At most 1, higher is better. Spearman's rank correlation if the relations of
-            training had strengths between 0 and 1, and average precision otherwise.
+            At most 1. Relations are graded if some of training are between 0 and 1.
         """
         strengths, predicted = self.compare(X, y)
         return relation_score(strengths, predicted, graded=self._graded)
@@ -328,7 +323,6 @@ class RelationModel(BaseEstimator):
             name tasks (TaskRelations, a labelled DataFrame, a slice of either), those of
             rows and tasks of training, both ways.
         by_task : bool, default=False
-            Whether the task inside is returned, too.
 
         Returns
         -------
@@ -355,12 +349,11 @@ class RelationModel(BaseEstimator):
         beside = np.flatnonzero((known >= 0) & ~np.isin(known, new))
         names, positions = (relations.tasks, None) if relations.named else (None, new)
         tasks = self._describe(data, names, positions)
-        others = self._known[beside]
-        columns = np.concatenate([new, known[beside]])
-        everything = stack_rows(tasks, others)
+        known, others = known[beside], self._known[beside]
+        columns, everything = np.concatenate([new, known]), stack_rows(tasks, others)
         compared = [
             *self._compared(relations, new, columns, tasks, everything),
-            *self._compared(relations, known[beside], new, others, tasks),
+            *self._compared(relations, known, new, others, tasks),
         ]
         strengths, predicted, counts = map(np.concatenate, zip(*compared, strict=True))
         if not by_task:
@@ -390,14 +383,13 @@ class RelationModel(BaseEstimator):
         Parameters
         ----------
         relations : TaskRelations, default=None
-            Relations of the known tasks, by name or, where these have none, in their
-            order. None takes those of training.
+            Of the known tasks, by name or, where these have none, in their order. None
+            takes those of training.
 
         Yields
         ------
         related : ndarray of bool, of shape (n_found,)
-            Whether the task lies in each of those that are predicted to contain it as much
-            as the weakest of its containers.
+            Whether it lies in each task that is predicted as much as its weakest container.
         strengths : ndarray of shape (n_found,)
             How much it is predicted to lie in them.
         """
@@ -428,13 +420,12 @@ class RelationModel(BaseEstimator):
             None takes the tasks of training. A known task is no answer to itself.
         k : int, default=5
         as_frame : bool, default=False
-            Whether to return a frame with names.
 
         Returns
         -------
         indices : ndarray of shape (n_new, k)
             Positions in ``tasks_``, the strongest first; of equally strong ones the one
-            with the smallest box, or, of models without boxes, the first.
+            with the smallest box or, without boxes, the first.
         strengths : ndarray of shape (n_new, k)
             How much of the task lies in them.
         frame : DataFrame
@@ -507,9 +498,8 @@ class RelationModel(BaseEstimator):
         reduce : bool, default=True
             Keep, of two tasks that contain each other, only the edge to the larger (of
             equal ones, to the later), and drop edges that follow from others by
-            transitivity. The larger task has the larger box or, in models without boxes,
-            contains more, and is contained less, on average; there, edges to a smaller one
-            are dropped in longer cycles, too.
+            transitivity. Without boxes, a larger task contains more and is contained less,
+            on average, and edges to a smaller one are dropped in longer cycles, too.
 
         Returns
         -------

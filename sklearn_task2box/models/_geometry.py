@@ -15,9 +15,8 @@ from sklearn_task2box.models._pair_nets import fit_module
 from sklearn_task2box.nets._encoders import MLP, hidden_sizes
 from sklearn_task2box.utils._features import dense, preparation
 
-# Log variances stay between -6 and 6.
 _MAX_LOG_VARIANCE = 6.0
-# Distance that points of the Poincaré ball keep from its rim (Nickel & Kiela, NIPS 2017).
+# Distance of points of the Poincaré ball from its rim (Nickel & Kiela, NIPS 2017).
 _RIM = 1e-5
 # Radius within which hyperbolic entailment cones are not defined (Ganea et al., ICML 2018).
 _INNER = 0.1
@@ -56,8 +55,7 @@ class Gaussian(_Geometry):
         return torch.cat([means, bounded], dim=1)
 
     def score(self, head, tail):
-        mean, log_variance = head.chunk(2, dim=1)
-        mean_j, log_variance_j = tail.chunk(2, dim=1)
+        (mean, log_variance), (mean_j, log_variance_j) = head.chunk(2, 1), tail.chunk(2, 1)
         log_ratio = log_variance - log_variance_j
         gaps = (mean - mean_j) ** 2 * (-log_variance_j).exp()
         return -(log_ratio.exp() + gaps - 1 - log_ratio).sum(1) / 2
@@ -174,7 +172,6 @@ class GeometryModel(RelationModel):
     n_components : int, default=10
         Numbers for each task, as of a box of 5 dimensions; even where they are halved.
     hidden_layer_sizes : tuple of int or int, default=(512, 256)
-        Widths of the hidden layers.
     max_epochs : int, default=400
         Number of epochs, each of one step.
     max_pairs : int, default=250_000
@@ -184,7 +181,6 @@ class GeometryModel(RelationModel):
         Peak of a one-cycle schedule of AdamW. None is 0.002 for "order", 0.005 for "cone",
         and 0.01 for the others, found on held-out pairs of WordNet mammals.
     weight_decay : float, default=0.0
-        Weight decay of AdamW.
     max_gradient_norm : float or None, default=0.1
         Norm that longer gradients are scaled down to; None leaves them.
     random_state : int, RandomState instance or None, default=None
@@ -197,7 +193,6 @@ class GeometryModel(RelationModel):
     loss_curve_ : list of float
         Mean loss of each epoch.
     net_ : GeometryNet
-        The fitted network.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`.
 

@@ -28,7 +28,6 @@ class RandomModel(RelationModel):
     Attributes
     ----------
     seed_ : int
-        Seed that the numbers were drawn with.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`.
 

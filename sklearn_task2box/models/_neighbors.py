@@ -15,8 +15,6 @@ _POWERS = (1, 2, 4, 8, 16)
 _SHRINKAGES = (0.02, 0.1, 0.3)
 # Numbers in a block of similarities.
 _BLOCK = 1 << 24
-# Weight of a neighbor that is not similar at all, or opposite.
-_LEAST = 1e-6
 
 
 class NeighborsModel(SmootherModel):
@@ -53,9 +51,8 @@ class NeighborsModel(SmootherModel):
 
     Notes
     -----
-    Cosines are of centered features, or of sparse ones as they are. Known tasks are
-    recognized by their features. With more than 500 tasks, settings are chosen by a
-    sample of them. Nothing of the size (n_tasks, n_tasks) is held in memory.
+    Dense features are centered. Known tasks are recognized by their features. Settings are
+    chosen by at most 500 tasks, and no table of shape (n_tasks, n_tasks) is held in memory.
 
     Examples
     --------
@@ -127,7 +124,7 @@ class NeighborsModel(SmootherModel):
     def _vote(self, positions, similarities, n_neighbors, power, shrinkage):
         """Weights of the known tasks, a CSR matrix."""
         positions = positions[:, :n_neighbors]
-        weights = np.maximum(similarities[:, :n_neighbors], _LEAST) ** power
+        weights = similarities[:, :n_neighbors].clip(min=1e-6) ** power
         weights /= weights.sum(axis=1, keepdims=True) * (1 + shrinkage)
         starts = np.arange(len(positions) + 1) * n_neighbors
         arrays = weights.ravel(), positions.ravel(), starts

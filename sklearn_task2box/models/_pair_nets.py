@@ -3,16 +3,14 @@
 import numpy as np
 import torch
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
 
 from sklearn_task2box.models._sampling import Sampler
 from sklearn_task2box.utils._devices import few_threads, seeded
 
 
 class PairEpochs:
-    """Minibatches of an epoch of ``max_pairs`` pairs, drawn anew each time it is iterated.
-
-    ``batch_size`` None makes one batch of all of them.
-    """
+    """Minibatches of pairs, drawn anew for each epoch; ``batch_size`` None makes one."""
 
     def __init__(self, observed, max_pairs, batch_size, seed):
         self.rng = np.random.RandomState(seed)
@@ -59,9 +57,7 @@ def fit_module(
     with seeded(seed, "cpu"), few_threads(min(max_pairs, observed.n_observed)):
         module = make_module().train()
         steps = optimizer(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            steps, learning_rate, total_steps=n_epochs * len(epochs)
-        )
+        scheduler = OneCycleLR(steps, learning_rate, total_steps=n_epochs * len(epochs))
         for _ in range(n_epochs):
             total = 0.0
             for heads, tails, strengths, weights in epochs:

@@ -33,11 +33,7 @@ _LEAF_PENALTY = 3.0
 
 
 class PairMLP(nn.Module):
-    """Multilayer perceptron over the concatenated features of head and tail.
-
-    The first layer, W [x_i; x_j] = W_1 x_i + W_2 x_j, is computed once for each task, and
-    added up for each pair. For ``n_similarities``, see :class:`PairClassifier`.
-    """
+    """Multilayer perceptron over both features, W [x_i; x_j] = W_1 x_i + W_2 x_j first."""
 
     def __init__(self, n_features, hidden_layer_sizes, n_similarities=0):
         super().__init__()
@@ -117,19 +113,17 @@ class PairClassifier(RelationModel):
     loss_curve_ : list of float
         Mean loss of each epoch; not with trees.
     model_ : PairMLP or scikit-learn estimator
-        The fitted classifier.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`.
 
     Examples
     --------
-    >>> from sklearn_task2box import TaskPairs
     >>> from sklearn_task2box.models import PairClassifier
     >>> from sklearn_task2box.datasets import load_digits_tasks
     >>> X, strengths = load_digits_tasks(return_X_y=True)
     >>> model = PairClassifier("linear", max_iter=100, random_state=0)
-    >>> model.fit(X, strengths).predict_proba(TaskPairs(X, [(0, 1)])).shape
-    (1, 2)
+    >>> model.fit(X, strengths).predict_proba(X[:2]).shape
+    (2, 120)
     """
 
     _parameter_constraints = {  # noqa: RUF012
@@ -180,18 +174,15 @@ class PairClassifier(RelationModel):
             steps.append(PCA(min(self.n_components, *X.shape), random_state=rng))
         self._preparation = make_pipeline(*steps).set_output(transform="default")
         self._preparation.fit(dense(X) / self._unit)
+        given = {name: getattr(self, name) for name in _USUAL[self.model]}
+        given = {name: value for name, value in given.items() if value is not None}
         learn = self._learn_trees if self.model == "boosted_trees" else self._learn_net
-        learn(X, pairs, rng)
+        learn(X, pairs, rng, **_USUAL[self.model] | given)
 
     def _prepared(self, X):
         return self._preparation.transform(dense(X) / self._unit)
 
-    def _settings(self):
-        usual = _USUAL[self.model]
-        given = {name: getattr(self, name) for name in usual}
-        return {n: usual[n] if v is None else v for n, v in given.items()}
-
-    def _learn_net(self, X, pairs, rng):
+    def _learn_net(self, X, pairs, rng, **settings):
         sizes, n_similarities = [], 0
         if self.model == "mlp":
             sizes = hidden_sizes(self.hidden_layer_sizes)
@@ -207,15 +198,13 @@ class PairClassifier(RelationModel):
             weight_decay=self.weight_decay,
             batch_size=self.batch_size,
             rng=rng,
-            **self._settings(),
+            **settings,
         )
         self.model_.double()  # predictions of a task do not depend on the others of a batch
 
-    def _learn_trees(self, X, pairs, rng):
-        settings = self._settings()
+    def _learn_trees(self, X, pairs, rng, max_pairs, **settings):
         tasks = self._prepared(X)
-        sampler = Sampler(pairs, settings.pop("max_pairs"), rng)
-        heads, tails, strengths, weights = sampler.draw()
+        heads, tails, strengths, weights = Sampler(pairs, max_pairs, rng).draw()
         kind = HistGradientBoostingClassifier
         if pairs.is_graded:
             kind = HistGradientBoostingRegressor

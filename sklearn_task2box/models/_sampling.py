@@ -22,8 +22,7 @@ class Sampler:
         self.related = observed.keys(observed.heads[related], observed.tails[related])
         self.totals = len(self.related), observed.n_observed - len(self.related)
         n_related, n_zeros = self.totals
-        half = max(1, max_pairs // 2)
-        self.n_related = min(n_related, max(half, max_pairs - n_zeros))
+        self.n_related = min(n_related, max(1, max_pairs // 2, max_pairs - n_zeros))
         self.n_zeros = min(n_zeros, max(1, max_pairs - self.n_related))
         self._next_related = _Deck(np.arange(n_related), self.n_related, rng)
         self._next_zeros = self._draw_zeros

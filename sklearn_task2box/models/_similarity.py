@@ -11,7 +11,7 @@ from sklearn_task2box.models._sampling import Sampler
 from sklearn_task2box.models._smoothers import fit_logistic
 from sklearn_task2box.utils._features import dense, has_variance_names, means_and_variances
 
-# Pairs that the probabilities are fitted to; of more, some are drawn.
+# Pairs, at most, that the probabilities are fitted to.
 _MAX_PAIRS = 250_000
 # Smallest change of the log-odds per standard deviation of the similarity.
 _MIN_SLOPE = 1e-3

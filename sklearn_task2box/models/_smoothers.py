@@ -70,9 +70,8 @@ class PlattScaling:
 class ObservedTable:
     """Table of the observed strengths of known tasks, each of which lies inside itself.
 
-    Both sparse matrices are of shape (n_tasks, n_tasks). ``marked`` has ones at observed
-    pairs if ``marks_observed``, and else at unknown ones. ``prior``, (n_tasks,), is the
-    mean strength of relations to each task: the prediction where all is unknown.
+    Both are CSR matrices, (n_tasks, n_tasks). ``marked`` has ones at observed pairs if
+    ``marks_observed``, else at unknown ones; ``prior``, (n_tasks,), is the mean of columns.
     """
 
     def __init__(self, strengths, marked, marks_observed):

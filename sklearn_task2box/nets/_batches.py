@@ -14,11 +14,7 @@ _TABLE_FROM_SHARE = 0.1
 
 
 class PairDataset(torch.utils.data.Dataset):
-    """Features of the tasks, and the pairs of them that are observed.
-
-    Features are prepared, as the body of the encoder reads them: a float32 tensor or CSR
-    matrix of shape (n_tasks, n_features), or positions, (n_tasks,), for a table.
-    """
+    """Features of tasks, as :meth:`BoxEncoder.read` prepares them, and observed pairs."""
 
     def __init__(self, features, pairs):
         self.features = features
@@ -38,9 +34,8 @@ class PairDataset(torch.utils.data.Dataset):
 class PairBatches:
     """Iterates over the observed pairs of a PairDataset, an epoch at a time.
 
-    For the arguments, see :class:`~sklearn_task2box.BoxRelationEmbedder` and
-    :class:`~sklearn_task2box.nets.Objective`. Unrelated pairs are drawn unless there is one
-    batch of all pairs, or pairs that are not mentioned are unknown.
+    For the arguments, see :class:`~sklearn_task2box.BoxRelationEmbedder`. Negatives are
+    drawn unless one batch has all pairs, or pairs that are not mentioned are unknown.
     """
 
     def __init__(

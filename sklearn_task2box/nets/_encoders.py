@@ -32,11 +32,10 @@ def hidden_sizes(sizes):
 
 
 class MLP(nn.Sequential):
-    """Multilayer perceptron with ReLU activations, and hidden layers of the given sizes.
+    """Multilayer perceptron; normalization and dropout follow the ReLU, as in Task2Box.
 
-    Normalization ("batch" or "layer") and dropout follow the activation, as in Task2Box's
-    network. With ``mixed_precision``, hidden layers compute in bfloat16 while training; in
-    the last one, 8 bits would round sides and corners past one another.
+    With ``mixed_precision``, hidden layers compute in bfloat16 while training; in the last
+    one, 8 bits would round sides and corners past one another.
     """
 
     mixed_precision = False
@@ -73,9 +72,7 @@ class Table(nn.Module):
 
     def forward(self, X):
         """Rows of outputs that one-hot features, or positions, point to."""
-        if X.ndim == 2:
-            X = X.argmax(1)
-        return self.rows(X)
+        return self.rows(X.argmax(1) if X.ndim == 2 else X)
 
     def grow(self, outputs):
         """Append rows for new tasks, given their outputs, (n_new, n_outputs)."""
@@ -113,10 +110,7 @@ class BoxEncoder(nn.Module):
         return X
 
     def read(self, X):
-        """Prepared features of a whole fit: a float32 tensor or CSR matrix.
-
-        Of one-hot rows for a table, they are the positions of the ones.
-        """
+        """Prepared features, float32, as a tensor or CSR matrix; positions for a table."""
         if isinstance(self.body, Table):
             return torch.from_numpy(hot_columns(X))
         if sparse.issparse(X):
@@ -153,21 +147,18 @@ class BoxEncoder(nn.Module):
     def boxes_of(self, outputs):
         """Lower and upper corners, (n_tasks, box_dim), from outputs of a body."""
         position, raw = outputs.chunk(2, dim=1)
+        if self.side == "sigmoid":
+            return position, position + torch.sigmoid(raw)
         if self.side == "exp":
             side = (_MAX_LOG_SIDE * torch.tanh(raw / _MAX_LOG_SIDE)).exp()
-        elif self.side == "softplus":
-            side = F.softplus(raw)
         else:
-            side = torch.sigmoid(raw)
-        if self.side == "sigmoid":
-            return position, position + side
+            side = F.softplus(raw)
         return position - side / 2, position + side / 2
 
     def rebase(self, offset, rotation):
-        """Change the offset and rotation, but not the boxes of tasks.
+        """Change the offset and rotation, as for more tasks, but not the boxes of tasks.
 
-        With more tasks than before, their features span more directions. The first layer
-        of a body of this module is rotated, too; for another body, nothing changes.
+        The first layer is rotated, too; for a body of another module, nothing changes.
         """
         layer = self.body[0] if isinstance(self.body, MLP) else self.body
         if not isinstance(layer, nn.Linear):
@@ -208,29 +199,21 @@ class BoxEncoder(nn.Module):
         self.n_features = X.shape[1]
 
     def outputs_of(self, lower, upper):
-        """Outputs of the body that give boxes, which must have positive sides.
-
-        All boxes are scaled down where the head bounds their sides.
-        """
+        """Outputs that give boxes of positive sides; bounded ones are scaled down."""
         scale = min(1.0, _LONGEST[self.side] / float((upper - lower).max()))
         lower, upper = scale * lower, scale * upper
         side = upper - lower
-        position = lower if self.side == "sigmoid" else (lower + upper) / 2
+        if self.side == "sigmoid":
+            return torch.cat([lower, torch.logit(side)], dim=1)
         if self.side == "exp":
             raw = _MAX_LOG_SIDE * torch.atanh(side.log() / _MAX_LOG_SIDE)
-        elif self.side == "softplus":
-            raw = side + torch.log(-torch.expm1(-side))
         else:
-            raw = torch.logit(side)
-        return torch.cat([position, raw], dim=1)
+            raw = side + torch.log(-torch.expm1(-side))
+        return torch.cat([(lower + upper) / 2, raw], dim=1)
 
 
 def make_encoder(X, kind, box_dim, *, hidden_layer_sizes, dropout, normalization, side):
-    """A BoxEncoder for features like X, with random weights.
-
-    ``kind`` is the ``encoder`` of a :class:`~sklearn_task2box.BoxRelationEmbedder`, whose
-    other arguments are these.
-    """
+    """A BoxEncoder for features like X, by the arguments of a BoxRelationEmbedder."""
     n_inputs, n_outputs = X.shape[1], 2 * box_dim
     offset, rotation = (None, None) if kind == "table" else preparation(X)
     if rotation is not None and rotation.ndim == 2:

@@ -7,9 +7,7 @@ from sklearn_task2box.boxes._layout import layout
 from sklearn_task2box.nets._encoders import Table
 
 # Steps, peak learning rate and batch size where a network is fitted to boxes.
-_STEPS = 200
-_RATE = 5e-3
-_ROWS = 8192
+_STEPS, _RATE, _ROWS = 200, 5e-3, 8192
 
 
 def start_from_layout(encoder, dataset, temperature, rng, device):

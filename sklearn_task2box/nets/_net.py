@@ -30,8 +30,7 @@ class StoppedByCallback(Exception):
 class BoxNet(NeuralNet):
     """skorch's NeuralNet over batches of pairs.
 
-    ``interrupted_`` is whether the user (Ctrl-C), rather than a callback between epochs,
-    ended the fit; the weights are then those of the last epoch.
+    ``interrupted_`` is whether Ctrl-C ended the fit, and not a callback between epochs.
     """
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
@@ -104,11 +103,7 @@ class FinishedEpochs(Callback):
 
 
 class HeldOutScore(Callback):
-    """Records the score of ``held_out`` relations as ``valid_score``.
-
-    The dataset has the features of their tasks. Scores are computed after ``every`` so many
-    epochs; those between repeat the last one.
-    """
+    """Records the score of held-out relations, computed ``every`` so many epochs."""
 
     def __init__(self, held_out, dataset, temperature, every):
         self.held_out = held_out
@@ -162,11 +157,7 @@ class Progress(Callback):
 
 
 def schedule(name, learning_rate, n_steps):
-    """Callback that sets the learning rate at each of all ``n_steps`` steps of a fit.
-
-    ``learning_rate`` is the peak of the schedule "one_cycle" or "cosine"; that of
-    "constant" is None.
-    """
+    """Callback that sets the learning rate at each step, None where it is constant."""
     if n_steps == 0 or name == "constant":
         return None
     policy, options = lr_scheduler.CosineAnnealingLR, {"T_max": n_steps}

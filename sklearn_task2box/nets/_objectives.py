@@ -127,13 +127,7 @@ class Objective(BaseEstimator):
         return 1 / box_dim if graded and box_dim > 2 else 1.0
 
     def make_loss(self, temperature, exponent):
-        """The torch module to be minimized.
-
-        Raises
-        ------
-        ValueError
-            If the class of the pair loss is no elementwise torch module.
-        """
+        """The torch module to be minimized; ValueError if its pair loss is unusable."""
         if isinstance(self.pair_loss, str):
             pair_loss = PAIR_LOSSES[self.pair_loss]()
         elif issubclass(self.pair_loss, nn.Module):
