@@ -273,7 +273,7 @@ class RelationModel(BaseEstimator):
     def _recognized(self, data, names=None, positions=None):
         """Which known task each row of checked features is, -1 for none.
 
-        Of equal ones without names, it is the one at its place in ``positions``, if given.
+        Without names, a row is preferably the known task at its place in ``positions``.
         """
         candidates = positions
         if candidates is None and data.shape[0] == len(self.tasks_):

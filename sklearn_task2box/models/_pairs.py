@@ -33,7 +33,7 @@ _LEAF_PENALTY = 3.0
 
 
 class PairMLP(nn.Module):
-    """Multilayer perceptron over both features, W [x_i; x_j] = W_1 x_i + W_2 x_j first."""
+    """Multilayer perceptron over the concatenated features of head and tail."""
 
     def __init__(self, n_features, hidden_layer_sizes, n_similarities=0):
         super().__init__()
