@@ -18,9 +18,9 @@ from torch.nn import functional as F
 # Below this, log(softplus(z)) and z differ by less than exp(z) / 2.
 _LINEAR_BELOW = -30.0
 # Where three softplus(z) are multiplied: below, exp(z) to rounding; above, cut.
-_SHORTEST = {torch.float32: -20.0, torch.float64: -36.0}
+SHORTEST = {torch.float32: -20.0, torch.float64: -36.0}
 _LONGEST = 1e12
-_FACTORS = 3
+FACTORS = 3
 # A box that is contained to rounding is contained: its overlap is 1.
 _CONTAINED = -1e-12
 
@@ -148,7 +148,7 @@ def sum_log_softplus(z, memory=None, slopes=True):
     among ``memory``, three or more such tensors; without ``slopes``, the second is None.
     """
     clamped, soft, slope = memory[:3] if memory else [torch.empty_like(z) for _ in "123"]
-    torch.clamp(z, min=_SHORTEST[z.dtype], max=_LONGEST, out=clamped)
+    torch.clamp(z, min=SHORTEST[z.dtype], max=_LONGEST, out=clamped)
     tail = z.sub_(clamped).clamp_(max=0)
     # softplus(z) = max(z, 0) - log(1 - sigmoid(-|z|)), whose slope is sigmoid(z).
     torch.abs(clamped, out=soft).neg_().sigmoid_().neg_().log1p_()
@@ -157,9 +157,9 @@ def sum_log_softplus(z, memory=None, slopes=True):
     if slopes:
         torch.sigmoid(clamped, out=slope).div_(soft)
     total = None
-    for first in range(0, len(soft), _FACTORS):
+    for first in range(0, len(soft), FACTORS):
         product = soft[first]
-        for k in range(first + 1, min(first + _FACTORS, len(soft))):
+        for k in range(first + 1, min(first + FACTORS, len(soft))):
             product.mul_(soft[k])
         product.log_()
         total = product if total is None else total.add_(product)

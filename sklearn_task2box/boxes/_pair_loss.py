@@ -6,7 +6,8 @@ cache. In the table of all pairs, the intersection of i and j is computed once f
 and (j, i). Volumes and overlaps are those of :mod:`sklearn_task2box.boxes._geometry`.
 """
 
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -15,6 +16,11 @@ from sklearn_task2box.boxes._geometry import sum_log_softplus
 
 # Numbers in a block, box_dim x rows x columns; four such arrays are the working memory.
 BLOCK = 1 << 19
+
+
+@cache
+def _has_numba():
+    return find_spec("numba") is not None
 
 
 def block_size(device):
@@ -124,7 +130,7 @@ class PairTable:
             array[computed]
             for array in (self.heads, self.tails, self.strengths, self.weights)
         )
-        self._plan = None
+        self._plan = self._listed = None
 
     def __len__(self):
         return self.n_tasks**2
@@ -204,6 +210,13 @@ class PairTable:
         self._plan_for = work.dim, work.lower.dtype
 
     def _accumulate(self, work):
+        compiled = work.compiled()
+        if compiled is not None:
+            if self._listed is None:
+                listed = self.heads, self.tails, self.strengths, self.weights
+                self._listed = compiled.plan(self.n_rows, *listed)
+            compiled.add_table(work, self.n_rows, self._listed, *work.pair_loss.formula)
+            return
         if self._plan is None or self._plan_for != (work.dim, work.lower.dtype):
             self._make_plan(work)
         starts, listed, memory = self._plan
@@ -255,6 +268,7 @@ def pairs_loss(lower, upper, temperature, pairs, pair_loss, exponent=1.0):
     module ``pair_loss`` maps (log_overlap, strengths) to losses, elementwise. It may have a
     method ``unrelated(log_overlap)``, which may overwrite its argument and returns the sum
     of the losses at strength 0 and their gradient: a faster way for the pairs of a table.
+    With a ``formula``, (log_keep, whether errors are squared), Numba has a faster one.
     The result is differentiable, once, in the corners and in the parameters of
     ``pair_loss``.
     """
@@ -297,6 +311,15 @@ class _Work:
         self.volume_gradient = torch.zeros_like(self.log_volumes)
         self.lower_gradient, self.upper_gradient = torch.zeros_like(z), torch.zeros_like(z)
         self.parameter_gradients = [torch.zeros_like(p) for p in parameters]
+
+    def compiled(self):
+        """The module of compiled loops, where these can be; else None."""
+        is_plain = not self.lower.is_cuda and self.lower.dtype == torch.float32
+        if not (is_plain and hasattr(self.pair_loss, "formula") and _has_numba()):
+            return None
+        from sklearn_task2box.boxes import _compiled
+
+        return _compiled
 
     def powered(self, values):
         """Log-overlaps, or gradients of the loss in them, times the exponent."""

@@ -219,6 +219,7 @@ def make_net(
         criterion=criterion,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=weight_decay,
+        optimizer__fused=True,  # a step in half of the time
         lr=learning_rate,
         max_epochs=max_epochs,
         batch_size=None,

@@ -23,6 +23,7 @@ class CrossEntropy(nn.Module):
     def __init__(self, slack=1e-3):
         super().__init__()
         self.log_keep = math.log1p(-slack)
+        self.formula = self.log_keep, False
 
     def forward(self, log_overlap, strengths):
         log_p = log_overlap + self.log_keep
@@ -38,6 +39,8 @@ class CrossEntropy(nn.Module):
 
 class SquaredError(nn.Module):
     """Squared difference between strength and overlap (the overlap loss of Task2Box)."""
+
+    formula = 0.0, True
 
     def forward(self, log_overlap, strengths):
         return (log_overlap.exp() - strengths) ** 2

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pretended import PretendedCuda
 from torch_modes import CalledOperations, LargestTensor
 
-from sklearn_task2box.boxes import intersection, log_volume
+from sklearn_task2box.boxes import _pair_loss, intersection, log_volume
 from sklearn_task2box.boxes._pair_loss import PairList, PairTable, pairs_loss
 from sklearn_task2box.nets._objectives import CrossEntropy, SquaredError
 
@@ -179,6 +179,96 @@ def test_table_in_float32_agrees_with_float64():
     single = pairs_loss(lower.float(), upper.float(), TEMPERATURE, table, CrossEntropy())
     assert single.dtype == torch.float32
     torch.testing.assert_close(single, exact.float(), rtol=1e-4, atol=0)
+
+
+@pytest.fixture
+def loops(monkeypatch):
+    """Switch between Numba's loops and operations of torch."""
+    pytest.importorskip("numba")
+
+    def use(compiled):
+        monkeypatch.setattr(_pair_loss, "_has_numba", lambda: compiled)
+
+    return use
+
+
+def gradients(lower, upper, table, loss, exponent, dtype):
+    """The loss in a precision, and its gradients in the corners."""
+    corners = [c.detach().to(dtype).requires_grad_() for c in (lower, upper)]
+    value = pairs_loss(*corners, TEMPERATURE, table, loss, exponent)
+    return [value.detach(), *torch.autograd.grad(value, corners)]
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), SquaredError()])
+@pytest.mark.parametrize("exponent", [1.0, 0.2])
+@pytest.mark.parametrize("dim", [1, 2, 3, 5, 8])
+def test_compiled_loops_give_the_numbers_of_torch_to_rounding(loops, loss, exponent, dim):
+    (lower, upper), listed = problem(60, dim, seed=dim)
+    table = PairTable(60, *listed)
+    settings = table, loss, exponent
+    loops(compiled=False)
+    exact = gradients(lower, upper, *settings, torch.float64)
+    plain = gradients(lower, upper, *settings, torch.float32)
+    loops(compiled=True)
+    fast = gradients(lower, upper, *settings, torch.float32)
+    for ours, torchs, true in zip(fast, plain, exact, strict=True):
+        error, usual = ((got.double() - true).abs().max() for got in (ours, torchs))
+        # Where overlaps are below exp(-40), their gradients are so, too.
+        assert error <= 3 * usual + 1e-5 * true.abs().max() + 1e-15
+
+
+def test_compiled_loops_skip_pairs_among_last_tasks(loops):
+    (lower, upper), listed = problem(30, 3)
+    strengths, weights = full(30, listed)
+    weights[20:, 20:] = 0
+    ends = np.nonzero(~np.eye(30, dtype=bool))
+    table = PairTable(30, *ends, strengths[ends], weights[ends])
+    assert table.n_rows == 20
+    found = []
+    for compiled in (False, True):
+        loops(compiled=compiled)
+        found.append(gradients(lower, upper, table, CrossEntropy(), 1.0, torch.float32))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
+
+
+def test_compiled_loops_give_the_same_numbers_with_any_number_of_threads(loops):
+    n = 1200
+    rng = np.random.RandomState(0)
+    lower = torch.from_numpy(rng.normal(size=(n, 3)))
+    table = PairTable(n, *(np.arange(n) + [[0], [1]]) % n, np.ones(n), np.ones(n))
+    loops(compiled=True)
+    before, found = torch.get_num_threads(), []
+    try:
+        for n_threads in (1, 3):
+            torch.set_num_threads(n_threads)
+            settings = table, CrossEntropy(), 1.0, torch.float32
+            found.append(gradients(lower, lower + 1, *settings))
+    finally:
+        torch.set_num_threads(before)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_contained_unrelated_box_has_no_gradient_but_rounding_of_none(loops, compiled):
+    rng = np.random.RandomState(0)
+    inner = torch.from_numpy(rng.uniform(0.2, 0.4, size=(1, 5)))
+    corners = [torch.cat([inner, 0 * inner]), torch.cat([inner + 0.3, 0 * inner + 1])]
+    table = PairTable(2, [1], [0], [0], [0])  # the outer one in the inner does not count
+    loops(compiled=compiled)
+    loss = CrossEntropy()
+    _, lower, upper = gradients(*corners, table, loss, 1.0, torch.float32)
+    assert lower.tolist() == upper.tolist() == [[0] * 5] * 2
+
+
+def test_a_loss_without_a_formula_is_computed_by_torch(loops):
+    loops(compiled=True)
+    (lower, upper), listed = problem(20, 3)
+    found = [
+        gradients(lower, upper, PairTable(20, *listed), Scaled(), 1.0, dtype)
+        for dtype in (torch.float64, torch.float32)
+    ]
+    torch.testing.assert_close(found[0][0], found[1][0].double(), rtol=1e-4, atol=0)
 
 
 def test_related_pairs_have_positive_strength_and_weight():

@@ -16,6 +16,7 @@ from skorch.callbacks import Callback
 
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs
 from sklearn_task2box import embedder as module_of_embedder
+from sklearn_task2box.boxes import _pair_loss
 from sklearn_task2box.nets import Objective
 from sklearn_task2box.utils._devices import few_threads, is_mixed, resolve_device, seeded
 
@@ -84,15 +85,21 @@ def test_the_network_is_trained_on_the_device(pretended_cuda):
     assert RecordsDevices.seen == {"cuda"}
 
 
+@pytest.fixture
+def no_numba(monkeypatch):
+    """Operations of torch on the CPU as on other devices: Numba's loops round otherwise."""
+    monkeypatch.setattr(_pair_loss, "_has_numba", lambda: False)
+
+
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_a_fit_on_another_device_is_the_same(options, pretended_cuda):
+def test_a_fit_on_another_device_is_the_same(options, pretended_cuda, no_numba):
     both = [answers(device, **options) for device in ("cpu", "cuda")]
     for one, other in zip(*both, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("options", [{}, {"init": "layout", "max_epochs": 0}], ids=str)
-def test_a_table_on_another_device_is_the_same(options, pretended_cuda):
+def test_a_table_on_another_device_is_the_same(options, pretended_cuda, no_numba):
     boxes = []
     for device in ("cpu", "cuda"):
         model = BoxRelationEmbedder(
