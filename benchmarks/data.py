@@ -4,6 +4,8 @@
 """
 
 import argparse
+import ast
+import sysconfig
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,8 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_task2box import TaskRelations
@@ -288,6 +292,50 @@ def _nested(name, vectors, categories, tasks, inside):
     )
 
 
+def _imports(folder):
+    """Modules of Python's standard library: which imports which, a dependency graph.
+
+    Features are 128 components of the TF-IDF of their sources. Modules without words of
+    their own, such as empty ones, are left out.
+    """
+    root = Path(sysconfig.get_paths()["stdlib"])
+    sources = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        if not {"test", "tests", "site-packages", "dist-packages"} & set(parts):
+            name = ".".join(parts).removesuffix(".__init__")
+            sources[name] = path.read_text(errors="ignore")
+    trees = {name: _parsed(source) for name, source in sources.items()}
+    words = TfidfVectorizer(sublinear_tf=True, min_df=3).fit_transform(sources.values())
+    X = TruncatedSVD(128, random_state=0).fit_transform(words)
+    _, kept = np.unique(X.round(9), axis=0, return_index=True)
+    kept = np.sort(kept[np.abs(X[kept]).max(axis=1) > 0])
+    names = np.array(list(sources))[kept]
+    at = {name: i for i, name in enumerate(names)}
+    strengths = np.zeros((len(names), len(names)))
+    for i, name in enumerate(names):
+        found = [at[other] for other in _imported(trees[name]) if other in at]
+        strengths[i, found] = 1
+    return _data("imports", X[kept], names, strengths)
+
+
+def _parsed(source):
+    try:
+        return ast.parse(source)
+    except SyntaxError:  # templates, and sources of other versions
+        return ast.parse("")
+
+
+def _imported(tree):
+    """Dotted names that a module imports: modules, or names in them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 def collapse(below, inside):
     """Make one task of those that consist of the same categories.
 
@@ -334,6 +382,7 @@ DATA = {
     "mammals150": partial(_mammals, n=150),
     "minilm150": partial(_mammals_minilm, n=150),
     "cub": _cub,
+    "imports": _imports,
     "mammals500": partial(_mammals, n=500),
     "minilm500": partial(_mammals_minilm, n=500),
     "minilm1182": partial(_mammals_minilm, n=1182),

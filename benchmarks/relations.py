@@ -27,7 +27,7 @@ import pandas as pd
 import torch
 import tqdm
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, log_loss, roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from benchmarks.data import DATA, load
@@ -199,6 +199,8 @@ def scores(test, validation, heads, graded):
     related = strengths > 0
     if 0 < related.sum() < len(related):
         values["average_precision"] = average_precision_score(related, predicted)
+        constant = log_loss(related, np.full(len(related), related.mean()))
+        values["log_loss_ratio"] = log_loss(related, predicted) / constant
         values["roc_auc"] = roc_auc_score(related, predicted)
         threshold = best_f1_threshold(*validation[:2])
         values["f1"] = f1_score(related, predicted >= threshold)

@@ -511,7 +511,7 @@ class BoxRelationEmbedder(BoxModel):
             table = soft_targets.table(pairs)
             if held_out is not None:  # a teacher fitted before knows them
                 table[held_out[:2]] = np.nan
-            to_learn = pairs.with_targets(table, objective.soft_weight)
+            to_learn = pairs.with_targets(table, objective.soft_weight_for(pairs))
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH

@@ -4,6 +4,7 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 
 # Strength from which a layout puts a task inside another.
 _CONTAINED = 0.5
@@ -52,6 +53,17 @@ class ObservedPairs:
         """Heads and tails of the pairs of at least half the full strength."""
         inside = self.strengths >= _CONTAINED
         return self.heads[inside], self.tails[inside]
+
+    def transitivity(self):
+        """Share of the pairs u, w with u -> v -> w that are related themselves.
+
+        A pair is related here from half the full strength on. Unknown pairs do not count.
+        """
+        strengths, mask = self.dense()
+        related = sparse.csr_array(strengths >= _CONTAINED, dtype=np.float32)
+        ends = (related @ related).nonzero()
+        through = strengths[ends][mask[ends]]
+        return np.mean(through >= _CONTAINED) if len(through) else 1.0
 
     def check_related(self):
         """Refuse pairs none of which is related."""
