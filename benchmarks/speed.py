@@ -13,7 +13,9 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -26,9 +28,9 @@ from benchmarks import data
 from benchmarks.methods import METHODS
 from benchmarks.relations import one_thread
 from sklearn_task2box import BoxRelationEmbedder, TaskRelations
-from sklearn_task2box.boxes import overlap
 
 # The parts that are measured by themselves.
+from sklearn_task2box.boxes import _pair_loss, overlap
 from sklearn_task2box.boxes._index import KnownBoxes
 from sklearn_task2box.boxes._pair_loss import PairTable, pairs_loss
 from sklearn_task2box.metrics import mean_average_precision, reconstruction
@@ -340,12 +342,34 @@ def measure_bandwidth(table, n=1_000_000, dim=5, n_queries=20):
     table.add(*key, value=np.median(ratios))
 
 
+def measure_kernel(table, folder, dim=5):
+    """The loss of all pairs of boxes and its gradient, by Numba's loops and by torch."""
+    loss = Objective().make_loss(0.25, 1.0).pair_loss
+    for n in (100, 400, 1000, 5000):
+        if table.get("kernel", n, dim, "numba", "ms") is not None:
+            continue
+        boxes = np.ascontiguousarray(taxonomy_of_boxes(n, dim, np.random.RandomState(0)))
+        both = torch.from_numpy(boxes).float().split(dim, dim=1)
+        corners = [corner.contiguous().requires_grad_() for corner in both]
+        pairs = PairTable(n, [0], [1], [1], [1])
+        step = partial(_step, corners, pairs, loss)
+        for method in ("torch", "numba"):
+            with patch.object(_pair_loss, "_has_numba", lambda m=method: m == "numba"):
+                # The first one compiles, or makes the plan of the table.
+                seconds = [_seconds(step, 1) for _ in range(8)][1:]
+            table.add("kernel", n, dim, method, "ms", value=1000 * np.median(seconds))
+
+
+def _step(corners, pairs, loss):
+    pairs_loss(*corners, 0.25, pairs, loss).backward()
+
+
 def measure_overhead(table, folder, n=150, dim=5, epochs=300):
     """What skorch, callbacks and history add to the same steps in a plain loop."""
     if table.get("machine", n, dim, "boxes", "ms per epoch over a plain loop") is not None:
         return
     X, strengths, _ = problem(folder, n)
-    model = BoxRelationEmbedder(dim, max_epochs=epochs, random_state=0)
+    model = BoxRelationEmbedder(dim, teacher=None, max_epochs=epochs, random_state=0)
     differences = []
     for _ in range(5):
         model.fit(X, strengths)
@@ -366,7 +390,7 @@ def plain_epoch(model, X, epochs):
     pairs = PairTable(observed.n_tasks, heads, tails, strengths, weights)
     loss = objective.make_loss(model.temperature_, model.exponent_)
     encoder = copy.deepcopy(model.encoder_).float()
-    optimizer = torch.optim.AdamW(encoder.parameters(), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(encoder.parameters(), weight_decay=0.0, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=epochs)
     seconds = []
     with one_thread():  # as a fit of few tasks
@@ -483,6 +507,7 @@ PARTS = {
     "target": measure_targets,
     "fit": measure_fits,
     "gensim": measure_gensim,
+    "kernel": measure_kernel,
     "machine": lambda table, folder: (
         measure_bandwidth(table),
         measure_overhead(table, folder),

@@ -279,3 +279,22 @@ def add_table(work, n_rows, listed, log_keep, squared):
     lower, upper = torch.from_numpy(2 * face_sums.sum(axis=0))
     work.lower_gradient -= lower
     work.upper_gradient += upper
+
+
+@njit(**_COMPILED)
+def contained(lower, upper, counts):
+    """Heads and tails of the pairs that count whose head lies in the tail as a whole.
+
+    Corners have the shape (n_tasks, box_dim), ``counts`` (n_tasks, n_tasks).
+    """
+    n, dim = lower.shape
+    heads, tails = [], []
+    for i in range(n):
+        for j in range(n):
+            d = 0
+            while d < dim and lower[i, d] >= lower[j, d] and upper[i, d] <= upper[j, d]:
+                d += 1
+            if d == dim and counts[i, j]:
+                heads.append(i)
+                tails.append(j)
+    return np.array(heads, np.int64), np.array(tails, np.int64)

@@ -23,6 +23,15 @@ def _has_numba():
     return find_spec("numba") is not None
 
 
+def _compiled_for(corners):
+    """The module of compiled loops, where it is for such corners; else None."""
+    if corners.is_cuda or corners.dtype != torch.float32 or not _has_numba():
+        return None
+    from sklearn_task2box.boxes import _compiled
+
+    return _compiled
+
+
 def block_size(device):
     """Numbers in a block: what a cache holds, or a part of the memory of a GPU."""
     device = torch.device(device)
@@ -151,6 +160,10 @@ class PairTable:
 
     def contained(self, lower, upper):
         """Heads and tails of the unrelated pairs whose head lies in the tail as a whole."""
+        compiled = _compiled_for(lower)
+        if compiled is not None:
+            ends = compiled.contained(lower.numpy(), upper.numpy(), self.unrelated.numpy())
+            return tuple(map(torch.from_numpy, ends))
         low, high = lower[:, 0], upper[:, 0]
         inside = (low[:, None] >= low) & (high[:, None] <= high) & self.unrelated
         ends = inside.nonzero(as_tuple=True)  # in the first dimension: few are left
@@ -210,8 +223,8 @@ class PairTable:
         self._plan_for = work.dim, work.lower.dtype
 
     def _accumulate(self, work):
-        compiled = work.compiled()
-        if compiled is not None:
+        compiled = _compiled_for(work.lower)
+        if compiled is not None and hasattr(work.pair_loss, "formula"):
             if self._listed is None:
                 listed = self.heads, self.tails, self.strengths, self.weights
                 self._listed = compiled.plan(self.n_rows, *listed)
@@ -311,15 +324,6 @@ class _Work:
         self.volume_gradient = torch.zeros_like(self.log_volumes)
         self.lower_gradient, self.upper_gradient = torch.zeros_like(z), torch.zeros_like(z)
         self.parameter_gradients = [torch.zeros_like(p) for p in parameters]
-
-    def compiled(self):
-        """The module of compiled loops, where these can be; else None."""
-        is_plain = not self.lower.is_cuda and self.lower.dtype == torch.float32
-        if not (is_plain and hasattr(self.pair_loss, "formula") and _has_numba()):
-            return None
-        from sklearn_task2box.boxes import _compiled
-
-        return _compiled
 
     def powered(self, values):
         """Log-overlaps, or gradients of the loss in them, times the exponent."""

@@ -261,6 +261,22 @@ def test_a_contained_unrelated_box_has_no_gradient_but_rounding_of_none(loops, c
     assert lower.tolist() == upper.tolist() == [[0] * 5] * 2
 
 
+def test_compiled_loops_find_the_same_contained_pairs(loops):
+    rng = np.random.RandomState(0)
+    lower = torch.from_numpy(rng.randint(0, 5, size=(50, 3)) / 8).float()
+    upper = lower + torch.from_numpy(rng.randint(1, 6, size=(50, 3)) / 8).float()
+    heads, tails = rng.randint(50, size=(2, 300))
+    kept = heads != tails
+    ones = np.ones(kept.sum())
+    table, found = PairTable(50, heads[kept], tails[kept], ones, ones), []
+    for compiled in (False, True):
+        loops(compiled=compiled)
+        found.append(set(zip(*(e.tolist() for e in table.contained(lower, upper)))))  # noqa: B905
+    assert found[0] == found[1]
+    assert len(found[0]) > 20
+    assert not found[0] & set(zip(heads.tolist(), tails.tolist(), strict=True))
+
+
 def test_a_loss_without_a_formula_is_computed_by_torch(loops):
     loops(compiled=True)
     (lower, upper), listed = problem(20, 3)
