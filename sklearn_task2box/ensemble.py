@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_memory
 from tqdm.auto import tqdm
@@ -55,17 +55,17 @@ def default_estimators():
         divergence of normal distributions and the popularity of containers. The list does
         not depend on what is distilled from them.
     """
-    members = [("kernel_ridge", KernelRidgeModel())]
-    for i in range(3):
-        boxes = BoxRelationEmbedder(10, teacher=None, max_epochs=150)
-        members.append((f"boxes{i}", boxes))
+    boxes = [BoxRelationEmbedder(10, teacher=None, max_epochs=150) for _ in range(3)]
     pairs = PairClassifier(
         hidden_layer_sizes=(256, 128), n_similarities=32, max_iter=200, max_pairs=16_384
     )
-    members.append(("pairs", pairs))
-    members.append(("divergence", SimilarityModel("gaussian_kl", variances="auto")))
-    members.append(("popularity", PopularityModel()))
-    return members
+    return [
+        ("kernel_ridge", KernelRidgeModel()),
+        *((f"boxes{i}", model) for i, model in enumerate(boxes)),
+        ("pairs", pairs),
+        ("divergence", SimilarityModel("gaussian_kl", variances="auto")),
+        ("popularity", PopularityModel()),
+    ]
 
 
 class StrengthBlend(RegressorMixin, BaseEstimator):
@@ -215,29 +215,10 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     # -- nested parameters -------------------------------------------------------------
     def get_params(self, deep=True):
-        """Parameters, with those of the members where they are given and ``deep``.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-
-        Returns
-        -------
-        params : dict
-        """
         return self._get_params("estimators", deep=deep)
 
     def set_params(self, **params):
-        """Set parameters: ``name="drop"`` drops a member, ``name=model`` exchanges it.
-
-        Parameters
-        ----------
-        **params : dict
-
-        Returns
-        -------
-        self : RelationEnsemble
-        """
+        """Set parameters: ``name="drop"`` drops a member, ``name=model`` exchanges it."""
         if self.estimators is None and "estimators" not in params:
             nested = {key.split("__")[0] for key in params} - set(self.get_params(False))
             if nested:
@@ -251,9 +232,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     # -- fitting -----------------------------------------------------------------------
     def _validate_params(self):
-        if isinstance(self.cv, str) and self.cv == "auto":
-            return
-        if isinstance(self.cv, bool) or not isinstance(self.cv, Integral) or self.cv < 2:
+        if self.cv != "auto" and not (isinstance(self.cv, Integral) and self.cv >= 2):
             raise ValueError(
                 f"cv must be 'auto' or a whole number from 2; got {self.cv!r}."
             )
@@ -269,18 +248,19 @@ class RelationEnsemble(_BaseComposition, RelationModel):
                 "estimators must be a list of (name, relation model), such as "
                 f"[('closure', ClosureModel())]; got {self.estimators!r}."
             )
-        names = [name for name, _ in self.estimators]
-        self._validate_names(names)
-        kept = [(n, m) for n, m in self.estimators if not _is_dropped(m)]
-        wrong = [(n, m) for n, m in kept if not isinstance(m, RelationModel)]
-        if wrong:
-            raise ValueError(
-                f"The member {wrong[0][0]!r} must be a relation model or 'drop'; got "
-                f"{wrong[0][1]!r}."
-            )
+        self._validate_names([name for name, _ in self.estimators])
+        kept = []
+        for name, member in self.estimators:
+            if isinstance(member, RelationModel):
+                kept.append((name, clone(member)))
+            elif not isinstance(member, str) or member != "drop":
+                raise ValueError(
+                    f"The member {name!r} must be a relation model or 'drop'; got "
+                    f"{member!r}."
+                )
         if not kept:
             raise ValueError("estimators has no member left: all are dropped.")
-        return [(name, clone(member)) for name, member in kept]
+        return kept
 
     def _fit_pairs(self, X, pairs):
         rng = check_random_state(self.random_state)
@@ -294,21 +274,20 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         self._n_tasks = pairs.n_tasks
         splits = held_out_splits(pairs, self.cv, rng)
         jobs = []
+        everything = np.arange(pairs.n_tasks)
         for split in [None, *splits]:
-            rest = pairs if split is None else split.rest
-            rows = np.arange(pairs.n_tasks) if split is None else split.known
+            rest, rows = pairs, everything
+            if split is not None:
+                rest, rows = split.rest, split.known
             y = TaskRelations.from_pairs(rest, self._row_names_of(rows))
             # Every fit has seeds of its own.
             jobs += [(set_seeds(clone(member), rng), y, split) for member in members]
-        features = self._named_rows(X, np.arange(pairs.n_tasks))
-        fitted = self._run(jobs, features)
+        features = self._named_rows(X, everything)
+        models, predicted = zip(*self._run(jobs, features), strict=True)
         n = len(members)
-        self.estimators_ = [model for model, _ in fitted[:n]]
+        self.estimators_ = list(models[:n])
         self.named_estimators_ = dict(zip(names, self.estimators_, strict=True))
-        held_out = [
-            np.column_stack([predicted for _, predicted in fitted[start : start + n]])
-            for start in range(n, len(fitted), n)
-        ]
+        held_out = [np.column_stack(predicted[i : i + n]) for i in range(n, len(jobs), n)]
         self._fit_blends(splits, held_out, pairs.is_graded)
 
     def _run(self, jobs, features):
@@ -316,50 +295,43 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         work = fit_and_predict
         if self.memory is not None and self.random_state is not None:
             work = check_memory(self.memory).cache(fit_and_predict)
-        fitted = []
-        with tqdm(total=len(jobs), desc="fitting members", disable=not self.verbose) as bar:
-            # Processes, since torch has one random state for all threads.
-            run = Parallel(self.n_jobs, backend="loky", return_as="generator")
-            for one in run(delayed(work)(m, features, y, split) for m, y, split in jobs):
-                fitted.append(one)
-                bar.update()
-        return fitted
+        # Processes, since torch has one random state for all threads.
+        run = Parallel(self.n_jobs, backend="loky", return_as="generator")
+        fits = run(delayed(work)(m, features, y, split) for m, y, split in jobs)
+        return list(tqdm(fits, "fitting members", len(jobs), disable=not self.verbose))
 
     def _fit_blends(self, splits, held_out, graded):
         """Fit the final estimators to what the members predict of unseen pairs."""
-        self.transductive_ = self.inductive_ = None
         strengths = np.concatenate([split.strengths for split in splits])
         weights = np.concatenate([split.weights for split in splits])
         is_new = np.concatenate([split.is_new for split in splits])
         predicted = np.concatenate(held_out)
-        blends = []
-        for chosen in (~is_new, is_new):
-            blend = (
-                StrengthBlend() if self.final_estimator is None else self.final_estimator
-            )
-            blend = clone(blend)
-            if is_classifier(blend) and graded:
+        known, new = (
+            (predicted[chosen], strengths[chosen], weights[chosen])
+            for chosen in (~is_new, is_new)
+        )
+        self.transductive_ = self._fit_blend(*known, graded)
+        self.inductive_ = self._fit_blend(*new, graded)
+        predicted, strengths, weights = known
+        self._held_out_threshold = None
+        if np.count_nonzero(strengths >= 0.5) >= _ENOUGH_RELATED:
+            blended = _predicted_by(self.transductive_, predicted)
+            self._held_out_threshold = best_f1_threshold(strengths, blended, weights)
+
+    def _fit_blend(self, predicted, strengths, weights, graded):
+        if self.final_estimator is None:
+            enough = np.count_nonzero(strengths) >= _ENOUGH_RELATED
+            used = slice(None if enough else 0)
+            return StrengthBlend().fit(predicted[used], strengths[used], weights[used])
+        blend = clone(self.final_estimator)
+        if is_classifier(blend):
+            if graded:
                 raise ValueError(
                     f"final_estimator={blend!r} is a classifier, and the relations have "
                     "strengths between 0 and 1. Pass a regressor."
                 )
-            n_related = np.count_nonzero(strengths[chosen])
-            if n_related < _ENOUGH_RELATED and self.final_estimator is None:
-                blends.append(blend.fit(predicted[:0], strengths[:0], weights[:0]))
-                continue
-            labels = strengths[chosen]
-            labels = labels.astype(int) if is_classifier(blend) else labels
-            blend.fit(predicted[chosen], labels, sample_weight=weights[chosen])
-            blends.append(blend)
-        self.transductive_, self.inductive_ = blends
-        known = ~is_new
-        self._held_out_threshold = None
-        if np.count_nonzero(strengths[known] >= 0.5) >= _ENOUGH_RELATED:
-            self._held_out_threshold = best_f1_threshold(
-                strengths[known],
-                _predicted_by(self.transductive_, predicted[known]),
-                weights[known],
-            )
+            strengths = strengths.astype(int)
+        return blend.fit(predicted, strengths, sample_weight=weights)
 
     def _choose_threshold(self, pairs):
         if self._held_out_threshold is None:
@@ -374,9 +346,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     def _row_names_of(self, rows):
         """Names by which the members know tasks, from n_tasks on new ones."""
         n = self._n_tasks
-        names = np.empty(len(rows), dtype=object)
-        names[:] = [f"known {i}" if i < n else f"new {i - n}" for i in rows]
-        return names
+        return np.array([f"known {i}" if i < n else f"new {i - n}" for i in rows], object)
 
     def _named_rows(self, X, rows):
         """Features with names of rows, where they are dense, and of columns."""
@@ -431,36 +401,18 @@ def _predicted_by(blend, predicted):
     return np.clip(blend.predict(predicted), 0, 1)
 
 
-def _is_dropped(member):
-    return isinstance(member, str) and member == "drop"
-
-
 # --------------------------------------------------------------------------------------
 # Fits of members
 # --------------------------------------------------------------------------------------
 def fit_and_predict(model, features, relations, split):
-    """Fit a model; with a split, to its known tasks, and predict what it holds out.
+    """Fit a model to relations of tasks with these features, and return it and None.
 
-    Parameters
-    ----------
-    model : RelationModel
-    features : DataFrame or CSR matrix of shape (n_tasks, n_features)
-    relations : TaskRelations
-        Relations of the tasks that the model may learn from.
-    split : HeldOut or None
-
-    Returns
-    -------
-    model : RelationModel
-    strengths : ndarray of shape (n_held_out,) or None
+    With a split, it is fitted to the known tasks of that, and None and the strengths that
+    it predicts of the pairs held out, (n_held_out,), are returned.
     """
     known = features
     if split is not None:
-        features = (
-            features.iloc[split.order]
-            if hasattr(features, "iloc")
-            else (features[split.order])
-        )
+        features = _safe_indexing(features, split.order)
         known = features[: len(split.known)]
     with warnings.catch_warnings():  # members need not be right about all pairs
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -477,46 +429,24 @@ def fit_and_predict(model, features, relations, split):
 class HeldOut:
     """Relations to fit members to, and others that show what their predictions are worth.
 
-    Attributes
-    ----------
-    order : ndarray of int, of shape (n_tasks,)
-        The known tasks, then those held out.
-    known : ndarray of int, of shape (n_known,)
-    rest : ObservedPairs
-        Of the known tasks, without the pairs held out.
-    heads, tails : ndarray of int, of shape (n_held_out,)
-        The pairs held out, as places in ``order``.
-    strengths : ndarray of shape (n_held_out,)
-    weights : ndarray of shape (n_held_out,)
-        How many pairs each stands for.
-    is_new : ndarray of bool, of shape (n_held_out,)
-        Whether one of the two tasks is held out.
+    The last five are of the pairs held out: arrays of shape (n_held_out,).
     """
 
-    order: np.ndarray
+    order: np.ndarray  # the known tasks, then those held out
     known: np.ndarray
-    rest: ObservedPairs
-    heads: np.ndarray
+    rest: ObservedPairs  # of the known tasks, without the pairs held out
+    heads: np.ndarray  # places in order, as the tails
     tails: np.ndarray
     strengths: np.ndarray
-    weights: np.ndarray
-    is_new: np.ndarray
+    weights: np.ndarray  # how many pairs each stands for
+    is_new: np.ndarray  # whether one of the two tasks is held out
 
 
 def held_out_splits(pairs, cv, rng):
-    """Splits of relations: tasks and pairs that members are fitted without.
+    """Splits of ObservedPairs, as HeldOut: tasks and pairs that members are fitted without.
 
-    Parameters
-    ----------
-    pairs : ObservedPairs
-    cv : "auto" or int
-        One split, or as many folds.
-    rng : numpy.random.RandomState
-
-    Returns
-    -------
-    splits : list of HeldOut
-        Only those whose known tasks are still related; maybe empty.
+    A ``cv`` of "auto" makes one split, and a number as many folds; those whose known tasks
+    are no longer related are left out.
     """
     n = pairs.n_tasks
     strengths, observed = pairs.dense()
@@ -525,38 +455,33 @@ def held_out_splits(pairs, cv, rng):
     splits = []
     for fold in range(1 if cv == "auto" else cv):
         if cv == "auto":
-            n_out = math.ceil(_HELD_TASKS * n)
-            out, held = order[n - n_out :], draws < _HELD_PAIRS
+            out, held = order[n - math.ceil(_HELD_TASKS * n) :], draws < _HELD_PAIRS
         else:
             out, held = order[fold::cv], (draws * cv).astype(int) == fold
         known = order[~np.isin(order, out)]
-        new_order = np.concatenate([known, out])
-        among = table[np.ix_(known, known)]
+        n_known, places = len(known), np.concatenate([known, out])
         hidden = held[np.ix_(known, known)]
-        if not (np.where(hidden, np.nan, among) > 0).any():
+        test = table[np.ix_(places, places)]
+        left = np.where(hidden, np.nan, test[:n_known, :n_known])
+        if not (left > 0).any():
             continue
-        rest = TaskRelations(np.where(hidden, np.nan, among), transitive=False).observed()
-        test = table[np.ix_(new_order, new_order)].copy()
-        test[: len(known), : len(known)] = np.where(hidden, among, np.nan)
-        test[len(known) :, len(known) :] = np.nan
+        test[:n_known, :n_known][~hidden] = np.nan
+        test[n_known:, n_known:] = np.nan
         heads, tails = np.nonzero(~np.isnan(test))
         heads, tails, weights = _thinned(heads, tails, test[heads, tails], rng)
-        is_new = (heads >= len(known)) | (tails >= len(known))
-        splits.append(
-            HeldOut(
-                new_order, known, rest, heads, tails, test[heads, tails], weights, is_new
-            )
-        )
+        rest = TaskRelations(left, transitive=False).observed()
+        is_new = (heads >= n_known) | (tails >= n_known)
+        pairs_out = heads, tails, test[heads, tails], weights, is_new
+        splits.append(HeldOut(places, known, rest, *pairs_out))
     return splits
 
 
 def _thinned(heads, tails, strengths, rng):
     """All related pairs, and unrelated ones drawn where there are more than a number."""
-    zeros = np.flatnonzero(strengths == 0)
+    related, zeros = np.flatnonzero(strengths), np.flatnonzero(strengths == 0)
     if len(zeros) <= _MAX_ZEROS:
         return heads, tails, np.ones(len(heads))
     drawn = np.sort(rng.choice(zeros, _MAX_ZEROS, replace=False))
-    kept = np.concatenate([np.flatnonzero(strengths != 0), drawn])
-    n_related = len(kept) - len(drawn)
-    weights = np.repeat([1.0, len(zeros) / len(drawn)], [n_related, len(drawn)])
+    kept = np.concatenate([related, drawn])
+    weights = np.repeat([1.0, len(zeros) / len(drawn)], [len(related), len(drawn)])
     return heads[kept], tails[kept], weights
