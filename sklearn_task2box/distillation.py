@@ -18,8 +18,14 @@ from sklearn_task2box.nets import Objective
 from sklearn_task2box.relations import task_names
 from sklearn_task2box.relations._parsing import is_labels
 from sklearn_task2box.utils._rollback import all_or_nothing
-from sklearn_task2box.utils._rows import stack_rows
+from sklearn_task2box.utils._rows import replace_rows
 from sklearn_task2box.utils._seeds import set_seeds
+
+# Attributes that are those of the fitted student.
+_OF_STUDENT = (
+    "boxes_", "temperature_", "exponent_", "threshold_", "contradictions_", "history_",
+    "n_iter_",
+)  # fmt: skip
 
 
 def default_student(**params):
@@ -46,7 +52,7 @@ class DistilledBoxEmbedder(BoxModel):
     The teacher, an ensemble by default, is fitted first. It then takes the place of the
     ``teacher`` of a :class:`BoxRelationEmbedder`, which says how boxes learn from it
     (knowledge distillation: Hinton, Vinyals & Dean, arXiv:1503.02531, 2015) and how new
-    tasks get theirs.
+    tasks get theirs. The warnings of a fit are those of the student.
 
     Parameters
     ----------
@@ -109,13 +115,7 @@ class DistilledBoxEmbedder(BoxModel):
     }
 
     def __init__(
-        self,
-        embedder=None,
-        teacher=None,
-        *,
-        memory=None,
-        verbose=0,
-        random_state=None,
+        self, embedder=None, teacher=None, *, memory=None, verbose=0, random_state=None
     ):
         self.embedder = embedder
         self.teacher = teacher
@@ -125,29 +125,6 @@ class DistilledBoxEmbedder(BoxModel):
 
     # -- fitting -----------------------------------------------------------------------
     def fit(self, X, y=None):
-        """Fit the teacher, then the student.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
-            Features; the index of a DataFrame names the tasks.
-        y : relations among the rows of X, default=None
-            As in :meth:`BoxRelationEmbedder.fit`.
-
-        Returns
-        -------
-        self : DistilledBoxEmbedder
-
-        Raises
-        ------
-        ValueError
-            If a parameter, X or y is not usable; nothing is changed then.
-
-        Warns
-        -----
-        UserWarning, ConvergenceWarning
-            As :meth:`BoxRelationEmbedder.fit`.
-        """
         with all_or_nothing(self), warnings.catch_warnings():
             # Of the teacher's boxes, too; those of the student are warned of below.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -156,8 +133,12 @@ class DistilledBoxEmbedder(BoxModel):
             pairs = relations.observed()
             pairs.check_related()
             rng = check_random_state(self.random_state)
-            teacher = set_seeds(self._make_teacher(), rng)
-            student = set_seeds(self._make_student(), rng)
+            teacher, student = self.teacher, self.embedder
+            if teacher is None:
+                teacher = RelationEnsemble(verbose=self.verbose)
+            if student is None:
+                student = default_student(verbose=self.verbose)
+            teacher, student = (set_seeds(clone(m), rng) for m in (teacher, student))
             columns = getattr(self, "feature_names_in_", None)
             features = named_features(data, task_names(X), columns)
             self.teacher_ = self._fit_teacher(teacher, features, relations)
@@ -169,18 +150,8 @@ class DistilledBoxEmbedder(BoxModel):
         warn_of_contradictions(self.contradictions_, pairs.n_observed, stacklevel=3)
         return self
 
-    def _make_student(self):
-        if self.embedder is not None:
-            return clone(self.embedder)
-        return default_student(verbose=self.verbose)
-
-    def _make_teacher(self):
-        if self.teacher is not None:
-            return clone(self.teacher)
-        return RelationEnsemble(verbose=self.verbose)
-
     def _fit_teacher(self, teacher, features, relations):
-        """Fit the teacher, or take it from the cache."""
+        """The teacher, fitted or from the cache."""
         if self.memory is None or self.random_state is None:
             return teacher.fit(features, relations)
         # What does not change the result is no part of the key.
@@ -219,47 +190,16 @@ class DistilledBoxEmbedder(BoxModel):
             rows = np.arange(known.shape[0], len(relations))
             if len(rows) < data.shape[0]:  # some of them were known
                 rows = relations.positions(task_names(X))
-            everything = stack_rows(known, data[rows >= known.shape[0]])
-            everything[rows] = data
             self._beside = None
-            self._follow_student(everything, relations)
+            self._follow_student(replace_rows(known, data, rows), relations)
         return self
 
     def _follow_student(self, data, relations):
+        for name in _OF_STUDENT:
+            setattr(self, name, getattr(self.embedder_, name))
         self._remember(data, relations)
-        self.threshold_ = self.embedder_.threshold_
 
     # -- boxes -------------------------------------------------------------------------
-    @property
-    def boxes_(self):
-        """Boxes of the tasks of training."""
-        return self.embedder_.boxes_
-
-    @property
-    def temperature_(self):
-        """Temperature of the soft volume."""
-        return self.embedder_.temperature_
-
-    @property
-    def exponent_(self):
-        """Power of the overlaps that strengths are."""
-        return self.embedder_.exponent_
-
-    @property
-    def contradictions_(self):
-        """Training pairs that the boxes contradict, as of the student."""
-        return self.embedder_.contradictions_
-
-    @property
-    def history_(self):
-        """One dict per epoch of the student."""
-        return self.embedder_.history_
-
-    @property
-    def n_iter_(self):
-        """Number of epochs of the student."""
-        return self.embedder_.n_iter_
-
     def _represent(self, X, known):
         boxes, new = self.boxes_[known], np.flatnonzero(known < 0)
         if len(new):
