@@ -39,27 +39,15 @@ _OWN_SHARE = 0.15
 
 
 def augmented_tasks(X, share, box_dim, observed, rng):
-    """Features of augmented tasks, mixed from those of known ones.
+    """Features of augmented tasks, (n_augmented, n_features), mixed from rows of X.
 
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n_tasks, n_features)
-    share, box_dim : float, int
-        The ``augmentation`` and ``box_dim`` of a BoxRelationEmbedder.
-    observed : float
-        Share of the pairs that is observed.
-    rng : numpy.random.RandomState
-
-    Returns
-    -------
-    augmented : ndarray or CSR matrix of shape (n_augmented, n_features)
-        Each row has about half of its features from one row of X and the rest from another.
+    Each has about half of them from one row and the rest from another. ``share`` is the
+    ``augmentation`` of a BoxRelationEmbedder, ``observed`` the share of observed pairs.
     """
     n, n_features = X.shape
-    n_augmented = min(share * n, _MAX_AUGMENTED)
     room = (box_dim - _NARROW_DIM) / (_ROOMY_DIM - _NARROW_DIM)
     room = np.clip(room, 0, 1) * min(1, observed / _ENOUGH_OBSERVED)
-    n_augmented = math.ceil(n_augmented * room)
+    n_augmented = math.ceil(min(share * n, _MAX_AUGMENTED) * room)
     one = np.resize(rng.permutation(n), n_augmented)
     other = rng.randint(n, size=len(one))
     mixed, step = [X[:0]], max(1, _BLOCK // n_features)
@@ -76,18 +64,9 @@ def augmented_tasks(X, share, box_dim, observed, rng):
 class SoftTargets:
     """Strengths that a fitted teacher predicts of known, augmented and new tasks.
 
-    Parameters
-    ----------
-    teacher : RelationModel
-        Fitted to the known tasks.
-    known : ndarray or CSR matrix of shape (n_tasks, n_features)
-        Features of known tasks.
-    augmented : ndarray or CSR matrix of shape (n_augmented, n_features)
-        Features of augmented tasks; there may be none.
-    names : sequence of length n_tasks, default=None
-        Names of the known tasks, by which the teacher may recognize them.
-    columns : sequence of length n_features, default=None
-        Names of the features.
+    ``known`` and ``augmented`` are features, (n_tasks, n_features) and (n_augmented,
+    n_features). The teacher may recognize known tasks by ``names``; ``columns`` name the
+    features.
     """
 
     def __init__(self, teacher, known, augmented, names=None, columns=None):
@@ -134,16 +113,14 @@ class SoftTargets:
     def embed(self, X, outputs, known_boxes, encoder, loss):
         """Boxes of new tasks, (n_new, 2 * box_dim): out-of-sample embedding.
 
-        They start from ``outputs``, (n_new, 2 * box_dim), of the body of the encoder for
-        ``X``, and move until their overlaps with the boxes of known and augmented tasks
-        agree with a mean of the teacher's predictions, mostly, and the encoder's, by the
-        ObjectiveLoss of the fit.
+        From the ``outputs`` of the encoder's body for ``X``, (n_new, 2 * box_dim), they move
+        until their overlaps with known and augmented boxes agree with a mean of the
+        teacher's predictions, mostly, and the encoder's, by the ObjectiveLoss of the fit.
         """
         with torch.no_grad():
             augmented = torch.cat(encoder.boxes_of(encoder.outputs(self.augmented)), dim=1)
         others = np.concatenate([known_boxes, augmented.numpy()])
-        weights = np.ones(len(others))
-        weights[len(known_boxes) :] = _AUGMENTED_WEIGHT
+        weights = np.repeat([1, _AUGMENTED_WEIGHT], [len(known_boxes), len(augmented)])
         boxes = np.empty(outputs.shape)
         step = max(1, _BLOCK // len(others))
         for start in range(0, len(boxes), step):
@@ -167,18 +144,18 @@ class SoftTargets:
         return boxes
 
     def _both_ways(self, new, others, names):
+        """Strengths of new tasks in others, and of these in them: (n_new, n_others)."""
         n_new, n_others = new.shape[0], others.shape[0]
         if names is not None:
             names = [*names, *(object() for _ in range(n_new))]  # like no other
         rows = named_features(stack_rows(others, new), names, self.columns)
         heads = n_others + np.repeat(np.arange(n_new), n_others)
         tails = np.tile(np.arange(n_others), n_new)
-        tables = []
-        for ends in ((heads, tails), (tails, heads)):
-            pairs = TaskPairs.from_positions(rows, *ends)
-            strengths = self.teacher.predict_proba(pairs)[:, 1]
-            tables.append(strengths.reshape(n_new, n_others))
-        return tables
+        ways = [
+            TaskPairs.from_positions(rows, *e) for e in ((heads, tails), (tails, heads))
+        ]
+        strengths = [self.teacher.predict_proba(pairs)[:, 1] for pairs in ways]
+        return [values.reshape(n_new, n_others) for values in strengths]
 
 
 def named_features(data, names=None, columns=None):

@@ -14,11 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_features
 
-from sklearn_task2box._box_model import (
-    BoxModel,
-    contradictions,
-    warn_of_contradictions,
-)
+from sklearn_task2box._box_model import BoxModel, contradictions, warn_of_contradictions
 from sklearn_task2box._soft_targets import SoftTargets, augmented_tasks, named_features
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.models import KernelRidgeModel
@@ -55,6 +51,7 @@ _EPOCHS, _MANY, _MIN_EPOCHS = 300, 200, 60
 # Step sizes of networks and of tables by default, and what float32 holds.
 _RATE, _TABLE_RATE = 5e-3, 0.05
 _MAX_RATE = float(np.finfo(np.float32).max)
+_AUTO = StrOptions({"auto"})
 
 
 class BoxRelationEmbedder(BoxModel):
@@ -225,24 +222,17 @@ class BoxRelationEmbedder(BoxModel):
         "hidden_layer_sizes": [Integral, tuple, list, np.ndarray],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "normalization": [StrOptions({"batch", "layer"}), None],
-        "teacher": [HasMethods(["fit", "pairwise_strengths"]), StrOptions({"auto"}), None],
+        "teacher": [HasMethods(["fit", "pairwise_strengths"]), _AUTO, None],
         "augmentation": [Interval(Real, 0, None, closed="left")],
         "side": [StrOptions({"exp", "softplus", "sigmoid"})],
-        "temperature": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "temperature": [Interval(Real, 0, None, closed="neither"), _AUTO],
         "objective": [StrOptions(set(PAIR_LOSSES)), type, Objective],
         "init": [StrOptions({"random", "layout"})],
-        "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [
-            Interval(Integral, 1, None, closed="left"),
-            StrOptions({"auto"}),
-            None,
-        ],
+        "max_epochs": [Interval(Integral, 0, None, closed="left"), _AUTO],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), _AUTO, None],
         "n_negatives": [Interval(Integral, 1, None, closed="left")],
         "negatives": [StrOptions(set(SAMPLERS))],
-        "learning_rate": [
-            Interval(Real, 0, _MAX_RATE, closed="neither"),
-            StrOptions({"auto"}),
-        ],
+        "learning_rate": [Interval(Real, 0, _MAX_RATE, closed="neither"), _AUTO],
         "learning_rate_schedule": [StrOptions({"one_cycle", "cosine", "constant"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -503,7 +493,9 @@ class BoxRelationEmbedder(BoxModel):
         exponent = objective.exponent_for(self.box_dim, pairs.is_graded)
         if continues and objective.exponent == "auto":
             exponent = self.exponent_
-        temperature = self._volume_temperature(exponent)
+        # A root makes much of a small overlap, such as of boxes that are disjoint.
+        temperature = exponent * min(0.01 * self.box_dim**2, 0.5)
+        temperature = float(_unless_auto(self.temperature, temperature))
         soft_targets = self._fit_teacher(X, pairs, names, rng)
         everything, to_learn = X, pairs
         if soft_targets is not None:
@@ -512,10 +504,8 @@ class BoxRelationEmbedder(BoxModel):
             if held_out is not None:  # a teacher fitted before knows them
                 table[held_out[:2]] = np.nan
             to_learn = pairs.with_targets(table, objective.soft_weight_for(pairs))
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH
-
+        batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH
+        n_epochs = round(_EPOCHS * min(1, math.sqrt(_MANY / pairs.n_tasks)))
         with seeded(seed, device), few_threads(to_learn.n_observed):
             encoder = self._make_encoder(X, pairs, continues)
             if isinstance(encoder.body, MLP):
@@ -524,21 +514,19 @@ class BoxRelationEmbedder(BoxModel):
             if self.init == "layout" and not continues:
                 start_from_layout(encoder, dataset, temperature, rng, device)
             first_extent = box_extent(encoder, dataset)
-            learning_rate = self.learning_rate
-            if learning_rate == "auto":
-                learning_rate = _TABLE_RATE if isinstance(encoder.body, Table) else _RATE
+            rate = _TABLE_RATE if isinstance(encoder.body, Table) else _RATE
             net = make_net(
                 encoder,
                 objective.make_loss(temperature, exponent),
                 dataset,
                 temperature=temperature,
-                max_epochs=self._n_epochs(pairs.n_tasks),
-                learning_rate=float(learning_rate),
+                max_epochs=_unless_auto(self.max_epochs, max(_MIN_EPOCHS, n_epochs)),
+                learning_rate=float(_unless_auto(self.learning_rate, rate)),
                 learning_rate_schedule=self.learning_rate_schedule,
                 weight_decay=self.weight_decay,
                 max_gradient_norm=self.max_gradient_norm,
                 batches={
-                    "batch_size": batch_size,
+                    "batch_size": _unless_auto(self.batch_size, batch_size),
                     "n_negatives": self.n_negatives,
                     "negatives": self.negatives,
                     "positive_weight": objective.positive_weight,
@@ -559,11 +547,6 @@ class BoxRelationEmbedder(BoxModel):
         self.exponent_, self.temperature_ = exponent, temperature
         self._soft_targets = soft_targets
         return pairs, held_out, net, first_extent
-
-    def _n_epochs(self, n_tasks):
-        if self.max_epochs != "auto":
-            return self.max_epochs
-        return max(_MIN_EPOCHS, round(_EPOCHS * min(1, math.sqrt(_MANY / n_tasks))))
 
     def _make_teacher(self, n_tasks):
         if self.teacher != "auto":
@@ -636,12 +619,6 @@ class BoxRelationEmbedder(BoxModel):
     def _is_table(self):
         return isinstance(self.encoder_.body, Table)
 
-    def _volume_temperature(self, exponent):
-        if self.temperature == "auto":
-            # A root makes much of a small overlap, such as of boxes that are disjoint.
-            return exponent * min(0.01 * self.box_dim**2, 0.5)
-        return float(self.temperature)
-
     def _make_encoder(self, X, pairs, continues):
         if not continues:
             return make_encoder(
@@ -696,3 +673,7 @@ class BoxRelationEmbedder(BoxModel):
             columns[known] = np.arange(len(known))
             return columns[hot_columns(data)]
         return super()._recognized(data, names, positions)
+
+
+def _unless_auto(value, default):
+    return default if value == "auto" else value
