@@ -113,7 +113,7 @@ class SoftTargets:
     def embed(self, X, outputs, known_boxes, encoder, loss):
         """Boxes of new tasks, (n_new, 2 * box_dim): out-of-sample embedding.
 
-        From the ``outputs`` of the encoder's body for ``X``, (n_new, 2 * box_dim), they move
+        From ``outputs`` of the encoder's body for ``X``, (n_new, 2 * box_dim), they move
         until their overlaps with known and augmented boxes agree with a mean of the
         teacher's predictions, mostly, and the encoder's, by the ObjectiveLoss of the fit.
         """
@@ -151,11 +151,12 @@ class SoftTargets:
         rows = named_features(stack_rows(others, new), names, self.columns)
         heads = n_others + np.repeat(np.arange(n_new), n_others)
         tails = np.tile(np.arange(n_others), n_new)
-        ways = [
-            TaskPairs.from_positions(rows, *e) for e in ((heads, tails), (tails, heads))
-        ]
-        strengths = [self.teacher.predict_proba(pairs)[:, 1] for pairs in ways]
-        return [values.reshape(n_new, n_others) for values in strengths]
+        tables = []
+        for ends in ((heads, tails), (tails, heads)):
+            pairs = TaskPairs.from_positions(rows, *ends)
+            strengths = self.teacher.predict_proba(pairs)[:, 1]
+            tables.append(strengths.reshape(n_new, n_others))
+        return tables
 
 
 def named_features(data, names=None, columns=None):

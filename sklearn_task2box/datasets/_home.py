@@ -4,6 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from sklearn_task2box.utils._optional import import_optional
+
 HOME_VARIABLE = "TASK2BOX_HOME"
 
 
@@ -41,12 +43,7 @@ def fetched(url, name, sha256, data_home=None, download_if_missing=True):
     if not download_if_missing:
         what = "is not there" if found is None else "is another file"
         raise OSError(f"{path} {what}, and download_if_missing=False. {advice}")
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(
-            "Downloading data sets needs pooch: pip install 'sklearn-task2box[hub]'"
-        ) from error
+    pooch = import_optional("pooch", "Downloading data sets", "hub")
     try:
         pooch.retrieve(url, f"sha256:{sha256}", fname=path.name, path=path.parent)
     except OSError as error:  # requests' errors are OSErrors

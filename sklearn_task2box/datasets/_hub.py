@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_task2box.datasets._home import description, get_data_home
+from sklearn_task2box.utils._optional import import_optional
 
 # Fields of a card that may have several values.
 MULTIPLE = (
@@ -152,12 +153,7 @@ def _kept(path, request, what, download, read):
             ) from error
     if not download:
         raise OSError(f"{what} is not at {path}, and download_if_missing=False.")
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        raise ImportError(
-            "Fetching cards needs huggingface_hub: pip install 'sklearn-task2box[hub]'"
-        ) from error
+    huggingface_hub = import_optional("huggingface_hub", "Fetching cards", "hub")
     try:
         content = request(huggingface_hub.HfApi())
     except huggingface_hub.utils.RepositoryNotFoundError as error:

@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import numpy as np
 
-from sklearn_task2box.display._inputs import import_optional
 from sklearn_task2box.display._looks import darker, group_looks
+from sklearn_task2box.utils._optional import import_optional
 
 DASHES = {"-": "solid", "--": "dash"}  # matplotlib's styles, by plotly's names
 

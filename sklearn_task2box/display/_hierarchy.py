@@ -10,6 +10,7 @@ from sklearn_task2box.display._bands import Bands
 from sklearn_task2box.display._layers import Layers
 from sklearn_task2box.display._looks import group_looks, lay_out, shorten
 from sklearn_task2box.relations._names import as_names, some
+from sklearn_task2box.utils._optional import import_optional
 
 SURPLUS, MISSING = "#D55E00", "#8E44AD"
 # Entry in the legend, colour and style of edges that are marked beside a truth.
@@ -158,7 +159,7 @@ class HierarchyDisplay:
         ValueError
             If a parameter is not usable.
         """
-        _inputs.import_optional("matplotlib", type(self).__name__)
+        import_optional("matplotlib", type(self).__name__)
         names = list(self.graph)
         nodes = as_names(names, "the nodes of graph")
         wanted, forced = _inputs.labelled_tasks(labels, nodes)

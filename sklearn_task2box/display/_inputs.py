@@ -1,7 +1,6 @@
 """Inputs of the displays: fitted models, relations, names, groups and axes."""
 
 from difflib import get_close_matches
-from importlib import import_module
 from numbers import Integral
 
 import numpy as np
@@ -12,18 +11,8 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.relations import as_relations, task_names
 from sklearn_task2box.relations._names import as_names, in_order, is_positions, some
+from sklearn_task2box.utils._optional import import_optional
 from sklearn_task2box.utils._wrapped import unwrapped
-
-
-def import_optional(module, user, extra="plot"):
-    """A module that a user needs, or an ImportError with the command that installs it."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ImportError(
-            f"{user} needs {module.split('.')[0]}. Install it with "
-            f"pip install 'sklearn-task2box[{extra}]'."
-        ) from error
 
 
 def fitted_model(display, estimator, X=None, attribute=None):

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from sklearn_task2box.representations._gaussian import GaussianRepresentation
 from sklearn_task2box.representations._samples import TaskTransformer, read_samples
 from sklearn_task2box.utils._devices import resolve_device
+from sklearn_task2box.utils._optional import import_optional
 
 
 class CLIPRepresentation(TaskTransformer, BaseEstimator):
@@ -242,14 +243,8 @@ class _Model:
 
     def __init__(self, name, kind):
         self.source, self.kind = (name, kind), kind
-        try:
-            import PIL  # noqa: F401
-            import transformers
-        except ImportError as error:
-            raise ImportError(
-                "CLIPRepresentation needs transformers and Pillow: pip install "
-                "'sklearn-task2box[clip]'"
-            ) from error
+        import_optional("PIL", "CLIPRepresentation", "clip")
+        transformers = import_optional("transformers", "CLIPRepresentation", "clip")
         reader = "AutoImageProcessor" if kind == "image" else "AutoTokenizer"
         try:
             self.network = transformers.AutoModel.from_pretrained(name).float().eval()
