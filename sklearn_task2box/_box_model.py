@@ -51,16 +51,7 @@ class BoxModel(TransformerMixin, RelationModel):
         return self._tasks(X)
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the columns of :meth:`transform`: lower0, ..., upper0, ...
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        names : ndarray of str, of shape (2 * box_dim,)
-        """
+        """Names of the corners: lower0, ..., upper0, ...; no input names are used."""
         check_is_fitted(self)
         n = self.boxes_.shape[1] // 2
         names = [f"{corner}{k}" for corner in ("lower", "upper") for k in range(n)]

@@ -168,10 +168,8 @@ class BoxRelationEmbedder(BoxModel):
     threshold_ : float
         Strength from which :meth:`predict` counts a pair as related: the best F1 score on
         the held-out relations, if any, or those of training, graded ones from 0.5 on.
-    temperature_ : float
-        Temperature of the soft volume.
-    exponent_ : float
-        Power of the overlaps that strengths are.
+    temperature_, exponent_ : float
+        Temperature of the soft volume, and power of the overlaps that strengths are.
     contradictions_ : DataFrame
         Training pairs that the boxes contradict, the worst first: columns "task",
         "container", "strength" (0 or 1) and "predicted", which is on the other side of 0.5.
@@ -185,10 +183,8 @@ class BoxRelationEmbedder(BoxModel):
         The fitted network from features to boxes, in float64 on the CPU.
     teacher_ : RelationModel or None
         The fitted teacher, a model to be queried like any other.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X was a DataFrame with string columns.
+    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features_in_,)
+        Number of features, and their names where X was a DataFrame with string columns.
 
     See Also
     --------
@@ -315,9 +311,9 @@ class BoxRelationEmbedder(BoxModel):
             Features; the index of a DataFrame names the tasks. Where a Pipeline stands
             before, ``pipeline.set_output(transform="pandas")`` keeps the names.
         y : relations among the rows of X, default=None
-            In any format that :class:`TaskRelations` takes, or a 1-D array of labels. Where
-            X has no names, labelled relations must stand in the order of its rows. ``None``
-            takes the affinities of nearest neighbors in X: the boxes are a map of X.
+            In any format of :class:`TaskRelations`, or a 1-D array of labels. Where X has
+            no names, labelled relations must stand in the order of its rows. None takes the
+            affinities of nearest neighbors in X: the boxes are a map of X.
 
         Returns
         -------
@@ -333,10 +329,9 @@ class BoxRelationEmbedder(BoxModel):
         Warns
         -----
         UserWarning
-            If the fit is interrupted (Ctrl-C); the boxes are those of the last finished
-            epoch. Before the end of the first epoch, the KeyboardInterrupt is passed on,
-            and nothing is changed. Also if y states pairs as unrelated that its own entries
-            imply, or if columns of X drown the others.
+            If Ctrl-C interrupts the fit: the boxes are those of the last finished epoch, or
+            without one, a KeyboardInterrupt leaves all unchanged. Also if y states pairs as
+            unrelated that its own entries imply, or if columns of X drown the others.
         ConvergenceWarning
             If the boxes contradict training pairs.
         """
@@ -398,12 +393,12 @@ class BoxRelationEmbedder(BoxModel):
                     new = as_labels(labels_in_order(y, names))
                     self._labels = np.concatenate([self._labels, new])
                 every = None
+                if self.relations_.named and names is None:
+                    raise ValueError(
+                        "The known tasks have names, and the new ones have none. Give X as "
+                        "a DataFrame whose index holds the task names."
+                    )
                 if self.relations_.named:
-                    if names is None:
-                        raise ValueError(
-                            "The known tasks have names, and the new ones have none. Give "
-                            "X as a DataFrame whose index holds the task names."
-                        )
                     every = as_names([*self.tasks_, *names], "X, with the known tasks,")
                 data = replace_rows(known, data, rows)
                 relations = self._read_relations(data, self._labels, every)
@@ -453,7 +448,12 @@ class BoxRelationEmbedder(BoxModel):
         fresh = not continues and self.init == "random"
         losses = [row["train_loss"] for row in self.history_] if fresh else ()
         check_converged(self.boxes_, first_extent, losses)
-        self._choose_threshold_on(seen, held_out)
+        if held_out is None:
+            self._choose_threshold(seen)
+        else:
+            *ends, strengths = held_out
+            predicted = self._pair_strengths(self._known, *ends)
+            self.threshold_ = best_f1_threshold(strengths, predicted)
         self.interrupted_ = net.interrupted_
         if self.interrupted_:
             warnings.warn(
@@ -467,8 +467,7 @@ class BoxRelationEmbedder(BoxModel):
     def _fit_net(self, X, relations, continues):
         """Fit the teacher and the network.
 
-        Returns the pairs learned from, those held out, the net, and the extent of the boxes
-        before the first epoch.
+        Returns pairs learned from and held out, the net, and the extent of its first boxes.
         """
         check_callbacks(self.callbacks or [])
         if self.max_epochs == 0 and self.init == "random":
@@ -481,7 +480,7 @@ class BoxRelationEmbedder(BoxModel):
         device = resolve_device(self.device)
         pairs = relations.observed()
         pairs.check_related()
-        held_out, names = None, self._names_of(relations)
+        held_out = None
         if self.early_stopping:
             if pairs.n_related < 2:
                 raise ValueError(
@@ -496,7 +495,7 @@ class BoxRelationEmbedder(BoxModel):
         # A root makes much of a small overlap, such as of boxes that are disjoint.
         temperature = exponent * min(0.01 * self.box_dim**2, 0.5)
         temperature = float(_unless_auto(self.temperature, temperature))
-        soft_targets = self._fit_teacher(X, pairs, names, rng)
+        soft_targets = self._fit_teacher(X, pairs, relations, rng)
         everything, to_learn = X, pairs
         if soft_targets is not None:
             everything = stack_rows(X, soft_targets.augmented)
@@ -543,22 +542,24 @@ class BoxRelationEmbedder(BoxModel):
                 net.fit(dataset)
             except NoEpochFinished:
                 raise KeyboardInterrupt from None
-        self._take_from(net, continues)
+        before = self.history_ if continues else []
+        rows = [numbers_of(row) for row in net.history if "train_loss" in row]
+        epochs = enumerate(rows, start=len(before) + 1)
+        self.history_ = before + [{"epoch": epoch, **row} for epoch, row in epochs]
+        self.n_iter_ = len(self.history_)
+        # In double precision, predictions of a task do not depend on the others of a batch.
+        self.encoder_ = net.module_.cpu().double().eval()
         self.exponent_, self.temperature_ = exponent, temperature
         self._soft_targets = soft_targets
         return pairs, held_out, net, first_extent
 
-    def _make_teacher(self, n_tasks):
-        if self.teacher != "auto":
-            return None if self.teacher is None else clone(self.teacher)
-        if self.encoder == "table" or self._from_features or n_tasks > _MAX_TAUGHT:
-            return None
-        return KernelRidgeModel()
-
-    def _fit_teacher(self, X, pairs, names, rng):
+    def _fit_teacher(self, X, pairs, relations, rng):
         """Fit the teacher, and return its soft targets; None where there is none."""
-        n = pairs.n_tasks
-        self.teacher_, teacher = None, self._make_teacher(n)
+        n, names, teacher = pairs.n_tasks, relations.tasks, self.teacher
+        if teacher == "auto":
+            alone = self.encoder == "table" or self._from_features or n > _MAX_TAUGHT
+            teacher = None if alone else KernelRidgeModel()
+        self.teacher_ = None
         if teacher is None:
             return None
         if n > _MAX_TARGETS:
@@ -567,6 +568,8 @@ class BoxRelationEmbedder(BoxModel):
                 f"{_MAX_TARGETS} tasks would be too large a table. Use a "
                 "BoxRelationEmbedder(teacher=None)."
             )
+        if not relations.named or len(set(names)) < len(names):  # some drawn twice
+            names = None
         augmented, columns = X[:0], getattr(self, "feature_names_in_", None)
         if self.encoder != "table":
             share = pairs.n_observed / (n * (n - 1))
@@ -575,26 +578,8 @@ class BoxRelationEmbedder(BoxModel):
             warnings.simplefilter("ignore", ConvergenceWarning)
             features = named_features(X, names, columns)
             y = TaskRelations.from_pairs(pairs, names)
-            self.teacher_ = set_seeds(teacher, rng).fit(features, y)
+            self.teacher_ = set_seeds(clone(teacher), rng).fit(features, y)
         return SoftTargets(self.teacher_, X, augmented, names, columns)
-
-    @staticmethod
-    def _names_of(relations):
-        """Names for the teacher: none if there are none, or tasks were drawn twice."""
-        unique = len(set(relations.tasks)) == len(relations.tasks)
-        return relations.tasks if relations.named and unique else None
-
-    def _take_from(self, net, continues):
-        """Keep what predictions and later fits need of a trained net."""
-        rows = [row for row in net.history if "train_loss" in row]
-        before = self.history_ if continues else []
-        first = before[-1]["epoch"] + 1 if before else 1
-        self.history_ = before + [
-            {"epoch": first + i, **numbers_of(row)} for i, row in enumerate(rows)
-        ]
-        self.n_iter_ = len(self.history_)
-        # In double precision, predictions of a task do not depend on the others of a batch.
-        self.encoder_ = net.module_.cpu().double().eval()
 
     def _keep_features(self, data):
         super()._keep_features(data)
@@ -605,15 +590,6 @@ class BoxRelationEmbedder(BoxModel):
         super()._remember(data, relations)
         # Columns are read one by one: see sklearn_task2box.boxes._index.
         self.boxes_ = self._known = np.asfortranarray(self._known)
-
-    def _choose_threshold_on(self, pairs, held_out):
-        if held_out is None:
-            self._choose_threshold(pairs)
-        else:
-            *ends, strengths = held_out
-            self.threshold_ = best_f1_threshold(
-                strengths, self._pair_strengths(self._known, *ends)
-            )
 
     @property
     def _is_table(self):
@@ -657,12 +633,9 @@ class BoxRelationEmbedder(BoxModel):
         new = np.flatnonzero(known < 0)
         if len(new) and self._soft_targets is not None and not self._is_table:
             objective = Objective.of(self.objective)
+            loss = objective.make_loss(self.temperature_, self.exponent_)
             boxes[new] = self._soft_targets.embed(
-                X[new],
-                outputs[new],
-                self._known,
-                self.encoder_,
-                objective.make_loss(self.temperature_, self.exponent_),
+                X[new], outputs[new], self._known, self.encoder_, loss
             )
         return boxes
 
