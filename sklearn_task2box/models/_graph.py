@@ -50,13 +50,10 @@ class RandomModel(RelationModel):
         self.seed_ = int(rng.randint(np.iinfo(np.int32).max))
 
     def _represent(self, X, known):
-        hashes = np.empty(X.shape[0], dtype=np.uint64)
-        salt = self.seed_.to_bytes(8, "little")
-        for i in range(X.shape[0]):
-            row = dense(X[[i]]) + 0.0  # -0.0 is 0.0
-            digest = hashlib.blake2b(row.tobytes(), digest_size=8, salt=salt).digest()
-            hashes[i] = int.from_bytes(digest, "little")
-        return hashes
+        options = {"digest_size": 8, "salt": self.seed_.to_bytes(8, "little")}
+        rows = (dense(X[[i]]) + 0.0 for i in range(X.shape[0]))  # -0.0 is 0.0
+        digests = [hashlib.blake2b(row.tobytes(), **options).digest() for row in rows]
+        return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
     def _pair_strengths(self, tasks, heads, tails):
         # The finalizer of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), once for the
@@ -83,8 +80,7 @@ class _GraphModel(RelationModel):
 class PopularityModel(_GraphModel):
     """Popularity of containers: how much, on average, each contains of other tasks.
 
-    An unknown task contains nothing. Tasks are known by name or, where there are no names,
-    by features.
+    An unknown task contains nothing. Tasks are known by name or, without, by features.
 
     Attributes
     ----------
@@ -111,8 +107,7 @@ class PopularityModel(_GraphModel):
         self.popularity_ = sums / np.maximum(counts, 1)
 
     def _pair_strengths(self, tasks, heads, tails):
-        tails = tasks[tails]
-        return np.where(tails >= 0, self.popularity_[tails], 0.0)
+        return np.append(self.popularity_, 0.0)[tasks[tails]]  # -1, not known, is last
 
 
 class ClosureModel(PopularityModel):
@@ -174,9 +169,8 @@ class AdditiveModel(_GraphModel):
     """Additive model: an effect of the task inside, plus one of the container.
 
     Strengths are fitted by ``mean + row[i] + column[j]`` with least squares, and clipped
-    to [0, 1]. An effect is shrunk as if ``shrinkage`` further pairs of the task had been
-    observed to be the mean; that of an unknown task is 0. Tasks are known by name or, where
-    there are no names, by features.
+    to [0, 1]. An effect, 0 for an unknown task, is shrunk as if ``shrinkage`` further pairs
+    had been observed to be the mean. Tasks are known by name or, without, by features.
 
     Parameters
     ----------
@@ -201,9 +195,7 @@ class AdditiveModel(_GraphModel):
     array([ 0.13, -0.03, -0.1 ])
     """
 
-    _parameter_constraints = {  # noqa: RUF012
-        "shrinkage": [Interval(Real, 0, None, closed="neither")]
-    }
+    _parameter_constraints = {"shrinkage": [Interval(Real, 0, None, closed="neither")]}  # noqa: RUF012
 
     def __init__(self, shrinkage=1.0):
         self.shrinkage = shrinkage
@@ -238,7 +230,7 @@ class AdditiveModel(_GraphModel):
         self.row_effects_, self.column_effects_ = effects[1 : n + 1], effects[n + 1 :]
 
     def _pair_strengths(self, tasks, heads, tails):
-        heads, tails = tasks[heads], tasks[tails]
-        row = np.where(heads >= 0, self.row_effects_[heads], 0.0)
-        column = np.where(tails >= 0, self.column_effects_[tails], 0.0)
+        # A task that is not known, -1, has the last effect.
+        row = np.append(self.row_effects_, 0.0)[tasks[heads]]
+        column = np.append(self.column_effects_, 0.0)[tasks[tails]]
         return np.clip(self.mean_ + row + column, 0, 1)

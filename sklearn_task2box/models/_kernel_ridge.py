@@ -24,14 +24,10 @@ _RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 _MAX_SCORED = 200
 # Tasks up to which the kernel is exact, and up to which known tasks are also compared by
 # their relations.
-_MAX_EXACT = 5000
-_MAX_COMPARED = 2000
+_MAX_EXACT, _MAX_COMPARED = 5000, 2000
 # Settings of that comparison: ridge, share of pairs held out to judge it, passes, and how
 # much further than computed each pass goes (over-relaxation), so that few are enough.
-_PAIR_RIDGE = 2.0
-_HELD_OUT = 0.2
-_PASSES = 5
-_RELAXATION = 1.6
+_PAIR_RIDGE, _HELD_OUT, _PASSES, _RELAXATION = 2.0, 0.2, 5, 1.6
 # A feature whose standard deviation is this much below the largest is constant.
 _CONSTANT = 1e-9
 
@@ -51,15 +47,13 @@ class KernelRidgeModel(SmootherModel):
     ----------
     kernel : {"auto", "linear", "rbf"}, default="auto"
         Kernel of features of unit length: one plus the cosine, or ``exp(-gamma d ** 2)``
-        for a distance d. "auto" is the better one by leave-one-out, together with the
-        three following arguments.
+        for a distance d. "auto" arguments are the best together by leave-one-out.
     gamma : float or "auto", default="auto"
         Coefficient of the "rbf" kernel. "auto" is 0.3 or 1.
     ridge : float or "auto", default="auto"
         Penalty, added to the diagonal of the kernel matrix. "auto" is 0.1, 0.3, 1, 3 or 10.
     standardize : bool or "auto", default="auto"
-        Whether features are scaled to unit variance before, which gives all columns the
-        same say.
+        Whether features are scaled to unit variance before, so that all count alike.
     n_components : int, default=1000
         Number of random tasks that stand for all in the kernel (Nyström approximation)
         with more than 5,000 tasks.
@@ -149,17 +143,16 @@ class KernelRidgeModel(SmootherModel):
 
     def _choose_by(self, X, some):
         """Choose settings by leave-one-out predictions of some tasks from one another."""
-        tables = [table.part(some) for table in (self._inside, self._around)]
-        true = tables[0].toarray()
-        scored = (true[:_MAX_SCORED], true.T[:_MAX_SCORED])
-        tables = list(zip(tables, scored, strict=True))
+        inside, around = self._inside.part(some), self._around.part(some)
+        true = inside.toarray()
+        tables = [(inside, true[:_MAX_SCORED]), (around, true.T[:_MAX_SCORED])]
         scales = (False, True) if self.standardize == "auto" else (self.standardize,)
         gammas = _GAMMAS if self.gamma == "auto" else (self.gamma,)
         kernels = [("linear", gammas[0])] if self.kernel != "rbf" else []
         if self.kernel != "linear":
             kernels += [("rbf", gamma) for gamma in gammas]
         ridges = _RIDGES if self.ridge == "auto" else (self.ridge,)
-        best, chosen = -np.inf, None
+        best = -np.inf
         for self.standardize_, (self.kernel_, self.gamma_) in product(scales, kernels):
             self._landmarks = rows = self._prepared(X)
             sizes, vectors = linalg.eigh(self._kernel_of(rows, exact=True))
@@ -210,16 +203,13 @@ class KernelRidgeModel(SmootherModel):
         held = np.nonzero(drawn & ~np.isnan(true))
         if not true[held].any():
             return
-        rows = self._represent_known()
+        rows = IdentifiedRows(np.arange(len(true)), self._landmarks)
         left_out = self._scores(rows, *held, "known")
         best = relation_score(true[held], left_out, graded=self._is_graded)
         predicted = _means_of_similar(kernel, np.where(drawn, np.nan, true))[held]
         if relation_score(true[held], predicted, graded=self._is_graded) > best:
             self._scalings["known"] = PlattScaling().fit(predicted, true[held])
             self._known_scores = _means_of_similar(kernel, true)
-
-    def _represent_known(self):
-        return IdentifiedRows(np.arange(len(self._solution)), self._landmarks)
 
 
 def _without_itself(weights, known):

@@ -30,13 +30,12 @@ class NeighborsModel(SmootherModel):
     Parameters
     ----------
     n_neighbors : int or "auto", default="auto"
-        Number of neighbors. "auto" is 5, 10, 20 or 50, whichever is best by leave-one-out,
-        together with the two following arguments.
+        Number of neighbors. "auto" is 5, 10, 20 or 50; "auto" arguments are the best
+        together by leave-one-out.
     power : float or "auto", default="auto"
         Power of the cosine similarities that weights are. "auto" is one of 1, 2, 4, 8, 16.
     shrinkage : float or "auto", default="auto"
-        Weight of the mean of all tasks, beside 1 for that of the neighbors. "auto" is one
-        of 0.02, 0.1 and 0.3.
+        Weight of the mean of all tasks, beside 1 for the neighbors. "auto": 0.02, 0.1, 0.3.
 
     Attributes
     ----------

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from torch.nn import functional as F
+from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from sklearn_task2box.models._sampling import Sampler
@@ -53,7 +53,7 @@ def fit_module(
     seed, batch_seed = rng.randint(np.iinfo(np.int32).max, size=2)
     epochs = PairEpochs(observed, max_pairs, batch_size, batch_seed)
     n_epochs = -(-int(max_iter) // len(epochs))
-    losses = []
+    losses, cross_entropy = [], nn.BCEWithLogitsLoss(reduction="none")
     with seeded(seed, "cpu"), few_threads(min(max_pairs, observed.n_observed)):
         module = make_module().train()
         steps = optimizer(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
@@ -63,10 +63,7 @@ def fit_module(
             for heads, tails, strengths, weights in epochs:
                 steps.zero_grad()
                 log_odds = module(features, heads, tails)
-                losses_of_pairs = F.binary_cross_entropy_with_logits(
-                    log_odds, strengths, reduction="none"
-                )
-                loss = (weights * losses_of_pairs).mean()
+                loss = (weights * cross_entropy(log_odds, strengths)).mean()
                 loss.backward()
                 if max_gradient_norm is not None:
                     torch.nn.utils.clip_grad_norm_(module.parameters(), max_gradient_norm)

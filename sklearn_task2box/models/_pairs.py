@@ -93,8 +93,7 @@ class PairClassifier(RelationModel):
     n_components : int, default=32
         Number of principal components of a task, at most, that model="boosted_trees" reads.
     max_iter : int, default=None
-        Number of steps, rounded up to whole epochs, or of trees. None is 800 for the MLP,
-        1000 for the linear model and 200 trees.
+        Steps, rounded up to whole epochs, or trees. None: 800 (MLP), 1000 (linear), 200.
     max_pairs : int, default=None
         Pairs per epoch, as of a :class:`GeometryModel`. None is 32,768, and 250,000 for the
         trees, which see one draw only.

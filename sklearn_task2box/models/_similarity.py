@@ -20,8 +20,7 @@ _MIN_SLOPE = 1e-3
 class SimilarityModel(RelationModel):
     r"""A similarity of features, made a probability by logistic regression.
 
-    Nothing else is learned, so the ranking is that of the similarity of a member i to a
-    container j:
+    Nothing else is learned: pairs rank by the similarity of a member i to a container j:
 
     * "gaussian_kl": :math:`-\log(c + KL(N_i || N_j))` of normal distributions with diagonal
       covariances; large where i is a narrow distribution within a broad one, j
@@ -29,9 +28,8 @@ class SimilarityModel(RelationModel):
       which c, a thousandth of their median in training, keeps finite.
     * "asymmetric_cosine": :math:`\langle x_i, x_j \rangle / (|x_i|^{2 \alpha}
       |x_j|^{2 (1 - \alpha)})` (Aiolli, RecSys 2013, "Efficient top-n recommendation for
-      very large scale binary rated datasets"). For 0/1 features and :math:`\alpha = 1`, it
-      is the share of the features of i that j has too; for :math:`\alpha = 1/2`, the
-      cosine.
+      very large scale binary rated datasets"). For :math:`\alpha = 1/2`, it is the cosine;
+      for 0/1 features and :math:`\alpha = 1`, the share of those of i that j has too.
     * "euclidean": :math:`-|x_i - x_j|`, which has no direction.
     * "task2vec": :math:`-d(j \to i)`, with the asymmetric distance :math:`d(a \to b) =
       d_{sym}(a, b) - \alpha d_{sym}(a, t_0)` from a source a, the complex task, to a
@@ -52,8 +50,7 @@ class SimilarityModel(RelationModel):
     variance_floor : float, default=0.001
         For "gaussian_kl": smallest variance, as a share of the mean one in training.
     alpha : float, default=None
-        For "asymmetric_cosine", from 0 to 1; None is 1. For "task2vec", at least 0; None is
-        0.15, as in the paper.
+        "asymmetric_cosine": 0 to 1, None is 1. "task2vec": at least 0, None is 0.15.
     trivial : array-like of shape (n_features,), default=None
         For "task2vec": features of the trivial task; None is 1 for each.
 
