@@ -65,8 +65,7 @@ class DistilledBoxEmbedder(BoxModel):
         Cache of the fitted teacher: a search over the student's parameters fits the teacher
         once per fold. It is bypassed where ``random_state`` is None.
     verbose : int, default=0
-        1 shows how relations were read, and the progress of the default teacher and
-        student.
+        1 shows how relations were read, and how the default teacher and student proceed.
     random_state : int, RandomState instance or None, default=None
         Seeds every nested ``random_state`` that is None, and draws augmented tasks.
 
@@ -77,9 +76,7 @@ class DistilledBoxEmbedder(BoxModel):
     teacher_ : RelationModel
         The fitted teacher: a model to be queried like any other. It is more often right
         than boxes of few dimensions, which hold its predictions only in part.
-    boxes_ : ndarray of shape (n_tasks, 2 * box_dim)
-        Boxes of the tasks of training: lower corners, then upper corners.
-    temperature_, exponent_, contradictions_, history_, n_iter_
+    boxes_, temperature_, exponent_, contradictions_, history_, n_iter_
         As of the student.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`.
@@ -181,9 +178,8 @@ class DistilledBoxEmbedder(BoxModel):
         """
         if not hasattr(self, "embedder_"):
             return self.fit(X, y)
-        with all_or_nothing(self):
-            with all_or_nothing(self.embedder_):
-                self.embedder_.partial_fit(X, y)
+        with all_or_nothing(self), all_or_nothing(self.embedder_):
+            self.embedder_.partial_fit(X, y)
             data = self._check(X, reset=False)
             known = self._features
             relations = self.embedder_.relations_

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 from joblib import Parallel, delayed
-from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
@@ -18,6 +16,7 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_memory
 from tqdm.auto import tqdm
 
+from sklearn_task2box._soft_targets import named_features
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.embedder import BoxRelationEmbedder
 from sklearn_task2box.metrics import best_f1_threshold
@@ -31,10 +30,8 @@ from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
 from sklearn_task2box.utils._rows import IdentifiedRows
 from sklearn_task2box.utils._seeds import set_seeds
 
-# Shares that the hold-out split of cv="auto" holds out: of the tasks, and of the pairs of
-# the others.
-_HELD_TASKS = 0.1
-_HELD_PAIRS = 0.2
+# Shares of the tasks, and of the pairs of the others, that cv="auto" holds out.
+_HELD_TASKS, _HELD_PAIRS = 0.1, 0.2
 # Fewer related pairs say nothing about weights: members count alike.
 _ENOUGH_RELATED = 20
 # Strengths are kept so far from 0 and 1, where log-odds have no end.
@@ -52,8 +49,7 @@ def default_estimators():
     -------
     estimators : list of (str, RelationModel)
         Kernel ridge regression, three box embeddings of ten dimensions, a pair MLP, a
-        divergence of normal distributions and the popularity of containers. The list does
-        not depend on what is distilled from them.
+        divergence of normal distributions and the popularity of containers.
     """
     boxes = [BoxRelationEmbedder(10, teacher=None, max_epochs=150) for _ in range(3)]
     pairs = PairClassifier(
@@ -80,8 +76,7 @@ class StrengthBlend(RegressorMixin, BaseEstimator):
     ----------
     penalty : float, default=100.0
         Weight of the penalty beside the sum of cross-entropies. With small ones, few
-        related pairs decide; of 1 to 1,000, 100 was best on novel tasks of the digits and
-        of a small taxonomy together.
+        related pairs decide; of 1 to 1,000, 100 was best on digits and a small taxonomy.
 
     Attributes
     ----------
@@ -138,31 +133,27 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     """Blend of relation models, weighted by predictions of what they did not see.
 
     Each member is fitted twice: once without some of the tasks and pairs, to predict these,
-    and once to everything. A final estimator learns from the held-out predictions how to
-    blend the members, once for pairs of known tasks (transductive) and once for pairs with
-    a new task (inductive).
+    and once to everything. Final estimators learn from the held-out predictions to blend
+    the members, for pairs of known tasks (transductive) and with a new one (inductive).
 
     Parameters
     ----------
     estimators : list of (str, RelationModel), default=None
         Members, as in scikit-learn's StackingClassifier; "drop" in place of a model leaves
-        it out. None takes those of
-        :func:`~sklearn_task2box.ensemble.default_estimators`; nested parameters need an
-        explicit list.
+        it out. None takes :func:`~sklearn_task2box.ensemble.default_estimators`, without
+        nested parameters.
     final_estimator : estimator, default=None
         Maps strengths predicted by the members, of shape (n_pairs, n_members), to one: a
         regressor, or a classifier whose second class is "related" (0/1 relations only).
         None is a StrengthBlend: non-negative weights of log-odds, calibrated.
     cv : "auto" or int, default="auto"
         What is held out: a tenth of the tasks and a fifth of the pairs of the others, once;
-        or as many folds of tasks and pairs, in turn. With fewer than 20 related pairs held
-        out, the members count alike.
+        or as many folds, in turn. With fewer than 20 related pairs, members count alike.
     n_jobs : int, default=None
         Number of fits at a time, in processes of their own; -1 takes all processors, None
         is 1 unless in a :obj:`joblib.parallel_config` context.
     memory : str or joblib.Memory, default=None
-        Cache of fitted members, so that a search fits equal ones once. It is bypassed where
-        ``random_state`` is None.
+        Cache of fitted members, for a search; bypassed where ``random_state`` is None.
     verbose : int, default=0
         1 shows a progress bar of the fits.
     random_state : int, RandomState instance or None, default=None
@@ -170,10 +161,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     Attributes
     ----------
-    estimators_ : list of RelationModel
-        The fitted members, without dropped ones.
-    named_estimators_ : dict
-        The same, by name.
+    estimators_, named_estimators_ : list of RelationModel, dict
+        The fitted members, without dropped ones, and the same by name.
     transductive_, inductive_ : estimator
         The final estimators of pairs of known tasks, and of pairs with a new one.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
@@ -238,7 +227,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
             )
 
     def _members(self):
-        """Names and unfitted clones of the members."""
+        """Names and models of the members, without dropped ones."""
         if self.estimators is None:
             return default_estimators()
         if not isinstance(self.estimators, list | tuple) or not all(
@@ -252,7 +241,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         kept = []
         for name, member in self.estimators:
             if isinstance(member, RelationModel):
-                kept.append((name, clone(member)))
+                kept.append((name, member))
             elif not isinstance(member, str) or member != "drop":
                 raise ValueError(
                     f"The member {name!r} must be a relation model or 'drop'; got "
@@ -350,10 +339,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     def _named_rows(self, X, rows):
         """Features with names of rows, where they are dense, and of columns."""
-        if sparse.issparse(X):
-            return X
-        index = pd.Index(self._row_names_of(rows), dtype=object)
-        return pd.DataFrame(X, index, getattr(self, "feature_names_in_", None), copy=False)
+        columns = getattr(self, "feature_names_in_", None)
+        return named_features(X, self._row_names_of(rows), columns)
 
     def _distinct(self, tasks):
         """Rows with each known task once, and where each row went."""
@@ -401,9 +388,7 @@ def _predicted_by(blend, predicted):
     return np.clip(blend.predict(predicted), 0, 1)
 
 
-# --------------------------------------------------------------------------------------
-# Fits of members
-# --------------------------------------------------------------------------------------
+# -- fits of members -------------------------------------------------------------------
 def fit_and_predict(model, features, relations, split):
     """Fit a model to relations of tasks with these features, and return it and None.
 
@@ -427,10 +412,7 @@ def fit_and_predict(model, features, relations, split):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Relations to fit members to, and others that show what their predictions are worth.
-
-    The last five are of the pairs held out: arrays of shape (n_held_out,).
-    """
+    """Relations to fit members to, and pairs held out: the last five arrays."""
 
     order: np.ndarray  # the known tasks, then those held out
     known: np.ndarray
@@ -445,8 +427,7 @@ class HeldOut:
 def held_out_splits(pairs, cv, rng):
     """Splits of ObservedPairs, as HeldOut: tasks and pairs that members are fitted without.
 
-    A ``cv`` of "auto" makes one split, and a number as many folds; those whose known tasks
-    are no longer related are left out.
+    A ``cv`` of "auto" makes one, a number as many, but for those that leave no relation.
     """
     n = pairs.n_tasks
     strengths, observed = pairs.dense()
