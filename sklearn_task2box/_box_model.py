@@ -18,8 +18,7 @@ _CONTAINED = 0.5
 class BoxModel(TransformerMixin, RelationModel):
     """Relation model whose strengths are overlaps of boxes.
 
-    A subclass represents tasks by boxes, and has ``boxes_``, ``temperature_`` and
-    ``exponent_`` when it is fitted.
+    A fitted subclass has ``boxes_``, ``temperature_`` and ``exponent_``.
     """
 
     # How to write the defaults of arguments that are models.

@@ -65,8 +65,7 @@ class SoftTargets:
     """Strengths that a fitted teacher predicts of known, augmented and new tasks.
 
     ``known`` and ``augmented`` are features, (n_tasks, n_features) and (n_augmented,
-    n_features). The teacher may recognize known tasks by ``names``; ``columns`` name the
-    features.
+    n_features). The teacher may recognize known tasks by ``names``.
     """
 
     def __init__(self, teacher, known, augmented, names=None, columns=None):

@@ -42,8 +42,7 @@ from sklearn_task2box.utils._rows import replace_rows, stack_rows
 from sklearn_task2box.utils._seeds import set_seeds
 
 # One batch of all pairs up to this many; batches of that many pairs beyond.
-_MAX_WHOLE = 30_000_000
-_AUTO_BATCH = 65_536
+_MAX_WHOLE, _AUTO_BATCH = 30_000_000, 65_536
 # Tasks up to which teacher="auto" is a model, and of whose pairs a table can be held.
 _MAX_TAUGHT, _MAX_TARGETS = 3_000, 10_000
 # Epochs by default: as many, fewer with many tasks, and at least as many.
@@ -68,12 +67,11 @@ class BoxRelationEmbedder(BoxModel):
     box_dim : int, default=5
         Number of dimensions of the boxes. Boxes of 2 dimensions can be drawn as they are.
     encoder : {"mlp", "linear", "table"} or nn.Module class, default="mlp"
-        Network that maps features to boxes. "table" learns one free box per known task, for
-        graphs without features; the rows of X are then one-hot, as in
-        ``scipy.sparse.identity(n_tasks)``. A class of your own is called with
-        (n_inputs, 2 * box_dim) and maps a batch of inputs to that many outputs: positions,
-        then what the sides are made of. Inputs are the features, scaled by one factor,
-        centered if dense, and rotated into the span of up to 2,000 tasks.
+        Network from features to boxes. "table" learns one free box per known task, for
+        graphs without features; X is then one-hot, as ``scipy.sparse.identity(n_tasks)``.
+        A class of your own is called with (n_inputs, 2 * box_dim), and maps inputs to that
+        many outputs: positions, then what sides are made of. Inputs are features scaled by
+        one factor, centered if dense, and rotated into the span of up to 2,000 tasks.
     hidden_layer_sizes : tuple of int or int, default=(512, 256)
         Widths of the hidden layers of encoder="mlp".
     dropout : float in [0, 1), default=0.0
@@ -115,9 +113,8 @@ class BoxRelationEmbedder(BoxModel):
         with the square root of their number, to 60. 0 keeps the boxes of init="layout".
     batch_size : int, None or "auto", default="auto"
         Number of pairs per step. None takes all observed pairs at once, unmentioned
-        unrelated ones among them. With a number, and where unmentioned pairs are negative,
-        they are sampled. "auto" is None up to thirty million observed pairs, and 65,536
-        beyond.
+        unrelated ones among them, of which a number takes a sample. "auto" is None up to
+        thirty million observed pairs, and 65,536 beyond.
     n_negatives : int, default=10
         Number of negatives sampled for each related pair, where there are batches.
     negatives : {"uniform", "degree", "hard"}, default="uniform"
@@ -171,9 +168,8 @@ class BoxRelationEmbedder(BoxModel):
     temperature_, exponent_ : float
         Temperature of the soft volume, and power of the overlaps that strengths are.
     contradictions_ : DataFrame
-        Training pairs that the boxes contradict, the worst first: columns "task",
-        "container", "strength" (0 or 1) and "predicted", which is on the other side of 0.5.
-        Graded relations have none.
+        Training pairs that the boxes contradict, the worst first, none if graded: columns
+        "task", "container", "strength" (0 or 1) and "predicted", on the other side of 0.5.
     history_ : list of dict
         One per epoch: epoch, train_loss, valid_score (with early stopping), dur in
         seconds, and numbers that ``callbacks`` recorded.
@@ -363,9 +359,8 @@ class BoxRelationEmbedder(BoxModel):
         y : relations of the new tasks, default=None
             Among one another and with the known tasks, in any format that :meth:`fit`
             takes. With names, they may name any task. Without, positions count the known
-            tasks first and the rows of X after them, and a square matrix is of all tasks,
-            or of the new ones. A pair of a new task and one that y does not have, as where
-            it is a matrix of the new ones, is not learned from.
+            tasks, then the rows of X, and a square matrix is of all tasks or the new ones.
+            Pairs of a new task and one that y does not have are not learned from.
 
         Returns
         -------
@@ -431,14 +426,11 @@ class BoxRelationEmbedder(BoxModel):
 
     def _allow_columns(self, X):
         """One-hot rows of new tasks have further columns."""
-        n_features = _num_features(X)
-        if n_features <= self.n_features_in_:
-            return
         if hasattr(self, "feature_names_in_") and hasattr(X, "columns"):
             named = np.asarray(X.columns, dtype=object)
             if np.array_equal(named[: self.n_features_in_], self.feature_names_in_):
                 self.feature_names_in_ = named
-        self.n_features_in_ = n_features
+        self.n_features_in_ = max(self.n_features_in_, _num_features(X))
 
     def _fit_relations(self, data, relations, continues):
         pairs = relations.observed()
@@ -458,17 +450,13 @@ class BoxRelationEmbedder(BoxModel):
         if self.interrupted_:
             warnings.warn(
                 "The fit was interrupted; the boxes are those of the last finished epoch.",
-                UserWarning,
                 stacklevel=3,
             )
         self.contradictions_ = contradictions(self._index(self._known), pairs, self.tasks_)
         warn_of_contradictions(self.contradictions_, pairs.n_observed, stacklevel=4)
 
     def _fit_net(self, X, relations, continues):
-        """Fit the teacher and the network.
-
-        Returns pairs learned from and held out, the net, and the extent of its first boxes.
-        """
+        """Pairs learned from and held out, a fitted net, and the extent of first boxes."""
         check_callbacks(self.callbacks or [])
         if self.max_epochs == 0 and self.init == "random":
             raise ValueError(
@@ -608,9 +596,8 @@ class BoxRelationEmbedder(BoxModel):
             )
         encoder = copy.deepcopy(self.encoder_)
         encoder.body.float()
-        is_table = isinstance(encoder.body, Table)
         n_known, n_features = encoder.n_features, X.shape[1]
-        fits = n_known <= n_features if is_table else n_known == n_features
+        fits = n_known <= n_features if self._is_table else n_known == n_features
         if encoder.n_outputs != 2 * self.box_dim or not fits:
             raise ValueError(
                 f"This fit continues with a network from {n_known} features to "
@@ -618,7 +605,7 @@ class BoxRelationEmbedder(BoxModel):
                 f"box_dim is {self.box_dim}. To start afresh, call fit with "
                 "warm_start=False."
             )
-        if is_table:
+        if self._is_table:
             encoder.grow(X, *pairs.contained())
         elif encoder.rotation.ndim == 2:
             encoder.rebase(*preparation(X))

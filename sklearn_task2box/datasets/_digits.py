@@ -40,8 +40,7 @@ def load_digits_tasks(
 
     A task is a set of images of some digits, from :func:`sklearn.datasets.load_digits`,
     described by the mean and the variance of their embedding. It is related to each other
-    task by the share of its digits that the other one has too. A parameter of a wrong type
-    or out of its range is a ValueError.
+    task by the share of its digits that the other has. A wrong parameter is a ValueError.
 
     Parameters
     ----------
@@ -67,8 +66,7 @@ def load_digits_tasks(
             ``relations[i, j]`` is the share of the digits of task i that task j has too.
             ``relations == 1`` gives the strict containments.
         task_names : ndarray of str of shape (n_tasks,)
-            Names such as "digit 3", "digits 0,3,7" or "even". They end in " (b)" where
-            another task has the same digits.
+            Such as "digit 3", "digits 0,3,7", or "even (b)", with the digits of "even".
         feature_names : list of str
             "mean_pca0", ..., "variance_pca0", ...
         classes : ndarray of bool of shape (n_tasks, 10)

@@ -75,9 +75,8 @@ def fetch_taskonomy(
             inside s": NaN where t is no target, 1 on the diagonal. Affinities are divided
             by that of the best other source of the same target; win rates are not.
         strengths : DataFrame of shape (n_sources, n_targets)
-            The transfers as published: ``strengths.loc[s, t]`` from source s to target t,
-            higher is better, with the networks "random", "self" and, in the win rates,
-            "pixels" among the sources.
+            The transfers as published, ``strengths.loc[s, t]`` from source s to target t:
+            more is better. Sources include "random", "self" and, in win rates, "pixels".
         source, target : ndarray of str of shape (n_sources,) and (n_targets,)
             The names of the rows and of the columns of ``strengths``.
         higher_order : DataFrame of shape (n_transfers, 3)

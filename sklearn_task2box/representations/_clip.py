@@ -31,8 +31,7 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
     Parameters
     ----------
     model : str or path-like, default="openai/clip-vit-base-patch32"
-        Folder or name on the Hugging Face Hub of a model with ``get_image_features`` and
-        ``get_text_features``.
+        Folder or Hub name of a model with ``get_image_features``, ``get_text_features``.
     kind : {"image", "text"}, default="image"
         An image is a path, an image of Pillow, or an array of uint8 of shape (height,
         width) or (height, width, channels); a text is a str, cut where it is too long.

@@ -63,10 +63,8 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
         The fitted encoders of the columns.
     tasks_ : ndarray of shape (n_tasks,)
         Names of the tasks of fit, or their positions where they have none.
-    n_features_in_ : int
-        Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where they have any.
+    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features_in_,)
+        Number of columns, and their names where they have any.
 
     Examples
     --------

@@ -38,10 +38,8 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
         Number of each task of fit, from 0 on, among those of its features.
     n_indicators_ : int
         Number of features added: 0 where no two tasks have equal features.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X was a DataFrame with string columns.
+    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features_in_,)
+        Number of features, and their names where X was a DataFrame with string columns.
 
     Examples
     --------

@@ -46,14 +46,10 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
         Number of samples of each task.
     means_, variances_ : ndarray of shape (n_tasks, n_features_in_)
         Shrunk means and variances of the tasks.
-    pooled_variance_ : ndarray of shape (n_features_in_,)
-        Variance within tasks, over all of them.
-    grand_mean_ : ndarray of shape (n_features_in_,)
-        Mean of the means of the tasks.
-    n_features_in_ : int
-        Number of features of a sample.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where the samples were a DataFrame with string columns.
+    pooled_variance_, grand_mean_ : ndarray of shape (n_features_in_,)
+        Variance within tasks, over all of them, and mean of the means of the tasks.
+    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features_in_,)
+        Number of features of a sample, and their names where samples were a DataFrame.
 
     Notes
     -----
@@ -73,12 +69,9 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
     ----------
     G. K. Smyth, "Linear models and empirical Bayes methods for assessing differential
     expression in microarray experiments", Statistical Applications in Genetics and
-    Molecular Biology 3(1), 2004.
-
-    A. Gelman et al., "Bayesian Data Analysis", 3rd ed., CRC Press, 2013, section 3.3.
-
-    T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for Computing the Sample Variance:
-    Analysis and Recommendations", The American Statistician 37(3), 1983.
+    Molecular Biology 3(1), 2004. A. Gelman et al., "Bayesian Data Analysis", 3rd ed., CRC
+    Press, 2013, section 3.3. T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for
+    Computing the Sample Variance", The American Statistician 37(3), 1983.
 
     Examples
     --------

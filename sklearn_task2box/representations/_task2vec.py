@@ -146,8 +146,7 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         Parameters
         ----------
         X : list or dict of torch.utils.data.Dataset
-            The tasks, whose items are pairs of an input (a tensor) and a label (a number
-            or a string); a dict names them.
+            The tasks; items are pairs of an input, a tensor, and a label, a number or str.
         y : ignored
 
         Returns
@@ -183,9 +182,8 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         tasks, datasets = _read_datasets(X)
         probe = _Probe(module, resolve_device(self.device))
         # Unlike check_random_state(None), this leaves the global generator alone.
-        rng = self.random_state
-        rng = check_random_state(np.random.RandomState() if rng is None else rng)
-        seed = rng.randint(2**31 - 1)
+        rng = np.random.RandomState() if self.random_state is None else self.random_state
+        seed = check_random_state(rng).randint(2**31 - 1)
         bar = {"desc": "Fisher information", "unit": "task", "disable": not self.verbose}
         rows = []
         for task, dataset in zip(tasks, tqdm(datasets, **bar), strict=True):

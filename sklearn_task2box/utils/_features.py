@@ -76,7 +76,6 @@ def warn_of_scales(X, names, stacklevel):
         f"much as the others, which are next to nothing beside them: {', '.join(shown)}"
         f"{', ...' if len(large) > 5 else ''}. Rescale them, such as by StandardScaler or "
         "QuantileTransformer, or drop them.",
-        UserWarning,
         stacklevel=stacklevel,
     )
 
