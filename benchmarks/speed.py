@@ -390,7 +390,7 @@ def plain_epoch(model, X, epochs):
     pairs = PairTable(observed.n_tasks, heads, tails, strengths, weights)
     loss = objective.make_loss(model.temperature_, model.exponent_)
     encoder = copy.deepcopy(model.encoder_).float()
-    optimizer = torch.optim.AdamW(encoder.parameters(), weight_decay=0.0, fused=True)
+    optimizer = torch.optim.Adam(encoder.parameters(), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=epochs)
     seconds = []
     with one_thread():  # as a fit of few tasks

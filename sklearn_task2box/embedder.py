@@ -74,8 +74,6 @@ class BoxRelationEmbedder(BoxModel):
         one factor, centered if dense, and rotated into the span of up to 2,000 tasks.
     hidden_layer_sizes : tuple of int or int, default=(512, 256)
         Widths of the hidden layers of encoder="mlp".
-    dropout : float in [0, 1), default=0.0
-        Dropout rate after each hidden layer of encoder="mlp".
     normalization : {"batch", "layer"} or None, default="batch"
         Normalization after each hidden layer of encoder="mlp".
     teacher : "auto", RelationModel or None, default="auto"
@@ -123,11 +121,9 @@ class BoxRelationEmbedder(BoxModel):
         one that is close in the graph: a member of a container of one of the members, or a
         container of a member of one of the containers. Half of the hard ones are uniform.
     learning_rate : float or "auto", default="auto"
-        Peak step size of AdamW. "auto" is 0.005, and 0.05 with encoder="table".
+        Peak step size of Adam. "auto" is 0.005, and 0.05 with encoder="table".
     learning_rate_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
         Change of the step size from step to step.
-    weight_decay : float, default=0.0
-        Weight decay of AdamW.
     max_gradient_norm : float or None, default=0.1
         Norm to which longer gradients are clipped; None leaves them.
     early_stopping : bool, default=False
@@ -150,7 +146,7 @@ class BoxRelationEmbedder(BoxModel):
     verbose : int, default=0
         1 shows progress with the loss and held-out score, and how relations were read.
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, held-out relations, batches, dropout, augmented tasks, and every
+        Seed of weights, held-out relations, batches, augmented tasks, and every
         ``random_state`` of the teacher that is None. The same number gives the same boxes
         on the same machine. Global random state is left alone, but for NumPy's with None.
 
@@ -212,7 +208,6 @@ class BoxRelationEmbedder(BoxModel):
         "box_dim": [Interval(Integral, 1, None, closed="left")],
         "encoder": [StrOptions({"mlp", "linear", "table"}), type],
         "hidden_layer_sizes": [Integral, tuple, list, np.ndarray],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
         "normalization": [StrOptions({"batch", "layer"}), None],
         "teacher": [HasMethods(["fit", "pairwise_strengths"]), _AUTO, None],
         "augmentation": [Interval(Real, 0, None, closed="left")],
@@ -226,7 +221,6 @@ class BoxRelationEmbedder(BoxModel):
         "negatives": [StrOptions(set(SAMPLERS))],
         "learning_rate": [Interval(Real, 0, _MAX_RATE, closed="neither"), _AUTO],
         "learning_rate_schedule": [StrOptions({"one_cycle", "cosine", "constant"})],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -244,7 +238,6 @@ class BoxRelationEmbedder(BoxModel):
         *,
         encoder="mlp",
         hidden_layer_sizes=(512, 256),
-        dropout=0.0,
         normalization="batch",
         teacher="auto",
         augmentation=0.1,
@@ -258,7 +251,6 @@ class BoxRelationEmbedder(BoxModel):
         negatives="uniform",
         learning_rate="auto",
         learning_rate_schedule="one_cycle",
-        weight_decay=0.0,
         max_gradient_norm=0.1,
         early_stopping=False,
         validation_fraction=0.1,
@@ -272,7 +264,6 @@ class BoxRelationEmbedder(BoxModel):
         self.box_dim = box_dim
         self.encoder = encoder
         self.hidden_layer_sizes = hidden_layer_sizes
-        self.dropout = dropout
         self.normalization = normalization
         self.teacher = teacher
         self.augmentation = augmentation
@@ -286,7 +277,6 @@ class BoxRelationEmbedder(BoxModel):
         self.negatives = negatives
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
-        self.weight_decay = weight_decay
         self.max_gradient_norm = max_gradient_norm
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -510,7 +500,6 @@ class BoxRelationEmbedder(BoxModel):
                 max_epochs=_unless_auto(self.max_epochs, max(_MIN_EPOCHS, n_epochs)),
                 learning_rate=float(_unless_auto(self.learning_rate, rate)),
                 learning_rate_schedule=self.learning_rate_schedule,
-                weight_decay=self.weight_decay,
                 max_gradient_norm=self.max_gradient_norm,
                 batches={
                     "batch_size": _unless_auto(self.batch_size, batch_size),
@@ -590,7 +579,6 @@ class BoxRelationEmbedder(BoxModel):
                 self.encoder,
                 self.box_dim,
                 hidden_layer_sizes=self.hidden_layer_sizes,
-                dropout=self.dropout,
                 normalization=self.normalization,
                 side=self.side,
             )

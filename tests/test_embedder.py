@@ -142,9 +142,9 @@ def test_a_table_reproduces_a_graph_without_features(taxonomy):
         {"objective": Objective(volume_weight=1e-3, distance_weight=1e-3)},
         {"objective": Objective(squareness_weight=1e-3, positive_weight=1.0)},
         {"normalization": None},
-        {"normalization": "layer", "dropout": 0.1},
+        {"normalization": "layer"},
         {"learning_rate_schedule": "cosine"},
-        {"learning_rate_schedule": "constant", "weight_decay": 0.1},
+        {"learning_rate_schedule": "constant"},
         {"box_dim": 20},
         {"box_dim": 1, "max_epochs": 300},
         {"early_stopping": True},
@@ -256,7 +256,7 @@ def test_features_alone_give_a_map():
 # -- reproducibility -------------------------------------------------------------------
 @pytest.mark.parametrize(
     "options",
-    [{}, {"early_stopping": True}, {"batch_size": 200}, {"dropout": 0.3}],
+    [{}, {"early_stopping": True}, {"batch_size": 200}],
     ids=str,
 )
 def test_the_same_seed_gives_the_same_boxes(taxonomy, options):
@@ -270,7 +270,7 @@ def test_the_same_seed_gives_the_same_boxes(taxonomy, options):
 
 def test_fits_in_threads_are_those_by_themselves(taxonomy):
     threads, generator = torch.get_num_threads(), torch.get_rng_state()
-    models = [quick(max_epochs=20, dropout=0.3, random_state=seed) for seed in range(6)]
+    models = [quick(max_epochs=20, random_state=seed) for seed in range(6)]
     alone = [clone(model).fit(*taxonomy).boxes_ for model in models]
     with joblib.parallel_config("threading", n_jobs=3):
         together = joblib.Parallel()(joblib.delayed(m.fit)(*taxonomy) for m in models)
@@ -295,7 +295,7 @@ def test_global_random_state_is_left_alone(taxonomy):
     expected = torch.rand(3), np.random.rand(3)
     torch.manual_seed(5)
     np.random.seed(5)
-    quick(random_state=None, dropout=0.2, max_epochs=5).fit(*taxonomy)
+    quick(random_state=None, max_epochs=5).fit(*taxonomy)
     quick(early_stopping=True, batch_size=100, max_epochs=5).fit(*taxonomy)
     torch.testing.assert_close(torch.rand(3), expected[0])
     # random_state=None draws from NumPy's global state, as everywhere in scikit-learn.
@@ -622,9 +622,7 @@ def test_bfloat16_learns_as_well(taxonomy, plain, monkeypatch):
 # -- bad input -------------------------------------------------------------------------
 NUMERIC = [
     "box_dim",
-    "dropout",
     "n_negatives",
-    "weight_decay",
     "max_gradient_norm",
     "validation_fraction",
     "n_iter_no_change",
@@ -675,7 +673,7 @@ def test_a_nested_parameter_needs_an_explicit_teacher(taxonomy):
 
 def test_every_argument_has_a_wrong_value_here():
     assert WRONG.keys() == BoxRelationEmbedder().get_params().keys()
-    assert len(WRONG) <= 28
+    assert len(WRONG) <= 25
 
 
 @pytest.mark.parametrize("name", ["positive_weight", "exponent", "volume_weight"])
@@ -872,7 +870,7 @@ def test_a_layout_reproduces_a_tree_without_training(taxonomy, box_dim):
     "options",
     [
         {"encoder": "mlp"},
-        {"encoder": "mlp", "dropout": 0.1, "normalization": None},
+        {"encoder": "mlp", "normalization": None},
         {"encoder": "linear"},
         {"encoder": "table", "side": "sigmoid"},
         {"encoder": "table", "side": "exp"},

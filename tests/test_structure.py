@@ -239,9 +239,6 @@ def test_a_module_is_short_enough_to_be_read(path):
     )
 
 
-@pytest.mark.xfail(
-    strict=True, reason="closed-form models and checks of fits came on top: to be shortened"
-)
 def test_the_package_is_short_enough_to_be_read():
     lines = {_shown(path): len(path.read_text().splitlines()) for path in _modules(PACKAGE)}
     longest = sorted(lines, key=lines.get)[-5:]

@@ -32,7 +32,7 @@ def hidden_sizes(sizes):
 
 
 class MLP(nn.Sequential):
-    """Multilayer perceptron; normalization and dropout follow the ReLU, as in Task2Box.
+    """Multilayer perceptron; normalization follows the ReLU, as in Task2Box.
 
     With ``mixed_precision``, hidden layers compute in bfloat16 while training; in the last
     one, 8 bits would round sides and corners past one another.
@@ -40,15 +40,13 @@ class MLP(nn.Sequential):
 
     mixed_precision = False
 
-    def __init__(self, n_features, n_outputs, sizes, dropout=0.0, normalization=None):
+    def __init__(self, n_features, n_outputs, sizes, normalization=None):
         norms = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
         layers, width = [], n_features
         for size in sizes:
             layers += [nn.Linear(width, size), nn.ReLU()]
             if normalization is not None:
                 layers.append(norms[normalization](size))
-            if dropout:
-                layers.append(nn.Dropout(dropout))
             width = size
         layers.append(nn.Linear(width, n_outputs))
         super().__init__(*layers)
@@ -212,7 +210,7 @@ class BoxEncoder(nn.Module):
         return torch.cat([(lower + upper) / 2, raw], dim=1)
 
 
-def make_encoder(X, kind, box_dim, *, hidden_layer_sizes, dropout, normalization, side):
+def make_encoder(X, kind, box_dim, *, hidden_layer_sizes, normalization, side):
     """A BoxEncoder for features like X, by the arguments of a BoxRelationEmbedder."""
     n_inputs, n_outputs = X.shape[1], 2 * box_dim
     offset, rotation = (None, None) if kind == "table" else preparation(X)
@@ -220,7 +218,7 @@ def make_encoder(X, kind, box_dim, *, hidden_layer_sizes, dropout, normalization
         n_inputs = rotation.shape[1]
     if kind == "mlp":
         sizes = hidden_sizes(hidden_layer_sizes)
-        body = MLP(n_inputs, n_outputs, sizes, dropout, normalization)
+        body = MLP(n_inputs, n_outputs, sizes, normalization)
     elif kind == "linear":
         body = nn.Linear(n_inputs, n_outputs)
     elif kind == "table":

@@ -30,7 +30,7 @@ def _fit_outputs(body, dataset, outputs, device):
     body.to(device).train()
     outputs = outputs.to(device)
     scale = outputs.std(0).clamp(min=1e-6)
-    optimizer = torch.optim.AdamW(body.parameters(), weight_decay=0.0)
+    optimizer = torch.optim.Adam(body.parameters())
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=_STEPS)
     n = len(outputs)
     generator = torch.Generator().manual_seed(0)

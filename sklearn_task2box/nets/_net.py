@@ -176,7 +176,6 @@ def make_net(
     max_epochs,
     learning_rate,
     learning_rate_schedule,
-    weight_decay,
     max_gradient_norm,
     batches,
     device,
@@ -217,8 +216,7 @@ def make_net(
     return BoxNet(
         encoder,
         criterion=criterion,
-        optimizer=torch.optim.AdamW,
-        optimizer__weight_decay=weight_decay,
+        optimizer=torch.optim.Adam,
         optimizer__fused=True,  # a step in half of the time
         lr=learning_rate,
         max_epochs=max_epochs,

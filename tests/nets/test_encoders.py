@@ -10,9 +10,9 @@ from sklearn_task2box.utils._features import preparation
 
 
 def test_the_layers_of_an_mlp():
-    body = MLP(7, 4, (5, 3), dropout=0.1, normalization="batch")
+    body = MLP(7, 4, (5, 3), normalization="batch")
     kinds = [type(layer).__name__ for layer in body]
-    hidden = ["Linear", "ReLU", "BatchNorm1d", "Dropout"]
+    hidden = ["Linear", "ReLU", "BatchNorm1d"]
     assert kinds == [*hidden, *hidden, "Linear"]
     assert MLP(7, 4, ())[0].weight.shape == (4, 7)
     assert body.eval()(torch.zeros(2, 7)).shape == (2, 4)
@@ -124,7 +124,6 @@ def test_outputs_of_a_whole_fit_are_those_of_each_row(kind, block, monkeypatch):
         "table" if "table" in kind else "mlp",
         2,
         hidden_layer_sizes=(8,),
-        dropout=0.2,
         normalization="batch",
         side="softplus",
     )
