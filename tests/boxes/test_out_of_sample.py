@@ -46,12 +46,11 @@ def scene():
     return outputs[35:], known, *overlaps(truth, known)
 
 
-def fit(start, known, inside, around, *, pair_loss=None, n_steps=100, weights=None):
+def fit(start, known, *tables, pair_loss=None, n_steps=100, weights=None, **options):
     weights = np.ones(len(known)) if weights is None else weights
     loss = pair_loss or CrossEntropy()
-    return fit_boxes(
-        ENCODER, start, known, weights, inside, around, loss, 3.0, TEMPERATURE, n_steps
-    )
+    settings = weights, *tables, loss, 3.0, TEMPERATURE, n_steps
+    return fit_boxes(ENCODER, start, known, *settings, **options)
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(1, 4))
@@ -125,19 +124,15 @@ def test_boxes_that_have_the_mixed_strengths_stay(scene):
     assert 0 < moved[0] < moved[1]
 
 
-def test_relations_from_known_tasks_have_a_tenth_of_the_weight(scene, monkeypatch):
+def test_relations_from_known_tasks_have_their_weight(scene):
     start, known, inside, _ = scene
     around = np.full(inside.shape, 0.9)  # which contradicts the others
-    name = "sklearn_task2box.boxes._out_of_sample._AROUND_WEIGHT"
 
-    def gaps(weight=None):
-        if weight is not None:
-            monkeypatch.setattr(name, weight)
-        boxes = fit(start, known, inside, around, n_steps=300)
+    def gaps(**options):
+        boxes = fit(start, known, inside, around, n_steps=300, **options)
         found = overlaps(boxes, known)
         return [abs(f - s).mean() for f, s in zip(found, (inside, around), strict=True)]
 
-    by_default, by_a_tenth, by_one, by_zero = (gaps(w) for w in (None, 0.1, 1.0, 0.0))
-    assert by_default == by_a_tenth
+    by_default, by_one, by_zero = gaps(), gaps(around_weight=1.0), gaps(around_weight=0.0)
     assert by_zero[0] < by_default[0] < by_one[0]
     assert by_zero[1] > by_default[1] > by_one[1]
