@@ -7,6 +7,7 @@ from numbers import Integral
 
 import numpy as np
 from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
@@ -29,6 +30,7 @@ from sklearn_task2box.models import (
 from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
 from sklearn_task2box.utils._rows import IdentifiedRows
 from sklearn_task2box.utils._seeds import set_seeds
+from sklearn_task2box.utils._sent_once import SentOnce
 
 # Shares of the tasks, and of the pairs of the others, that cv="auto" holds out.
 _HELD_TASKS, _HELD_PAIRS = 0.1, 0.2
@@ -151,7 +153,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         or as many folds, in turn. With fewer than 20 related pairs, members count alike.
     n_jobs : int, default=None
         Number of fits at a time, in processes of their own; -1 takes all processors, None
-        is 1 unless in a :obj:`joblib.parallel_config` context.
+        is 1 unless in a :obj:`joblib.parallel_config` context, such as that of a cluster.
     memory : str or joblib.Memory, default=None
         Cache of fitted members, for a search; bypassed where ``random_state`` is None.
     verbose : int, default=0
@@ -284,8 +286,12 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         work = fit_and_predict
         if self.memory is not None and self.random_state is not None:
             work = check_memory(self.memory).cache(fit_and_predict)
-        # Processes, since torch has one random state for all threads.
-        run = Parallel(self.n_jobs, backend="loky", return_as="generator")
+        # Processes, since torch has one random state for all threads: of the cluster in whose
+        # context this runs, else of this machine, which a worker shares already.
+        active, _ = get_active_backend()
+        local = getattr(active, "uses_threads", not active.supports_return_generator)
+        n_jobs = 1 if active.nesting_level and (self.n_jobs or 1) < 0 else self.n_jobs
+        run = Parallel(n_jobs, "loky" if local or n_jobs == 1 else None, "generator")
         fits = run(delayed(work)(m, features, y, split) for m, y, split in jobs)
         return list(tqdm(fits, "fitting members", len(jobs), disable=not self.verbose))
 
@@ -411,7 +417,7 @@ def fit_and_predict(model, features, relations, split):
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOut(SentOnce):
     """Relations to fit members to, and pairs held out: the last five arrays."""
 
     order: np.ndarray  # the known tasks, then those held out

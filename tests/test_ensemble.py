@@ -1,10 +1,14 @@
 """RelationEnsemble: members, blending, calibration, and what does not matter."""
 
+import os
+
 import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_taxonomy
+from joblib import parallel_config
+from joblib.parallel import ThreadingBackend
 from scipy import sparse
 from scipy.special import expit
 from sklearn.base import clone
@@ -114,6 +118,20 @@ def test_a_grid_search_over_members():
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
     assert len(set(scores)) > 1
+
+
+def test_a_worker_of_a_search_fits_all_members_itself():
+    pids = set()
+
+    class Located(ClosureModel):
+        def fit(self, X, y=None):
+            pids.add(os.getpid())
+            return super().fit(X, y)
+
+    worker = ThreadingBackend(nesting_level=1)  # as joblib sets it in its processes
+    with parallel_config(backend=worker):
+        RelationEnsemble([("one", Located())], n_jobs=-1).fit(X, GRAPH)
+    assert pids == {os.getpid()}
 
 
 # -- blending --------------------------------------------------------------------------

@@ -64,6 +64,14 @@ def test_examples_run(name, line, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_cluster_computes_what_one_process_does(tmp_path):
+    pytest.importorskip("distributed")
+    done = run("cluster.py", folder=tmp_path)  # Dask logs what it does to stderr
+    assert done.returncode == 0, done.stderr
+    assert "largest difference of strengths: 0.000000" in done.stdout
+
+
+@pytest.mark.slow
 def test_the_demo_prints_a_table_and_draws_a_picture(tmp_path):
     done = run("demo_digits.py", tmp_path / "pictures", folder=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -5,8 +5,10 @@ import numbers
 import numpy as np
 from sklearn.utils._array_api import get_namespace
 
+from sklearn_task2box.utils._sent_once import SentOnce
 
-class RowSliceable:
+
+class RowSliceable(SentOnce):
     """Base class of containers that scikit-learn can cut by rows, by ``_select(indices)``.
 
     With ``iloc``, ``loc`` and ``take``, it takes its branch for pandas, which works with
