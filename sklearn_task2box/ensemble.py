@@ -286,7 +286,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         work = fit_and_predict
         if self.memory is not None and self.random_state is not None:
             work = check_memory(self.memory).cache(fit_and_predict)
-        # Processes, since torch has one random state for all threads: of the cluster in whose
+        # Processes, since torch has one random state for all threads: of a cluster in whose
         # context this runs, else of this machine, which a worker shares already.
         active, _ = get_active_backend()
         local = getattr(active, "uses_threads", not active.supports_return_generator)

@@ -62,12 +62,6 @@ def _twice_atanh(s):
 
 
 @njit(inline="always", **_MATH)
-def _log1p(x):
-    """log(1 + x) of x in [0, 1]."""
-    return _twice_atanh(x / (_TWO + x))
-
-
-@njit(inline="always", **_MATH)
 def _log(x):
     """Natural logarithm of a positive x that is no subnormal number."""
     bits = np.float32(x).view(np.int32)
@@ -95,7 +89,8 @@ def _intersect(faces, i, start, n, shared, slopes, product):
             z = max(side, _SHORTEST)
             shared[j] += min(side - z, _ZERO)
             small = _exp(-min(abs(z), _LONG))
-            soft = max(z, _ZERO) + _log1p(small)
+            # The second term is log(1 + small).
+            soft = max(z, _ZERO) + _twice_atanh(small / (_TWO + small))
             inverse = _ONE / ((_ONE + small) * soft)
             slope[j] = inverse if z >= _ZERO else small * inverse
             product[j] = soft if is_first else product[j] * soft
