@@ -23,8 +23,7 @@ _LONG = np.float32(40.0)
 _ZERO, _HALF, _ONE, _TWO = (np.float32(number) for number in (0, 0.5, 1, 2))
 _LOG2_E = np.float32(np.log2(np.e))
 # The logarithm of 2 in two parts: multiples of the first, with few bits, are exact.
-_LOG_2 = np.float32(0.693359375)
-_LOG_2_REST = np.float32(np.log(2.0) - 0.693359375)
+_LOG_2, _LOG_2_REST = np.float32(0.693359375), np.float32(np.log(2.0) - 0.693359375)
 # A float32 has 23 bits of mantissa below its exponent, which is stored plus 127.
 _MANTISSA, _BIAS = np.int32(23), np.int32(127)
 _ROOT_HALF = np.float32(0.5**0.5).view(np.int32)
@@ -42,7 +41,7 @@ _COMPILED = {"nogil": True, "cache": True}
 
 @njit(inline="always", **_MATH)
 def _exp(x):
-    """Exponential function of x in [-80, 0]."""
+    """Exponential function of x in [-40, 0]."""
     n = np.rint(x * _LOG2_E)
     r = (x - n * _LOG_2) - n * _LOG_2_REST
     power = _EXP[0]

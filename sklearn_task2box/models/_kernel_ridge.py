@@ -6,6 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import linalg, sparse
 from sklearn.utils._param_validation import Interval, StrOptions
+from threadpoolctl import threadpool_limits
 
 from sklearn_task2box.metrics import relation_score
 from sklearn_task2box.models._smoothers import (
@@ -20,14 +21,14 @@ from sklearn_task2box.utils._rows import IdentifiedRows
 # Settings that "auto" chooses from.
 _GAMMAS = (0.3, 1.0)
 _RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
-# Tasks whose leave-one-out predictions are scored.
-_MAX_SCORED = 200
-# Tasks up to which the kernel is exact, and up to which known tasks are also compared by
-# their relations.
-_MAX_EXACT, _MAX_COMPARED = 5000, 2000
+# Tasks whose leave-one-out predictions are scored; tasks up to which the kernel is exact,
+# and up to which known tasks are also compared by their relations.
+_MAX_SCORED, _MAX_EXACT, _MAX_COMPARED = 100, 5000, 2000
 # Settings of that comparison: ridge, share of pairs held out to judge it, passes, and how
 # much further than computed each pass goes (over-relaxation), so that few are enough.
 _PAIR_RIDGE, _HELD_OUT, _PASSES, _RELAXATION = 2.0, 0.2, 5, 1.6
+# Tasks up to which threads of linear algebra would wait for one another.
+_MAX_SINGLE_THREAD = 1000
 # A feature whose standard deviation is this much below the largest is constant.
 _CONSTANT = 1e-9
 
@@ -155,7 +156,7 @@ class KernelRidgeModel(SmootherModel):
         best = -np.inf
         for self.standardize_, (self.kernel_, self.gamma_) in product(scales, kernels):
             self._landmarks = rows = self._prepared(X)
-            sizes, vectors = linalg.eigh(self._kernel_of(rows, exact=True))
+            sizes, vectors = linalg.eigh(self._kernel_of(rows, exact=True), driver="evd")
             for ridge in ridges:
                 shrunk = vectors * (sizes / (sizes + ridge))
                 weights = shrunk[:_MAX_SCORED] @ vectors.T
@@ -187,9 +188,10 @@ class KernelRidgeModel(SmootherModel):
     # -- pairs of known tasks ----------------------------------------------------------
     def _fit_pairs(self, X, pairs):
         self._known_scores = None
-        super()._fit_pairs(X, pairs)
-        if pairs.n_unknown and pairs.n_tasks <= _MAX_COMPARED:
-            self._compare_known(self._kernel_of(self._landmarks))
+        with threadpool_limits(1 if pairs.n_tasks <= _MAX_SINGLE_THREAD else None):
+            super()._fit_pairs(X, pairs)
+            if pairs.n_unknown and pairs.n_tasks <= _MAX_COMPARED:
+                self._compare_known(self._kernel_of(self._landmarks))
 
     def _scores(self, tasks, heads, tails, kind):
         if kind == "known" and self._known_scores is not None:

@@ -16,7 +16,7 @@ _EDGE = 1e-3
 MAX_CHOSEN = 500
 _MAX_CALIBRATED = 2000
 # Unrelated pairs that calibrate, drawn where there are more.
-_MAX_ZEROS = 100_000
+_MAX_ZEROS = 50_000
 # Numbers in a block of predictions of all known tasks.
 _BLOCK = 1 << 23
 
