@@ -227,8 +227,7 @@ def _add_rows(first, last, faces, volumes, listed, settings, face_sums, volume_s
 def plan(n_rows, heads, tails, strengths, weights):
     """Listed pairs as :func:`add_table` reads them: by the first of the two tasks.
 
-    Starts of the rows, the second task, whether the pair is turned round, and strength and
-    weight.
+    Starts of the rows, second tasks, whether pairs are turned round, strengths, weights.
     """
     rows, columns = np.minimum(heads, tails), np.maximum(heads, tails)
     order = np.lexsort((columns, rows))
