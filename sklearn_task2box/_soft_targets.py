@@ -32,10 +32,10 @@ _STEPS = 100
 # Weight of an augmented task, beside a known one, where a new one is embedded: they keep
 # new tasks apart, which else end up in the same gaps between known ones.
 _AUGMENTED_WEIGHT = 0.1
-# Share of the network's own strengths of a new task in those that its box is fitted to,
-# where soft targets weigh nothing: on taxonomies, it predicts what lies in new tasks better
-# than a single teacher. An ensemble, whose targets have a weight of 1, is better alone.
-_OWN_SHARE = 0.15
+# How far a new task's box follows a single teacher; an ensemble, whose targets weigh 1, is
+# followed in both directions. Without trust, its box is fitted to this share of what the
+# network says itself, which on taxonomies knows better what lies in new tasks.
+_TRUST, _OWN_SHARE = 0.1, 0.15
 
 
 def augmented_tasks(X, share, box_dim, observed, rng):
@@ -65,13 +65,11 @@ class SoftTargets:
     """Strengths that a fitted teacher predicts of known, augmented and new tasks.
 
     ``known`` and ``augmented`` are features, (n_tasks, n_features) and (n_augmented,
-    n_features), and ``weight`` is that of the predictions beside an observed strength. The
-    teacher may recognize known tasks by ``names``.
+    n_features). The teacher may recognize known tasks by ``names``.
     """
 
-    def __init__(self, teacher, weight, known, augmented, names=None, columns=None):
+    def __init__(self, teacher, known, augmented, names=None, columns=None):
         self.teacher = teacher
-        self.weight = weight
         self.known = known
         self.augmented = augmented
         self.names = names
@@ -122,6 +120,8 @@ class SoftTargets:
             augmented = torch.cat(encoder.boxes_of(encoder.outputs(self.augmented)), dim=1)
         others = np.concatenate([known_boxes, augmented.numpy()])
         weights = np.repeat([1, _AUGMENTED_WEIGHT], [len(known_boxes), len(augmented)])
+        weight = loss.objective.soft_weight
+        trust = _TRUST if weight == "auto" else min(weight, 1)
         boxes = np.empty(outputs.shape)
         step = max(1, _BLOCK // len(others))
         for start in range(0, len(boxes), step):
@@ -140,8 +140,8 @@ class SoftTargets:
                     loss.temperature,
                     _STEPS,
                     loss.exponent,
-                    _OWN_SHARE * (1 - min(self.weight, 1)),
-                    self.weight,
+                    _OWN_SHARE * (1 - trust),
+                    trust,
                 )
         return boxes
 

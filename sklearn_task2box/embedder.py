@@ -473,14 +473,14 @@ class BoxRelationEmbedder(BoxModel):
         # A root makes much of a small overlap, such as of boxes that are disjoint.
         temperature = exponent * min(0.01 * self.box_dim**2, 0.5)
         temperature = float(_unless_auto(self.temperature, temperature))
-        soft_targets = self._fit_teacher(X, pairs, relations, objective, rng)
+        soft_targets = self._fit_teacher(X, pairs, relations, rng)
         everything, to_learn = X, pairs
         if soft_targets is not None:
             everything = stack_rows(X, soft_targets.augmented)
             table = soft_targets.table(pairs)
             if held_out is not None:  # a teacher fitted before knows them
                 table[held_out[:2]] = np.nan
-            to_learn = pairs.with_targets(table, soft_targets.weight)
+            to_learn = pairs.with_targets(table, objective.soft_weight_for(pairs))
         batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH
         n_epochs = round(_EPOCHS * min(1, math.sqrt(_MANY / pairs.n_tasks)))
         with seeded(seed, device), few_threads(to_learn.n_observed):
@@ -530,7 +530,7 @@ class BoxRelationEmbedder(BoxModel):
         self._soft_targets = soft_targets
         return pairs, held_out, net, first_extent
 
-    def _fit_teacher(self, X, pairs, relations, objective, rng):
+    def _fit_teacher(self, X, pairs, relations, rng):
         """Fit the teacher, and return its soft targets; None where there is none."""
         n, names, teacher = pairs.n_tasks, relations.tasks, self.teacher
         if teacher == "auto":
@@ -556,8 +556,7 @@ class BoxRelationEmbedder(BoxModel):
             features = named_features(X, names, columns)
             y = TaskRelations.from_pairs(pairs, names)
             self.teacher_ = set_seeds(clone(teacher), rng).fit(features, y)
-        weight = objective.soft_weight_for(pairs)
-        return SoftTargets(self.teacher_, weight, X, augmented, names, columns)
+        return SoftTargets(self.teacher_, X, augmented, names, columns)
 
     def _keep_features(self, data):
         super()._keep_features(data)

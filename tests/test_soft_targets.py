@@ -152,7 +152,7 @@ def soft_targets_of(kind, taxonomy):
         both = np.array(both)
     every = None if names is None else [*names, "a", "b", "c"]
     expected = teacher.pairwise_strengths(named_features(both, every, columns))
-    return SoftTargets(teacher, 0.1, X, augmented, names, columns), expected
+    return SoftTargets(teacher, X, augmented, names, columns), expected
 
 
 @pytest.mark.parametrize("kind", KINDS)
