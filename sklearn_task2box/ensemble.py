@@ -297,13 +297,14 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     def _fit_blends(self, splits, held_out, graded):
         """Fit the final estimators to what the members predict of unseen pairs."""
-        strengths = np.concatenate([split.strengths for split in splits])
-        weights = np.concatenate([split.weights for split in splits])
-        is_new = np.concatenate([split.is_new for split in splits])
-        predicted = np.concatenate(held_out)
+        strengths, weights, is_new = (
+            np.concatenate([np.empty(0), *(getattr(split, name) for split in splits)])
+            for name in ("strengths", "weights", "is_new")  # none of a few tasks
+        )
+        predicted = np.concatenate([np.empty((0, len(self.estimators_))), *held_out])
         known, new = (
             (predicted[chosen], strengths[chosen], weights[chosen])
-            for chosen in (~is_new, is_new)
+            for chosen in (is_new == 0, is_new == 1)
         )
         self.transductive_ = self._fit_blend(*known, graded)
         self.inductive_ = self._fit_blend(*new, graded)

@@ -33,6 +33,7 @@ from sklearn_task2box.metrics import expected_calibration_error, make_relation_s
 from sklearn_task2box.models import (
     ClosureModel,
     GeometryModel,
+    NeighborsModel,
     PopularityModel,
     RandomModel,
     SimilarityModel,
@@ -132,6 +133,15 @@ def test_a_worker_of_a_search_fits_all_members_itself():
     with parallel_config(backend=worker):
         RelationEnsemble([("one", Located())], n_jobs=-1).fit(X, GRAPH)
     assert pids == {os.getpid()}
+
+
+@pytest.mark.parametrize("n_tasks", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(2))
+def test_members_count_alike_where_too_few_tasks_can_be_held_out(n_tasks, seed):
+    members = [("popularity", PopularityModel()), ("neighbors", NeighborsModel())]
+    ensemble = RelationEnsemble(members, random_state=seed).fit(X[:n_tasks], [(0, 1)])
+    assert ensemble.transductive_.weights_.tolist() == [0.5, 0.5]
+    assert ensemble.predict_proba(X[:1])[0, 1] > 0.5
 
 
 # -- blending --------------------------------------------------------------------------
