@@ -282,6 +282,7 @@ def test_features_are_mean_and_variance_of_what_lies_below():
     np.testing.assert_allclose(data.X.loc["one"], [2, 4, 1, 0])
 
 
+@pytest.mark.slow
 def test_imports_of_the_standard_library_are_a_dependency_graph(tmp_path):
     data = load("imports", tmp_path)
     assert data.n_tasks > 100

@@ -23,6 +23,7 @@ from sklearn_task2box.metrics import make_relation_scorer
 from sklearn_task2box.models import ClosureModel, SimilarityModel
 
 distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow  # each process of pytest starts a cluster of its own
 
 X, GRAPH = make_taxonomy()
 NAMES = [f"task {i}" for i in range(len(X))]

@@ -14,7 +14,7 @@ _TABLE_FROM_SHARE = 0.1
 
 
 class PairDataset(torch.utils.data.Dataset):
-    """Features of tasks, as :meth:`BoxEncoder.read` prepares them, and observed pairs."""
+    """Features of tasks, as ``BoxEncoder.read`` prepares them, and observed pairs."""
 
     def __init__(self, features, pairs):
         self.features = features
