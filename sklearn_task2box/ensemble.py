@@ -28,6 +28,7 @@ from sklearn_task2box.models import (
     SimilarityModel,
 )
 from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
+from sklearn_task2box.relations._observed import thin_zeros
 from sklearn_task2box.utils._rows import IdentifiedRows
 from sklearn_task2box.utils._seeds import set_seeds
 from sklearn_task2box.utils._sent_once import SentOnce
@@ -267,9 +268,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         jobs = []
         everything = np.arange(pairs.n_tasks)
         for split in [None, *splits]:
-            rest, rows = pairs, everything
-            if split is not None:
-                rest, rows = split.rest, split.known
+            rest, rows = (split.rest, split.known) if split else (pairs, everything)
             y = TaskRelations.from_pairs(rest, self._row_names_of(rows))
             # Every fit has seeds of its own.
             jobs += [(set_seeds(clone(member), rng), y, split) for member in members]
@@ -456,20 +455,10 @@ def held_out_splits(pairs, cv, rng):
         test[:n_known, :n_known][~hidden] = np.nan
         test[n_known:, n_known:] = np.nan
         heads, tails = np.nonzero(~np.isnan(test))
-        heads, tails, weights = _thinned(heads, tails, test[heads, tails], rng)
+        kept, weights = thin_zeros(test[heads, tails], _MAX_ZEROS, rng)
+        heads, tails = heads[kept], tails[kept]
         rest = TaskRelations(left, transitive=False).observed()
         is_new = (heads >= n_known) | (tails >= n_known)
         pairs_out = heads, tails, test[heads, tails], weights, is_new
         splits.append(HeldOut(places, known, rest, *pairs_out))
     return splits
-
-
-def _thinned(heads, tails, strengths, rng):
-    """All related pairs, and unrelated ones drawn where there are more than a number."""
-    related, zeros = np.flatnonzero(strengths), np.flatnonzero(strengths == 0)
-    if len(zeros) <= _MAX_ZEROS:
-        return heads, tails, np.ones(len(heads))
-    drawn = np.sort(rng.choice(zeros, _MAX_ZEROS, replace=False))
-    kept = np.concatenate([related, drawn])
-    weights = np.repeat([1.0, len(zeros) / len(drawn)], [len(related), len(drawn)])
-    return heads[kept], tails[kept], weights

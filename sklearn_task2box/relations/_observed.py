@@ -10,6 +10,14 @@ from scipy import sparse
 _CONTAINED = 0.5
 
 
+def thin_zeros(strengths, most, rng):
+    """Places of related pairs and of a sample of ``most`` others, and what each counts."""
+    related, zeros = np.flatnonzero(strengths), np.flatnonzero(strengths == 0)
+    drawn = zeros if len(zeros) <= most else np.sort(rng.choice(zeros, most, replace=False))
+    counts = np.repeat([1.0, len(zeros) / max(len(drawn), 1)], [len(related), len(drawn)])
+    return np.append(related, drawn), counts
+
+
 @dataclass(frozen=True)
 class ObservedPairs:
     """The pairs of tasks that a fit may learn from, in positions 0..n_tasks-1.
