@@ -36,7 +36,7 @@ from sklearn_task2box.relations._alignment import labels_in_order
 from sklearn_task2box.relations._names import as_names
 from sklearn_task2box.relations._parsing import as_labels, is_labels
 from sklearn_task2box.utils._devices import few_threads, is_mixed, resolve_device, seeded
-from sklearn_task2box.utils._features import hot_columns, preparation, warn_of_scales
+from sklearn_task2box.utils._features import hot_columns, warn_of_scales
 from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import replace_rows, stack_rows
 from sklearn_task2box.utils._seeds import set_seeds
@@ -409,7 +409,7 @@ class BoxRelationEmbedder(BoxModel):
 
     def _as_fitted(self, X):
         """Features as the network reads them: sparse ones where it was fitted to such."""
-        learned_sparse = self.encoder_.offset is None
+        learned_sparse = sparse.issparse(self._features)
         if learned_sparse == sparse.issparse(X):
             return X
         return sparse.csr_matrix(X) if learned_sparse else X.toarray()
@@ -596,7 +596,7 @@ class BoxRelationEmbedder(BoxModel):
         if self._is_table:
             encoder.grow(X, *pairs.contained())
         elif encoder.rotation.ndim == 2:
-            encoder.rebase(*preparation(X))
+            encoder.widen(X)
         return encoder
 
     # -- boxes -------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from sklearn.preprocessing import normalize
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.metrics import relation_score
 from sklearn_task2box.relations._observed import thin_zeros
+from sklearn_task2box.utils._features import toarray
 from sklearn_task2box.utils._rows import IdentifiedRows, stack_rows
 
 # Scores are kept so far from 0 and 1, where log-odds have no end.
@@ -129,11 +130,6 @@ class ObservedTable:
         observed = (self.marked.toarray() > 0) == self.marks_observed
         np.fill_diagonal(observed, False)
         return np.where(observed, self.strengths.toarray(), np.nan)
-
-
-def toarray(matrix):
-    """A sparse matrix or an array as an array."""
-    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
 
 
 def unit_rows(X):

@@ -4,7 +4,6 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from sklearn_task2box.boxes._pair_loss import PairList, PairTable, block_size
 from sklearn_task2box.nets._samplers import SAMPLERS
@@ -24,11 +23,8 @@ class PairDataset(torch.utils.data.Dataset):
         return self.pairs.n_observed
 
     def rows(self, positions, device):
-        """Features of some tasks, dense."""
-        chosen = self.features[positions]
-        if sparse.issparse(chosen):
-            chosen = torch.from_numpy(chosen.toarray())
-        return chosen.to(device)
+        """Features of some tasks."""
+        return self.features[positions].to(device)
 
 
 class PairBatches:

@@ -10,11 +10,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_task2box.boxes._layout import place
-from sklearn_task2box.utils._features import hot_columns, preparation, writable
+from sklearn_task2box.utils._features import dense, hot_columns, preparation, writable
 
 # Exponential sides stay between exp(-10) and exp(10): without a bound, a container and a
 # member that must not contain it drive one another out of any scale that can be drawn.
 _MAX_LOG_SIDE = 10.0
+# Principal components of the features that a network reads, at most: with more, it learns
+# the known tasks by heart.
+_MAX_COMPONENTS = 128
 # Numbers read at a time outside of training.
 _BLOCK = 1 << 20
 # Longest side that :meth:`BoxEncoder.outputs_of` makes, well within the bound of the head.
@@ -108,25 +111,29 @@ class BoxEncoder(nn.Module):
         return X
 
     def read(self, X):
-        """Prepared features, float32, as a tensor or CSR matrix; positions for a table."""
+        """Prepared features, float32, as a tensor; positions for a table."""
         if isinstance(self.body, Table):
             return torch.from_numpy(hot_columns(X))
-        if sparse.issparse(X):
-            return (X * float(self.rotation)).astype(np.float32)
         # A network that was fitted before may be on another device.
-        X = torch.from_numpy(writable(X)).to(self.rotation.device)
+        device = self.rotation.device
         with torch.no_grad():
-            return self.prepare(X).float().cpu()
+            rows = [self.prepare(part.to(device)).float().cpu() for part in self._blocks(X)]
+        return torch.cat(rows)
+
+    def _blocks(self, X):
+        """Blocks of rows of features, as dense tensors."""
+        step = max(1, _BLOCK // max(self.n_features, 1))
+        for start in range(0, X.shape[0], step):
+            part = X[start : start + step]
+            yield torch.from_numpy(
+                part.toarray() if sparse.issparse(part) else writable(part)
+            )
 
     def outputs(self, X):
         """Outputs of the body, in double precision, of features as in :meth:`read`."""
         X = hot_columns(X) if isinstance(self.body, Table) else X
         outputs = [torch.empty((0, self.n_outputs), dtype=torch.float64)]
-        step = max(1, _BLOCK // max(self.n_features, 1))
-        for start in range(0, X.shape[0], step):
-            part = X[start : start + step]
-            part = part.toarray() if sparse.issparse(part) else writable(part)
-            part = torch.from_numpy(part)
+        for part in self._blocks(X):
             part = part.double() if part.is_floating_point() else part
             outputs.append(self.body(self.prepare(part)))
         return torch.cat(outputs)
@@ -153,24 +160,28 @@ class BoxEncoder(nn.Module):
             side = F.softplus(raw)
         return position - side / 2, position + side / 2
 
-    def rebase(self, offset, rotation):
-        """Change the offset and rotation, as for more tasks, but not the boxes of tasks.
+    def widen(self, X):
+        """Read further directions of features, as of more tasks; boxes stay as they are.
 
-        The first layer is rotated, too; for a body of another module, nothing changes.
+        The weights of these directions are 0 at first. For a body of another module, and
+        where the network reads as many components as it may, nothing changes.
         """
         layer = self.body[0] if isinstance(self.body, MLP) else self.body
-        if not isinstance(layer, nn.Linear):
+        room = _MAX_COMPONENTS - len(self.rotation.T)
+        if not isinstance(layer, nn.Linear) or room <= 0:
             return
-        rotation = rotation.to(self.rotation.device)
-        offset = offset.to(self.offset.device)
-        with torch.no_grad():
-            old = layer.weight.double() @ self.rotation.T.double()
-            layer.bias += old @ (offset - self.offset)
-            weight = old @ _inverse(rotation).T if rotation.ndim == 2 else old / rotation
-        weight = weight.to(layer.weight.dtype)
+        size = self.rotation.norm(dim=0).max()
+        known = self.rotation / size
+        X = torch.from_numpy(dense(X)).to(size.device) - self.offset
+        _, sizes, directions = torch.linalg.svd(
+            X - X @ known @ known.T, full_matrices=False
+        )
+        new = directions[sizes > 1e-9 * X.norm()][:room].T
+        self.rotation = torch.cat([self.rotation, new * size], dim=1)
+        zeros = layer.weight.new_zeros(len(layer.weight), new.shape[1])
+        weight = torch.cat([layer.weight.detach(), zeros], dim=1)
         layer.weight = nn.Parameter(weight, layer.weight.requires_grad)
         layer.in_features = weight.shape[1]
-        self.offset, self.rotation = offset, rotation
 
     def grow(self, X, heads, tails):
         """Append rows to a table, one for each column of one-hot X that it does not have.
@@ -213,7 +224,7 @@ class BoxEncoder(nn.Module):
 def make_encoder(X, kind, box_dim, *, hidden_layer_sizes, normalization, side):
     """A BoxEncoder for features like X, by the arguments of a BoxRelationEmbedder."""
     n_inputs, n_outputs = X.shape[1], 2 * box_dim
-    offset, rotation = (None, None) if kind == "table" else preparation(X)
+    offset, rotation = (None, None) if kind == "table" else preparation(X, _MAX_COMPONENTS)
     if rotation is not None and rotation.ndim == 2:
         n_inputs = rotation.shape[1]
     if kind == "mlp":
@@ -231,10 +242,3 @@ def make_encoder(X, kind, box_dim, *, hidden_layer_sizes, normalization, side):
             f"torch.nn.Module; got the class {kind.__name__}."
         )
     return BoxEncoder(body, X.shape[1], n_outputs, side, offset, rotation)
-
-
-def _inverse(rotation):
-    """Inverse of a rotation, whose columns are orthogonal and of equal length."""
-    unit = rotation.abs().max()  # else squares of very small numbers underflow
-    turned = rotation / unit
-    return turned.T / (turned**2).sum(0)[:, None] / unit

@@ -6,37 +6,35 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy import sparse
-from scipy.linalg import svd
-from sklearn.utils.extmath import svd_flip
+from sklearn.decomposition import PCA
 
 # Times the median standard deviation from which columns have another scale.
 _OTHER_SCALE = 100
-# Rotating into the span of the rows costs about n_tasks ** 2 * n_features.
-_MAX_ROTATED = 2000
 
 
-def preparation(X):
+def preparation(X, n_components=None):
     """Offset and rotation that center the features, and scale them to unit mean square.
 
-    With fewer tasks than features, the rotation leads into the span of the tasks.
+    With more features than tasks or components, the rotation leads to the principal
+    components, at most ``n_components`` of them; else it is a factor.
     """
     n, n_features = X.shape
-    if sparse.issparse(X):  # stays sparse: no centering
-        unit = float(abs(X).max()) or 1.0  # else squares of large features overflow
-        mean_square = ((X.data / unit) ** 2).sum() / n / n_features
-        return None, torch.tensor(_inverse(np.sqrt(mean_square)) / unit)
-    X = X.astype(np.float64)
-    unit = np.abs(X).max() or 1.0  # likewise
-    X = X / unit
-    offset = X.mean(axis=0)
-    X = X - offset
-    if n < n_features and n <= _MAX_ROTATED:
-        U, sizes, V = svd(X, full_matrices=False)
-        U, V = svd_flip(U, V)
-        rank = max(1, int((sizes > sizes[0] * n_features * np.finfo(float).eps).sum()))
-        rotation = V[:rank].T * _inverse(np.sqrt((sizes**2).sum() / n / rank))
+    unit = float(abs(X).max()) or 1.0  # else squares of large features overflow
+    most = min(n, n_features, n_components or n)
+    X = X.astype(np.float64) / unit
+    if most == n_features:
+        X = toarray(X)
+        offset = X.mean(axis=0)
+        rotation = np.float64(_inverse(np.sqrt(((X - offset) ** 2).mean())))
     else:
-        rotation = np.float64(_inverse(np.sqrt((X**2).mean())))
+        solver = "arpack" if sparse.issparse(X) and most < min(X.shape) else "auto"
+        X = X if solver == "arpack" else toarray(X)
+        with np.errstate(invalid="ignore"):  # where all tasks are alike
+            pca = PCA(most, svd_solver=solver, random_state=0).fit(X)
+        offset, sizes = pca.mean_, pca.singular_values_
+        rank = max(1, int((sizes > sizes[0] * n_features * np.finfo(float).eps).sum()))
+        size = np.sqrt((sizes[:rank] ** 2).sum() / n / rank)
+        rotation = pca.components_[:rank].T * _inverse(size)
     return torch.from_numpy(offset * unit), torch.as_tensor(rotation / unit)
 
 
@@ -119,9 +117,14 @@ def has_variance_names(names):
     return list(names) == expected
 
 
+def toarray(X):
+    """A sparse matrix or an array as an array."""
+    return X.toarray() if sparse.issparse(X) else np.asarray(X)
+
+
 def dense(X):
     """Features as a float64 array."""
-    return (X.toarray() if sparse.issparse(X) else X).astype(np.float64)
+    return toarray(X).astype(np.float64)
 
 
 def hot_columns(X):

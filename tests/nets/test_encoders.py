@@ -93,20 +93,35 @@ def test_outputs_of_long_boxes_are_scaled_where_sides_are_bounded():
 
 @pytest.mark.parametrize("kind", ["mlp", "linear"])
 @pytest.mark.parametrize(("before", "after"), [(5, 9), (5, 30)])
-def test_features_prepared_otherwise_give_the_same_boxes(kind, before, after):
+def test_a_network_that_reads_more_directions_gives_the_same_boxes(kind, before, after):
     rng = np.random.RandomState(0)
     X = rng.normal(size=(after, 20)) @ np.diag(10.0 ** rng.uniform(-3, 3, 20)) + 5
-    offset, rotation = preparation(X[:before])
+    offset, rotation = preparation(X[:before])  # of fewer tasks than features
     width = rotation.shape[1] if rotation.ndim == 2 else 20
     body = MLP(width, 4, (8,)) if kind == "mlp" else torch.nn.Linear(width, 4)
     encoder = BoxEncoder(body, 20, 4, offset=offset, rotation=rotation).double()
     rows = torch.from_numpy(X)
-    # Of new tasks, what is outside of the old span did not count, and still does not.
+    # Of new tasks, what is outside of the old span did not count, and does not yet.
     old = [corner.detach() for corner in encoder(rows)]
-    encoder.rebase(*preparation(X))
-    encoder.double()
+    encoder.widen(X)
     for corner, same in zip(encoder(rows), old, strict=True):
-        torch.testing.assert_close(corner, same, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(corner, same)
+    centred = X - X[:before].mean(axis=0)
+    assert encoder.rotation.shape[1] == np.linalg.matrix_rank(centred)
+    first = encoder.body[0] if kind == "mlp" else encoder.body
+    encoder(rows)[1].sum().backward()
+    assert (first.weight.grad[:, width:] != 0).any(dim=0).all()  # but it can learn from it
+
+
+def test_a_network_reads_no_more_than_128_components():
+    X = np.random.RandomState(0).normal(size=(200, 300))
+    settings = {"hidden_layer_sizes": (8,), "normalization": None, "side": "softplus"}
+    for kind in (np.asarray, sparse.csr_matrix):
+        encoder = make_encoder(kind(X), "mlp", 2, **settings)
+        assert encoder.body[0].in_features == encoder.read(kind(X)).shape[1] == 128
+        before = encoder.rotation
+        encoder.widen(X + 1)
+        assert encoder.rotation is before
 
 
 @pytest.mark.parametrize("block", [None, 50, 1])

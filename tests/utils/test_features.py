@@ -55,20 +55,28 @@ def test_constant_features_are_no_trouble(X):
     assert np.isfinite(prepared(X)).all()
 
 
-@pytest.mark.parametrize("scale", [1e25, 1e-25])
-def test_sparse_features_of_any_size_have_a_mean_square_of_1(scale):
-    X = sparse.random(30, 8, density=0.4, format="csr", random_state=0, dtype=np.float32)
+@pytest.mark.parametrize("scale", [1e25, 1, 1e-25])
+@pytest.mark.parametrize("n_components", [None, 10])
+@pytest.mark.parametrize("shape", [(60, 8), (60, 40), (30, 50)], ids=str)
+def test_sparse_features_are_prepared_as_dense_ones(scale, shape, n_components):
+    X = sparse.random(*shape, density=0.4, format="csr", random_state=0, dtype=np.float32)
     X = X.multiply(np.float32(scale)).tocsr()
-    _, rotation = preparation(X)
-    scaled = X.toarray().astype(np.float64) * rotation.item()
-    assert (scaled**2).mean() == pytest.approx(1)
+    both = []
+    for rows in (X, X.toarray()):
+        offset, rotation = preparation(rows, n_components)
+        encoder = BoxEncoder(None, shape[1], 2, offset=offset, rotation=rotation)
+        both.append(encoder.prepare(torch.from_numpy(X.toarray())).numpy())
+    assert (both[0] ** 2).mean() == pytest.approx(1)
+    np.testing.assert_allclose(*abs(np.array(both)), rtol=1e-4, atol=1e-4)
 
 
-def test_sparse_features_are_not_centred():
-    X = sparse.random(20, 50, 0.1, format="csr", random_state=0)
-    offset, rotation = preparation(X)
-    assert offset is None
-    assert (X.multiply(X).mean() * rotation**2).item() == pytest.approx(1)
+def test_a_rotation_keeps_the_principal_components():
+    X = np.random.RandomState(0).normal(size=(50, 70)) * 0.8 ** np.arange(70)
+    offset, rotation = preparation(X, 5)
+    components = np.linalg.svd(X - X.mean(axis=0))[2][:5]
+    turned = rotation.numpy() / np.linalg.norm(rotation, axis=0)
+    np.testing.assert_allclose(abs(components @ turned), np.eye(5), atol=1e-6)
+    np.testing.assert_allclose(offset, X.mean(axis=0))
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csr_array])
