@@ -26,8 +26,9 @@ _SAMPLE = 1 << 12
 _TABLE = 1 << 18
 # Numbers in each of the eight arrays at work for pairs.
 _PAIRS = 1 << 17
-# Rounding, relative to the corners.
+# Rounding, relative to the corners, or to strengths that are computed again.
 _SLACK = 1e-9
+_TINY = np.finfo(float).tiny
 # Logarithm of an overlap below which other bounds on members are the tighter ones.
 _DEEP = 0.7
 
@@ -134,6 +135,8 @@ class KnownBoxes:
         """Boxes that overlap one by a threshold, which rises to the k-th best so far."""
         found, values = [np.zeros(0, dtype=np.intp)], [np.zeros(0)]
         best = np.zeros(0)
+        if k is not None:  # of strengths from a table, where they may round otherwise
+            threshold = threshold * (1 - _SLACK) if threshold > _TINY else 0
         tests = self._tests(box, threshold, inside)
         for block in self._blocks():
             at = self._passing(block, tests)
@@ -257,7 +260,7 @@ def rankings(tasks, pairs):
     order = np.argsort(heads, kind="stable")
     members, starts = np.unique(heads[order], return_index=True)
     # No task below the weakest related one can stand before any. (Less rounding.)
-    thresholds = np.minimum.reduceat(strengths[order], starts) * (1 - 1e-9)
+    thresholds = np.minimum.reduceat(strengths[order], starts) * (1 - _SLACK)
     unknown = adjacency(pairs.unknown_heads, pairs.unknown_tails, pairs.n_tasks)
     containers = np.split(tails[order], starts[1:])
     answers = tasks.at_least(tasks[members], thresholds, inside=True)

@@ -92,6 +92,37 @@ def test_ties_are_ranked_by_tightness():
     assert (boxes.best(large, 3, False)[1] == 1).all()
 
 
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("rounding", [8e-16, -8e-16])
+@pytest.mark.parametrize("apart", [0.0, 150.0])
+def test_as_many_answers_as_asked_for_where_strengths_round_otherwise(
+    inside, rounding, apart, monkeypatch
+):
+    # Strengths in a table of many boxes and those of the few that pass are computed by
+    # vectors of other lengths, and differ in the last bits; 150 apart, they are denormal.
+    exact = _index.overlap_by_dimension
+
+    def rounds(*args):
+        strengths = exact(*args)
+        return strengths * (1 + rounding) if strengths.shape[-1] >= 100 else strengths
+
+    monkeypatch.setattr(_index, "_SAMPLE", 100)
+    monkeypatch.setattr(_index, "overlap_by_dimension", rounds)
+    # A query of side 3 lies in none of the boxes, and none lies in it.
+    side = np.linspace(0.5, 1, 200) if inside else np.linspace(2.5, 2, 200)
+    best = np.arange(190, 200, 2)  # all of them in the sample
+    side[best] = 1.2 if inside else 1.8
+    known = np.column_stack([-side + apart, side + apart])
+    queries = KnownBoxes(np.array([[-1.5, 1.5]] * 3), TEMPERATURE)
+    boxes = KnownBoxes(known, TEMPERATURE)
+    indices, strengths = boxes.best(queries, 5, inside)
+    assert strengths.shape == (3, 5)
+    table = boxes.overlaps(queries, inside)
+    np.testing.assert_allclose(strengths, -np.sort(-table)[:, :5], rtol=1e-9, atol=1e-300)
+    if not apart:
+        np.testing.assert_array_equal(indices, [best] * 3)
+
+
 @pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize("inside", [True, False])
 @pytest.mark.parametrize("exponent", [0.2, 3.0])
