@@ -1,5 +1,6 @@
 """RelationModel: the protocol of everything that learns and predicts relations of tasks."""
 
+from itertools import chain
 from numbers import Integral, Real
 
 import networkx as nx
@@ -8,9 +9,14 @@ import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
+from tqdm.auto import tqdm
 
 from sklearn_task2box.boxes._index import graph_of, rankings
-from sklearn_task2box.metrics import best_f1_threshold, relation_score
+from sklearn_task2box.metrics import (
+    average_precision_of,
+    best_f1_threshold,
+    relation_score,
+)
 from sklearn_task2box.relations import TaskPairs, TaskRelations, as_relations, task_names
 from sklearn_task2box.relations._names import positions_of
 from sklearn_task2box.relations._parsing import is_labelled, is_labels
@@ -26,6 +32,16 @@ _BLOCK = 1 << 22
 _TABLE_FROM_SHARE = 0.1
 # Pairs that a threshold is chosen on; of more, unrelated ones are drawn.
 _MAX_SCORED = 300_000
+
+
+class Repeated:
+    """What an iterator yields that ``make()`` makes, as often as it is asked for."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __iter__(self):
+        return self.make()
 
 
 class RelationModel(BaseEstimator):
@@ -307,10 +323,20 @@ class RelationModel(BaseEstimator):
         Returns
         -------
         score : float
-            At most 1. Relations are graded if some of training are between 0 and 1.
+            At most 1. Relations are graded if some of training are between 0 and 1; their
+            ranks take memory for all pairs, and average precision only for a block.
+
+        Notes
+        -----
+        scikit-learn's scorers by name, ``scoring="average_precision"``, do not score tasks:
+        they compare the columns of predictions, which are tasks of training, with those of
+        y. Leave ``scoring`` out, or pass a
+        :func:`~sklearn_task2box.metrics.make_relation_scorer`.
         """
-        strengths, predicted = self.compare(X, y)
-        return relation_score(strengths, predicted, graded=self._graded)
+        check_is_fitted(self)
+        if self._graded:
+            return relation_score(*self.compare(X, y), graded=True)
+        return average_precision_of(self.compare_blocks(X, y))
 
     def compare(self, X, y=None, by_task=False):
         """True and predicted strengths of all pairs that y observes.
@@ -336,6 +362,27 @@ class RelationModel(BaseEstimator):
         ValueError
             If X is unlike the X of fit, or y is not usable.
         """
+        columns = list(zip(*self.compare_blocks(X, y), strict=True))
+        strengths, predicted, counts = (np.concatenate(columns.pop(0)) for _ in range(3))
+        if not by_task:
+            return strengths, predicted
+        return strengths, predicted, np.repeat(np.arange(len(counts)), counts)
+
+    def compare_blocks(self, X, y=None):
+        """What :meth:`compare` returns, block by block, for the memory's sake.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
+        y : relations, default=None
+
+        Returns
+        -------
+        blocks : iterable
+            Of tuples: true and predicted strengths, each (n_pairs,), and how many of these
+            pairs each further head has. Predictions are made anew each time; with
+            ``verbose``, where the class has it, there is a progress bar.
+        """
         check_is_fitted(self)
         names = task_names(X)
         data = self._check(X, reset=False)
@@ -351,19 +398,21 @@ class RelationModel(BaseEstimator):
         tasks = self._describe(data, names, positions)
         known, others = known[beside], self._known[beside]
         columns, everything = np.concatenate([new, known]), stack_rows(tasks, others)
-        compared = [
-            *self._compared(relations, new, columns, tasks, everything),
-            *self._compared(relations, known, new, others, tasks),
-        ]
-        strengths, predicted, counts = map(np.concatenate, zip(*compared, strict=True))
-        if not by_task:
-            return strengths, predicted
-        return strengths, predicted, np.repeat(np.arange(len(counts)), counts)
+        blocks = Repeated(
+            lambda: chain(
+                self._compared(relations, new, columns, tasks, everything),
+                self._compared(relations, known, new, others, tasks),
+            )
+        )
+        n_pairs = len(new) * len(columns) + len(known) * len(new)
+        return list(blocks) if n_pairs <= _BLOCK else blocks
 
     def _compared(self, relations, heads, tails, tasks, others):
         """Yield true and predicted strengths of observed pairs, and pairs of each head."""
         step = max(1, _BLOCK // max(len(tails), 1))
-        for start in range(0, len(heads), step):
+        starts = range(0, len(heads), step)
+        hidden = not getattr(self, "verbose", 0) or len(starts) < 2
+        for start in tqdm(starts, "comparing pairs", unit="block", disable=hidden):
             part = slice(start, start + step)
             strengths = relations.block(heads[part], tails)
             strengths[heads[part, None] == tails] = np.nan  # with themselves

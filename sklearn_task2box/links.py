@@ -28,8 +28,9 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         Whether pairs without a label that the labels imply by transitivity are learned as
         related, see :class:`TaskRelations`. A labelled pair is learned as labelled.
     pos_label : bool, int, float or str, default=None
-        The label of related pairs. None is the larger of two numbers, such as 1 or True;
-        labels that are text need it.
+        The label of related pairs. None is the larger of two numbers, such as 1 or True,
+        unless more than half of the pairs have it; text needs it. Voting and stacking
+        encode labels in their order: give the code, 0 or 1.
 
     Attributes
     ----------
@@ -102,6 +103,12 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         at_related = self._related_class(classes)
         related = y == classes[at_related]
+        if self.pos_label is None and y.dtype.kind != "b" and 2 * related.sum() > len(y):
+            raise ValueError(
+                f"Does {classes[1]} mean related? More than half of the pairs have it, and "
+                "VotingClassifier and StackingClassifier encode labels by 0 and 1 in their "
+                f"order. Pass pos_label={classes[1]}, or pos_label={classes[0]}."
+            )
         labelled = pd.DataFrame(X.pairs).assign(related=related).drop_duplicates()
         both = labelled.loc[labelled.duplicated([0, 1]), [0, 1]].to_numpy()
         if len(both):
@@ -129,7 +136,8 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         labels = classes.tolist()
         if self.pos_label is not None and self.pos_label not in labels:
             raise ValueError(
-                f"pos_label must be one of the labels, {labels}; got {self.pos_label!r}."
+                f"pos_label must be one of the labels, {labels}; got {self.pos_label!r}. "
+                "VotingClassifier and StackingClassifier encode labels: give its code."
             )
         if self.pos_label is None and classes.dtype.kind not in "biuf":
             raise ValueError(

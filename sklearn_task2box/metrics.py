@@ -38,28 +38,47 @@ def relation_score(strengths, predicted, graded=None):
     1.0
     """
     strengths, predicted = _columns(strengths, predicted)
-    _check_related(strengths)
     if graded is None:
         graded = not np.isin(strengths, (0, 1)).all()
     if graded:
+        _check_related(len(strengths), np.count_nonzero(strengths))
         return spearman(strengths, predicted)
-    return _average_precision(strengths > 0, predicted)
+    return average_precision_of([(strengths, predicted)])
 
 
-def _average_precision(related, predicted):
-    """Average precision as scikit-learn's, in a quarter of its time."""
-    order = np.argsort(-predicted)
-    last = np.append(np.diff(predicted[order]) < 0, True)  # ties stand or fall together
-    found = np.cumsum(related[order])[last]
-    gained = np.diff(found, prepend=0) / found[-1]
-    return float(gained @ (found / (1 + np.flatnonzero(last))))
+def average_precision_of(blocks, least=None):
+    """Average precision of blocks of true and predicted strengths, in bounded memory.
+
+    Pairs of at least ``least``, None for more than 0, are related. The blocks are iterated
+    over twice.
+    """
+    related, n_pairs = [], 0
+    for strengths, predicted, *_ in blocks:
+        related.append(predicted[_related(strengths, least)])
+        n_pairs += len(strengths)
+    values, hits = np.unique(np.concatenate(related or [[]]), return_counts=True)
+    _check_related(n_pairs, hits.sum(), least)
+    beyond = np.zeros(len(values), dtype=int)  # unrelated pairs predicted as strongly
+    for strengths, predicted, *_ in blocks:
+        others = ~_related(strengths, least) & (predicted >= values[0])
+        others = np.sort(predicted[others])
+        beyond += len(others) - np.searchsorted(others, values)
+    found = np.cumsum(hits[::-1])[::-1]
+    return float(hits @ (found / (found + beyond)) / found[0])
 
 
-def _check_related(strengths):
-    if not (strengths > 0).any():
+def _related(strengths, least):
+    return strengths > 0 if least is None else strengths >= least
+
+
+def _check_related(n_pairs, n_related, least=None):
+    """Refuse pairs none of which is related or, with ``least``, all of which are."""
+    if n_related == 0 or (least is not None and n_related == n_pairs):
         raise ValueError(
-            f"None of the {len(strengths)} pairs to be scored is related, so no score is "
-            "defined. Score more tasks at once, or use fewer folds."
+            f"{'All' if n_related else 'None'} of the {n_pairs} pairs to be scored are "
+            f"related{'' if least is None else f', by {least} or more'}, so no score is "
+            "defined. Score more tasks at once, use fewer folds or, for graded strengths, "
+            "score by 'spearman'."
         )
 
 
@@ -390,12 +409,7 @@ def _mean_ranking(rows):
 def _related_or_not(strengths):
     """Which pairs are related, by half or more; some must be, and some not."""
     related = strengths >= 0.5
-    if related.all() or not related.any():
-        raise ValueError(
-            f"{'All' if related.all() else 'None'} of the {len(strengths)} pairs to be "
-            "scored are related, by 0.5 or more, so no score is defined. Score more tasks "
-            "at once, use fewer folds or, for graded strengths, score by 'spearman'."
-        )
+    _check_related(len(related), np.count_nonzero(related), 0.5)
     return related
 
 
@@ -437,9 +451,11 @@ class RelationScorer:
             )
         for step in before:
             X = step.transform(X)
+        if self.name == "average_precision":
+            return average_precision_of(predictor.compare_blocks(X, y), least=0.5)
         options = {"by_task": True} if self.name in _BY_TASK else {}
         strengths, predicted, *heads = predictor.compare(X, y, **options)
-        _check_related(strengths)
+        _check_related(len(strengths), np.count_nonzero(strengths))
         if self.name == "f1":
             predicted = predicted >= predictor.threshold_
         return float(_SCORES[self.name](strengths, predicted, *heads))

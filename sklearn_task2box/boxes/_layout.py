@@ -17,7 +17,10 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_task2box.relations._closure import condensed, from_rows
+from sklearn_task2box.relations._observed import REVERSED
 
+# Pairs of containers that are compared, in some gigabytes.
+_MAX_PAIRS = 1 << 26
 # Side of a new box in units of that of its container.
 _SMALLER = 0.25
 
@@ -45,6 +48,11 @@ def layout(heads, tails, n_tasks, box_dim, order=None, random_state=None):
         those that had to give it up, and by at least one step on either side in the
         dimension that the container was dealt to. There, a box that is neither in the
         container, nor has members in it, nor contains it, is disjoint from its box.
+
+    Raises
+    ------
+    ValueError
+        If tasks share so many containers that their pairs take gigabytes.
     """
     rng = random_state or np.random.RandomState(0)
     group, closure = condensed(heads, tails, n_tasks)
@@ -154,6 +162,14 @@ def _conflicts(closure, within):
     direct.eliminate_zeros()
     several = np.flatnonzero(np.diff(direct.tocsr().indptr) > 1)
     shared = within[several].astype(np.int32)
+    counts = np.diff(shared.indptr).astype(float)
+    n_pairs = min(counts @ counts, float(closure.shape[0]) ** 2)
+    if n_pairs > _MAX_PAIRS:
+        raise ValueError(
+            f"A layout compares pairs of containers that share members, about {n_pairs:.0e} "
+            f"here: a task lies in {counts.max() - 1:.0f} others. {REVERSED} If that is "
+            "meant, set init='random'."
+        )
     pairs = shared.T @ shared
     conflicts = (pairs - pairs.multiply(within + within.T)).tocsr()
     conflicts.eliminate_zeros()

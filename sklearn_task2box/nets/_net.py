@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
+from skorch.exceptions import SkorchException
 from skorch.utils import noop
 from torch.optim import lr_scheduler
 from tqdm.auto import tqdm
@@ -56,6 +57,11 @@ class BoxNet(NeuralNet):
                 if ours or method_name != "on_epoch_end":
                     raise
                 raise StoppedByCallback from stop
+            except (KeyError, SkorchException) as error:
+                raise ValueError(
+                    f"{type(callback).__name__} failed: {error} Callbacks can monitor "
+                    "'train_loss' or, with early_stopping=True, 'valid_score'."
+                ) from error
 
     def infer(self, x, **fit_params):
         return self.module_(x, prepared=True)

@@ -6,12 +6,20 @@ import numpy as np
 import pandas as pd
 
 from sklearn_task2box.relations._names import (
+    as_integers,
+    as_text,
     check_no_other_order,
+    hint_at_type,
     in_order,
-    positions_of,
+    is_positions,
     some,
 )
-from sklearn_task2box.relations._parsing import endpoints, is_labelled, is_labels
+from sklearn_task2box.relations._parsing import (
+    as_labels,
+    endpoints,
+    is_labelled,
+    is_labels,
+)
 from sklearn_task2box.relations._slicing import RowSliceable
 from sklearn_task2box.relations._task_relations import TaskRelations
 
@@ -65,11 +73,16 @@ def labels_in_order(labels, names):
         return labels
     if isinstance(labels, pd.Series) and len(labels) == len(names):
         labels = in_order(labels, names, "y")
-    given = [label for label in labels if isinstance(label, str)]
-    if given and (positions_of(given, names) >= 0).all():
+    given = as_labels(labels)
+    given = given[~pd.isna(given)]
+    whole = as_integers(given)
+    if whole is not None and is_positions(np.unique(whole)):
+        return labels  # codes of classes, 0 to k - 1
+    if 2 * np.count_nonzero(np.isin(as_text(given), as_text(names))) > len(given):
         raise ValueError(
-            "y names a task of X for each row, and would be read as class labels. Give "
-            "parents as a mapping: dict(zip(X.index, y))."
+            "y names a task of X for each row, or for most of them, and would be read as "
+            "class labels. Give parents as a mapping, dict(zip(X.index, y)), and classes "
+            "as TaskRelations.from_labels(y)."
         )
     return labels
 
@@ -92,9 +105,16 @@ def _align(relations, n_tasks, names):
         return relations.with_rows(relations.positions(relations.tasks))
     at = relations.positions(names)
     if (at < 0).any():
+        hint = hint_at_type(names[at < 0], relations.all_tasks)
+        if not hint and as_integers(names) is not None:
+            hint = (
+                " If numbers only count the rows of a frame that a splitter cut, name them "
+                "first: X.set_axis(names)."
+            )
         raise ValueError(
             f"X has rows that the relations do not know: {some(names[at < 0])}. They "
             f"know {len(relations.all_tasks)} tasks, such as {some(relations.all_tasks)}."
+            + hint
         )
     extra = np.setdiff1d(relations.positions(relations.tasks), at)
     if len(extra):

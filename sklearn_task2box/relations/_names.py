@@ -61,10 +61,33 @@ def positions_of(names, among):
     return np.where(at < 0, at, first[at])
 
 
+def as_text(names):
+    """Names as text, whole numbers written alike."""
+    names = np.asarray(names)
+    whole = as_integers(names) if len(names) else None
+    return np.array([str(name) for name in (names if whole is None else whole)], dtype=str)
+
+
+def hint_at_type(unknown, names):
+    """What to do where names are unknown only as text, or only as numbers; else ''."""
+    if not np.isin(as_text(unknown), as_text(names)).any():
+        return ""
+    return (
+        f" They are there as {'numbers' if isinstance(unknown[0], str) else 'text'}, which "
+        "are other names. Convert one side, as by X.set_axis(X.index.astype(str))."
+    )
+
+
 def in_order(series, names, what):
     """A Series in the order of names, unless its index has none of them or only counts."""
     at = positions_of(names, series.index)
     found = at >= 0
+    hint = "" if found.any() else hint_at_type(series.index, names)
+    if hint and not is_positions(np.asarray(series.index)):
+        raise ValueError(
+            f"The index of {what} has names that the tasks do not have: "
+            f"{some(series.index)}.{hint}"
+        )
     if found.all() and series.index.is_unique:
         return series.iloc[at]
     if found.any() and not is_positions(np.asarray(series.index)):

@@ -8,6 +8,12 @@ from scipy import sparse
 
 # Strength from which a layout puts a task inside another.
 _CONTAINED = 0.5
+# Share of the other tasks that a task lies inside only where relations look reversed.
+_NEARLY_ALL = 0.9
+REVERSED = (
+    "Are the relations reversed? An edge u -> v means that u lies inside v; for the other "
+    "direction, pass TaskRelations(relations, direction='container_to_member')."
+)
 
 
 def thin_zeros(strengths, most, rng):
@@ -74,7 +80,7 @@ class ObservedPairs:
         return np.mean(through >= _CONTAINED) if len(through) else 1.0
 
     def check_related(self):
-        """Refuse pairs none of which is related."""
+        """Refuse pairs none of which is related, and warn of others that are no use."""
         if self.n_related == 0:
             raise ValueError(
                 f"y relates none of the {self.n_tasks} tasks to another, so there is "
@@ -86,6 +92,18 @@ class ObservedPairs:
                 "No pair is observed to be unrelated, so nothing keeps every task from "
                 "containing every other. Mention some pairs of strength 0, or let "
                 "unobserved='negative'.",
+                UserWarning,
+                stacklevel=4,
+            )
+        inside, around = (
+            np.bincount(ends, minlength=self.n_tasks) / (self.n_tasks - 1)
+            for ends in self.contained()
+        )
+        everywhere = np.count_nonzero(inside > _NEARLY_ALL)
+        if 0 < everywhere < self.n_tasks / 10 and around.max() < _CONTAINED:
+            warnings.warn(
+                f"{everywhere} of {self.n_tasks} tasks lie inside nearly all the others, "
+                f"and none contains half of them. {REVERSED}",
                 UserWarning,
                 stacklevel=4,
             )

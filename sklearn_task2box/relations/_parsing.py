@@ -13,10 +13,12 @@ from sklearn_task2box.relations._names import (
     as_integers,
     as_names,
     as_objects,
+    hint_at_type,
     is_positions,
     positions_of,
     some,
 )
+from sklearn_task2box.relations._slicing import RowSliceable
 
 # Strengths that differ from 0 or 1 by no more units of rounding are 0 or 1.
 _ROUNDING = 4
@@ -65,11 +67,12 @@ def read_entries(relations, tasks=None):
         if relations.shape[1] not in (2, 3):
             for where in ("index", "columns"):
                 as_names(getattr(relations, where), f"the {where} of the relations")
+            wrong = relations.index.difference(relations.columns, sort=False)
             raise ValueError(
                 "A DataFrame of relations is square with task names as its index and "
                 f"columns, or an edge list of 2 or 3 columns; got the shape "
                 f"{relations.shape}, whose index has names that its columns do not have: "
-                f"{some(relations.index.difference(relations.columns, sort=False))}."
+                f"{some(wrong)}.{hint_at_type(wrong, relations.columns)}"
             )
         return _read_edges(relations, tasks)
     if isinstance(relations, Iterable) and not isinstance(relations, str):
@@ -101,7 +104,7 @@ def is_labels(y):
         return True
     if isinstance(y, (list, tuple)):
         return len(y) > 0 and all(map(pd.api.types.is_scalar, y))
-    if hasattr(y, "__array__") and not isinstance(y, pd.DataFrame):
+    if hasattr(y, "__array__") and not isinstance(y, pd.DataFrame | RowSliceable):
         y = np.asarray(y)
         return y.ndim == 1 and all(map(pd.api.types.is_scalar, y[:1]))
     return False
@@ -110,7 +113,12 @@ def is_labels(y):
 def as_labels(labels):
     """Class labels as an array; a list may mix types, and have missing ones."""
     if isinstance(labels, (list, tuple)):
-        return pd.Series(list(labels), dtype=object).infer_objects().to_numpy()
+        labels = pd.Series(list(labels), dtype=object).infer_objects().to_numpy()
+    if np.iscomplexobj(labels):
+        raise ValueError(
+            f"y has complex numbers, such as {labels[0]}, which is no class. Give codes of "
+            "the classes, pd.factorize(y)[0]."
+        )
     return np.asarray(labels)
 
 
@@ -123,7 +131,7 @@ def _read_labelled(frame, tasks):
     if (at < 0).any():
         raise ValueError(
             "The relations name tasks that are not among the tasks given: "
-            f"{some(columns[at < 0])}."
+            f"{some(columns[at < 0])}.{hint_at_type(columns[at < 0], names)}"
         )
     given = rows = positions_of(index, names)
     if len(index) == len(columns) and tasks is not None:
@@ -155,11 +163,13 @@ def _read_graph(graph, tasks, what="The graph"):
             f"The rows of X have no names, so {what.lower()} must name exactly the tasks 0 "
             f"to {len(names) - 1}; got {some(nodes) or 'none'}. {NAME_THE_ROWS}"
         )
-    unknown = positions_of(nodes, names) < 0
-    if unknown.any():
+    unknown = nodes[positions_of(nodes, names) < 0]
+    if len(unknown):
+        hint = hint_at_type(unknown, names)
         raise ValueError(
             f"{what} names tasks that are not among the {len(names)} rows of X: "
-            f"{some(nodes[unknown])}. Add their rows to X, or leave these tasks out."
+            f"{some(unknown)}."
+            + (hint or " Add their rows to X, or leave these tasks out.")
         )
     edges = list(graph.edges(data="weight", default=1.0))
     ends = (as_objects(edge[end] for edge in edges) for end in (0, 1))
@@ -290,19 +300,21 @@ def endpoints(heads, tails, names, what):
     if any(p is None for p in as_int) or (some_named and not is_positions(names)):
         ends = np.concatenate([np.asarray(ends, dtype=object) for ends in (heads, tails)])
         unknown = pd.unique(ends[np.concatenate(at) < 0])
-        hint = "Add their rows to X, or leave these pairs out."
+        hint = " Add their rows to X, or leave these pairs out."
         if is_positions(names):
             of_edges = "edge" in what
-            hint = NAME_THE_ROWS if of_edges else "Pass X as a DataFrame that names them."
+            hint = (
+                f" {NAME_THE_ROWS}" if of_edges else " Name them in X, as a frame."
+            )
         raise ValueError(
             f"{what} names tasks that are not among the {len(names)} rows of X: "
-            f"{some(unknown)}. {hint}"
+            f"{some(unknown)}.{hint_at_type(unknown, names) or hint}"
         )
     ends, n = np.concatenate(as_int), len(names)
-    as_text = pd.unique(ends).astype(str)
-    if len(as_text) and (positions_of(as_text, names) >= 0).all():
+    texts = pd.unique(ends).astype(str)
+    if len(texts) and (positions_of(texts, names) >= 0).all():
         raise ValueError(
-            f"{what} has whole numbers, and rows of X are named {some(as_text)}, as text: "
+            f"{what} has whole numbers, and rows of X are named {some(texts)}, as text: "
             "are they names or row positions? Give names as text, str(name), and row "
             "positions as the names there, X.index[positions]."
         )
@@ -328,7 +340,7 @@ def _as_array(relations):
             + _CUT
         )
     if isinstance(relations, np.ma.MaskedArray):  # what is masked is unknown
-        relations = relations.astype(float).filled(np.nan)
+        relations = relations.astype(np.result_type(relations, float)).filled(np.nan)
     try:
         array = np.asarray(relations)
     except ValueError as error:
@@ -351,6 +363,8 @@ def _as_strengths(values, what):
         kinds.update(type(v) for v in values.flat if isinstance(v, np.floating))
     rounding = _ROUNDING * max(float(np.finfo(kind).eps) for kind in kinds)
     try:
+        if values.dtype.kind in "cO" and not all(map(_is_number, values.flat)):
+            raise TypeError
         strengths = values.astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError(
@@ -364,10 +378,9 @@ def _as_strengths(values, what):
 
 def _is_number(value):
     try:
-        float(value)
+        return not np.iscomplexobj(value) and float(value) is not None
     except (TypeError, ValueError):
         return False
-    return True
 
 
 def _clean(heads, tails, strengths, names, warn_diagonal=False, n_rows=None):
@@ -401,7 +414,8 @@ def _clean(heads, tails, strengths, names, warn_diagonal=False, n_rows=None):
         order = np.argsort(keys, kind="stable")
         keys, heads, tails, strengths = (a[order] for a in (keys, heads, tails, strengths))
         same = keys[1:] == keys[:-1]
-        clash = same & (np.diff(np.nan_to_num(strengths, nan=-1.0)) != 0)
+        apart = np.abs(np.diff(np.nan_to_num(strengths, nan=-1.0)))
+        clash = same & (apart > _ROUNDING * np.finfo(float).eps)
         if clash.any():
             c = np.argmax(clash)
             raise ValueError(

@@ -267,6 +267,12 @@ class TaskRelations(RowSliceable):
         )
 
     def __array__(self, dtype=None, copy=None):
+        if len(self) < len(self.all_tasks):
+            raise TypeError(
+                f"Rows of relations, {self.shape}, stand for no array of predictions: a "
+                "scorer by name compares unlike columns. Pass scoring="
+                "make_relation_scorer('average_precision'), or none, or take toarray()."
+            )
         return self.toarray().astype(dtype or np.float64, copy=False)
 
     # -- reading -----------------------------------------------------------------------
