@@ -101,7 +101,9 @@ class RelationModel(BaseEstimator):
             In any format of :class:`~sklearn_task2box.TaskRelations` (a labelled square
             DataFrame, a networkx.DiGraph, a mapping of parents, an edge list, a square
             array or sparse matrix), or a 1-D array of labels. Where X has no names,
-            labelled relations must stand in the order of its rows. None takes
+            labelled relations must stand in the order of its rows. scikit-learn's searches
+            and cross-validation cut y by rows, of which a graph has none (``KeyError``):
+            give them ``TaskRelations(graph, tasks=X.index)``. None takes
             :meth:`~sklearn_task2box.TaskRelations.from_neighbors` of X.
 
         Returns

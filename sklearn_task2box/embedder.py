@@ -298,8 +298,9 @@ class BoxRelationEmbedder(BoxModel):
             before, ``pipeline.set_output(transform="pandas")`` keeps the names.
         y : relations among the rows of X, default=None
             In any format of :class:`TaskRelations`, or a 1-D array of labels. Where X has
-            no names, labelled relations must stand in the order of its rows. None takes the
-            affinities of nearest neighbors in X: the boxes are a map of X.
+            no names, labelled relations must stand in the order of its rows. A search cuts
+            y: give it ``TaskRelations(graph, tasks=X.index)``, and no scorer by name. None
+            takes the affinities of nearest neighbors in X: the boxes are a map of X.
 
         Returns
         -------

@@ -1,11 +1,15 @@
 """RelationModel: a model of one's own, and what all models share."""
 
+import tracemalloc
+
 import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import cross_val_score
 
 from sklearn_task2box import (
     BoxRelationEmbedder,
@@ -13,10 +17,12 @@ from sklearn_task2box import (
     RelationEnsemble,
     TaskLinkClassifier,
     TaskPairs,
+    TaskRelations,
     models,
 )
 from sklearn_task2box import base as module
 from sklearn_task2box.base import RelationModel
+from sklearn_task2box.metrics import make_relation_scorer
 from sklearn_task2box.models import PopularityModel
 
 X = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
@@ -79,8 +85,49 @@ def test_all_observed_pairs_are_compared_but_no_task_with_itself(monkeypatch):
 def test_the_score_is_that_of_what_is_compared(graded, score, monkeypatch):
     predictor = fitted()
     predictor._graded = graded
-    monkeypatch.setattr(predictor, "compare", lambda X, y: (np.arange(4), [0, 1, 2, 2]))
+    blocks = [(np.arange(4), np.array([0, 1, 2, 2]), np.array([4]))]
+    monkeypatch.setattr(predictor, "compare_blocks", lambda X, y: blocks)
     assert predictor.score(X) == pytest.approx(score)
+
+
+def tree(n):
+    """Features that tie, and the containers of each task up to the root."""
+    features = np.random.RandomState(0).randint(1, 4, size=(n, 2)).astype(float)
+    return features, TaskRelations([(i, (i - 1) // 3) for i in range(1, n)], range(n))
+
+
+@pytest.mark.parametrize("block", [300, 1 << 22])
+def test_the_score_of_blocks_is_that_of_all_pairs(block, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK", block)
+    features, relations = tree(60)
+    model = Share().fit(features, relations)
+    strengths, predicted = model.compare(features, relations)
+    expected = average_precision_score(strengths, predicted)
+    assert model.score(features, relations) == pytest.approx(expected)
+    scorer = make_relation_scorer("average_precision")
+    assert scorer(model, features, relations) == pytest.approx(expected)
+
+
+def test_the_score_holds_a_block_of_pairs_and_shows_progress(monkeypatch, capsys):
+    monkeypatch.setattr(module, "_BLOCK", 1 << 14)
+    features, relations = tree(700)
+    model = Share().fit(features, relations)
+    model.verbose = 1
+    tracemalloc.start()
+    model.score(features, relations)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 700**2 * 8  # one number for each pair
+    assert "comparing pairs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["average_precision", "roc_auc", "r2", "accuracy"])
+def test_scorers_by_name_are_refused_over_tasks(name):
+    features, relations = tree(30)
+    with pytest.raises(TypeError, match="make_relation_scorer"):
+        cross_val_score(Share(), features, relations, scoring=name, error_score="raise")
+    assert np.asarray(relations).shape == (30, 30)
+    assert relations[:3].toarray().shape == (3, 30)
 
 
 def test_class_labels_and_sparse_features_are_refused_with_the_way_out():

@@ -16,7 +16,8 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping
+from skorch.utils import noop
 
 from sklearn_task2box import (
     PAPER_SETTINGS,
@@ -503,6 +504,17 @@ def test_progress_is_shown_if_verbose(taxonomy, capsys):
     assert "30/30" in shown
     assert "loss=" in shown
     assert "held-out=" in shown
+
+
+@pytest.mark.parametrize("callback", [EarlyStopping(), Checkpoint(dirname="none")])
+def test_callbacks_that_monitor_what_is_not_recorded_name_what_is(
+    callback, taxonomy, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="'train_loss' or, with early_stopping=True"):
+        quick(max_epochs=2, callbacks=[callback]).fit(*taxonomy)
+    watching = EarlyStopping(monitor="train_loss", sink=noop)
+    quick(max_epochs=2, callbacks=[watching]).fit(*taxonomy)
 
 
 class Interrupt(Callback):

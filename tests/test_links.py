@@ -8,7 +8,7 @@ import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
-from sklearn.ensemble import BaggingClassifier
+from sklearn.ensemble import BaggingClassifier, VotingClassifier
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -200,7 +200,7 @@ def test_labelled_pairs_overrule_the_closure(taxonomy):
             seen["strengths"] = y.toarray()
             return super().fit(X, y)
 
-    TaskLinkClassifier(Spy()).fit(pairs, [1, 1, 0, 1, 0])
+    TaskLinkClassifier(Spy(), pos_label=1).fit(pairs, [1, 1, 0, 1, 0])
     assert seen["strengths"][0, 2] == 0  # labelled, though 0 -> 1 -> 2
     assert seen["strengths"][1, 3] == 1  # follows, and has no label
     assert np.isnan(seen["strengths"][3, 1])
@@ -214,3 +214,30 @@ def test_tools_that_take_columns_are_refused_with_the_way_out(taxonomy):
         permutation_importance(links, pairs, y, n_repeats=1)
     with pytest.raises(TypeError, match="bagging.*make_relation_scorer"):
         BaggingClassifier(links, n_estimators=2).fit(pairs, y)
+
+
+def test_text_labels_inside_voting_need_the_code_of_related_pairs(taxonomy):
+    X, graph = taxonomy
+    pairs, y = TaskPairs.from_graph(graph, X, random_state=0)
+    text = np.where(y == 1, "related", "unrelated")
+    for related, message in [
+        (None, "Does 1 mean related.*Pass pos_label=1, or pos_label=0"),
+        ("related", "encode labels: give its code"),
+    ]:
+        links = TaskLinkClassifier(PopularityModel(), pos_label=related)
+        with pytest.raises(ValueError, match=message):
+            VotingClassifier([("links", links)], voting="soft").fit(pairs, text)
+    links = TaskLinkClassifier(PopularityModel(), pos_label=0)
+    vote = VotingClassifier([("links", links)], voting="soft").fit(pairs, text)
+    alone = TaskLinkClassifier(PopularityModel()).fit(pairs, y)
+    np.testing.assert_allclose(
+        vote.predict_proba(pairs)[:, 0], alone.predict_proba(pairs)[:, 1]
+    )
+
+
+def test_true_means_related_however_many_pairs_are(taxonomy):
+    pairs = TaskPairs(taxonomy[0], [(0, 1), (1, 2), (2, 0)])
+    links = TaskLinkClassifier(PopularityModel(), transitive=False)
+    assert links.fit(pairs, [True, True, False]).classes_.tolist() == [False, True]
+    with pytest.raises(ValueError, match="Does 1 mean related"):
+        links.fit(pairs, [1, 1, 0])

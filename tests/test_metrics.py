@@ -240,6 +240,9 @@ class Half:
     def compare(self, X, y):
         return y, y
 
+    def compare_blocks(self, X, y):
+        return [(y[:1], y[:1]), (y[1:], y[1:])]
+
 
 @pytest.mark.parametrize("name", ["average_precision", "roc_auc"])
 def test_pairs_count_as_related_from_a_half_on(name):

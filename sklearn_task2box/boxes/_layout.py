@@ -166,7 +166,7 @@ def _conflicts(closure, within):
     n_pairs = min(counts @ counts, float(closure.shape[0]) ** 2)
     if n_pairs > _MAX_PAIRS:
         raise ValueError(
-            f"A layout compares pairs of containers that share members, about {n_pairs:.0e} "
+            f"A layout compares pairs of containers that share members, some {n_pairs:.0e} "
             f"here: a task lies in {counts.max() - 1:.0f} others. {REVERSED} If that is "
             "meant, set init='random'."
         )

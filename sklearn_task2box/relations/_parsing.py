@@ -303,9 +303,7 @@ def endpoints(heads, tails, names, what):
         hint = " Add their rows to X, or leave these pairs out."
         if is_positions(names):
             of_edges = "edge" in what
-            hint = (
-                f" {NAME_THE_ROWS}" if of_edges else " Name them in X, as a frame."
-            )
+            hint = f" {NAME_THE_ROWS}" if of_edges else " Name them in X, as a frame."
         raise ValueError(
             f"{what} names tasks that are not among the {len(names)} rows of X: "
             f"{some(unknown)}.{hint_at_type(unknown, names) or hint}"

@@ -116,3 +116,13 @@ def test_new_boxes_start_where_they_belong():
     assert (upper[3] - lower[3] == 1).all()
     np.testing.assert_array_equal([lower[4], upper[4]], [[1, 1], [9, 9]])
     assert (upper > lower).all()
+
+
+def test_thousands_of_containers_of_a_task_are_asked_about():
+    n = 10_000
+    heads, tails = np.zeros(n - 1, dtype=int), np.arange(1, n)
+    with pytest.raises(ValueError, match="in 9999 others. Are the relations reversed"):
+        layout(heads, tails, n, 2)
+    lower, upper = layout(tails, heads, n, 2)
+    assert (lower[1:] > lower[0]).all()
+    assert (upper[1:] < upper[0]).all()

@@ -201,3 +201,15 @@ def test_transitivity_does_not_count_unknown_pairs():
     assert TaskRelations(strengths).observed().transitivity() == 0
     strengths[1, 3] = np.nan
     assert TaskRelations(strengths).observed().transitivity() == 1
+
+
+def test_relations_that_look_reversed_get_a_hint():
+    edges = [(i, 0) for i in range(1, 30)]
+    members = TaskRelations([(v, u) for u, v in edges], range(30))
+    with pytest.warns(UserWarning, match="1 of 30 tasks lie.*container_to_member"):
+        members.observed().check_related()
+    chain = TaskRelations([(i, i + 1) for i in range(29)], range(30))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TaskRelations(edges, range(30)).observed().check_related()
+        chain.observed().check_related()  # the first lies in all, and all in the last

@@ -1,6 +1,7 @@
 """Every input format of relations is read alike, and every wrong one is refused clearly."""
 
 import warnings
+from itertools import pairwise
 
 import networkx as nx
 import numpy as np
@@ -175,6 +176,106 @@ def test_a_list_of_parents_is_not_read_as_labels():
     parents = [None, NAMES[0], NAMES[0], NAMES[1]]
     with pytest.raises(ValueError, match="class labels. Give parents as a mapping"):
         as_relations(parents, 4, NAMES)
+
+
+TAXA = [1, 10, 20, 101, 102]
+
+
+@pytest.mark.parametrize(
+    ("names", "parents"),
+    [
+        (TAXA, [1, 1, 1, 10, 10]),
+        (TAXA, [np.nan, 1, 1, 10, 10]),
+        (TAXA, [0, 1, 1, 10, 10]),  # the root is no row
+        (TAXA, ["1", "1", "1", "10", "10"]),
+        ([str(name) for name in TAXA], [1, 1, 1, 10, 10]),
+        (
+            ["cat", "dog", "mammal", "beagle", "poodle"],
+            ["mammal", "mammal", "ROOT", *["dog"] * 2],
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", [list, pd.Series])
+def test_parents_are_not_read_as_labels(names, parents, kind):
+    with pytest.raises(ValueError, match="as class labels. Give parents as a mapping"):
+        as_relations(kind(parents), 5, np.array(names, dtype=object))
+
+
+def test_codes_of_classes_are_labels_also_where_they_name_rows():
+    rows = np.array([0, 1, 2, 4, 5], dtype=object)  # of a frame that a splitter cut
+    relations = as_relations([0, 1, 2, 0, 1], 5, rows)
+    assert np.argwhere(relations.toarray()).tolist() == [[0, 3], [1, 4], [3, 0], [4, 1]]
+    classes = TaskRelations.from_labels([1, 1, 2, 4, 2])
+    assert as_relations(classes, 5, rows).toarray().sum() == 4
+
+
+def forms_of(ids):
+    """Chains of relations among ids, in every format that names tasks."""
+    edges = list(pairwise(ids))
+    yield dict(edges)
+    yield edges
+    yield pd.DataFrame(edges)
+    yield nx.DiGraph(edges)
+    yield TaskRelations(nx.DiGraph(edges))
+    yield TaskRelations(nx.DiGraph(edges), tasks=ids)
+    yield nx.to_pandas_adjacency(nx.DiGraph(edges))
+    yield pd.Series(list("xxyyy"), index=ids)
+
+
+@pytest.mark.parametrize("to", [str, int])
+@pytest.mark.parametrize("at", range(8))
+def test_text_and_number_ids_are_different_names_in_every_format(to, at):
+    names = np.array([str(i) if to is int else i for i in TAXA], dtype=object)
+    y = list(forms_of([to(i) for i in TAXA]))[at]
+    with pytest.raises(ValueError, match=r"[Tt]here as (text|numbers)|rows of X are named"):
+        as_relations(y, 5, names)
+
+
+def test_a_frame_whose_columns_are_text_and_its_index_numbers_is_refused():
+    frame = pd.DataFrame(np.eye(5), TAXA, [str(i) for i in TAXA])  # as of pd.read_csv
+    with pytest.raises(ValueError, match="columns do not have: 1, .* there as text"):
+        as_relations(frame, 5)
+
+
+def test_rows_of_a_default_index_that_was_cut_are_explained():
+    with pytest.raises(ValueError, match=r"a frame that a splitter cut.*X.set_axis\(names"):
+        as_relations(FORMATS["labelled frame"], 2, np.array([2, 3], dtype=object))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        MATRIX * (1 + 0.1j),
+        np.ma.masked_array(MATRIX * (1 + 0.1j), MATRIX == 0),
+        sparse.csr_matrix(MATRIX * (1 + 0.1j)),
+        pd.DataFrame(MATRIX * (1 + 0j), NAMES, NAMES),
+        MATRIX.astype(np.complex64).astype(object),
+        [("cat", "mammal", np.complex128(0.5 + 0.1j))],
+        np.array([0, 1, 1j, 0]),
+        [0, 1, 1j, 0],
+    ],
+    ids=lambda y: type(y).__name__,
+)
+def test_complex_numbers_are_refused(y):
+    with pytest.raises(ValueError, match="must be numbers in|complex numbers"):
+        as_relations(y, 4, NAMES)
+
+
+def test_weights_that_differ_by_rounding_are_equal():
+    edges = [("cat", "mammal", 0.1 + 0.2), ("cat", "mammal", 0.3)]
+    assert as_relations(edges, 4, NAMES).toarray()[1, 2] == pytest.approx(0.3)
+    with pytest.raises(ValueError, match="stands twice with different weights"):
+        as_relations([*edges, ("cat", "mammal", 0.31)], 4, NAMES)
+
+
+def test_strengths_within_rounding_of_1_are_1():
+    share = sum([0.1] * 10)
+    assert share < 1
+    chain = TaskRelations([(0, 1, share), (1, 2, share)], range(3), transitive=True)
+    assert chain.toarray()[0, 2] == 1
+    assert not chain.observed().is_graded
+    similar = np.full((4, 4), np.nextafter(1, 2))
+    assert (as_relations(similar, 4).toarray() == 1 - np.eye(4)).all()
 
 
 def test_continuous_numbers_are_no_labels():
