@@ -12,11 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
 from sklearn_task2box.boxes._index import graph_of, rankings
-from sklearn_task2box.metrics import (
-    average_precision_of,
-    best_f1_threshold,
-    relation_score,
-)
+from sklearn_task2box.metrics import average_precision_of, best_f1_threshold, relation_score
 from sklearn_task2box.relations import TaskPairs, TaskRelations, as_relations, task_names
 from sklearn_task2box.relations._names import positions_of
 from sklearn_task2box.relations._parsing import is_labelled, is_labels
@@ -96,7 +92,8 @@ class RelationModel(BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
-            Features; the index of a DataFrame names the tasks.
+            Features; the index of a DataFrame names the tasks. Behind steps of a Pipeline,
+            ``pipeline.set_output(transform="pandas")`` keeps the names.
         y : relations among the rows of X, default=None
             In any format of :class:`~sklearn_task2box.TaskRelations` (a labelled square
             DataFrame, a networkx.DiGraph, a mapping of parents, an edge list, a square
@@ -120,7 +117,12 @@ class RelationModel(BaseEstimator):
         Warns
         -----
         UserWarning
-            If y states pairs as unrelated that its own entries imply.
+            If y states pairs as unrelated that its own entries imply, or looks reversed.
+            Of boxes, also if columns of X drown the others, or if Ctrl-C interrupts the
+            fit: they are those of the last finished epoch or, without one, a
+            KeyboardInterrupt leaves all unchanged.
+        ConvergenceWarning
+            If boxes contradict training pairs.
         """
         with all_or_nothing(self):
             self._validate_params()

@@ -289,39 +289,6 @@ class BoxRelationEmbedder(BoxModel):
 
     # -- fitting -----------------------------------------------------------------------
     def fit(self, X, y=None):
-        """Learn boxes from the features of tasks and the relations among them.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_tasks, n_features)
-            Features; the index of a DataFrame names the tasks. Where a Pipeline stands
-            before, ``pipeline.set_output(transform="pandas")`` keeps the names.
-        y : relations among the rows of X, default=None
-            In any format of :class:`TaskRelations`, or a 1-D array of labels. Where X has
-            no names, labelled relations must stand in the order of its rows. A search cuts
-            y: give it ``TaskRelations(graph, tasks=X.index)``, and no scorer by name. None
-            takes the affinities of nearest neighbors in X: the boxes are a map of X.
-
-        Returns
-        -------
-        self : BoxRelationEmbedder
-
-        Raises
-        ------
-        ValueError
-            If a parameter, X or y is not usable; nothing is changed then.
-        TypeError
-            If y is a TaskPairs: these are the X of a TaskLinkClassifier.
-
-        Warns
-        -----
-        UserWarning
-            If Ctrl-C interrupts the fit: the boxes are those of the last finished epoch, or
-            without one, a KeyboardInterrupt leaves all unchanged. Also if y states pairs as
-            unrelated that its own entries imply, or if columns of X drown the others.
-        ConvergenceWarning
-            If the boxes contradict training pairs.
-        """
         with all_or_nothing(self):
             self._validate_params()
             continues = self.warm_start and hasattr(self, "encoder_")

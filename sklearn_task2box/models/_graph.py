@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from sklearn_task2box.base import RelationModel
-from sklearn_task2box.relations._closure import condensed, last_of
+from sklearn_task2box.relations._closure import condensed, last_of, passed_on
 from sklearn_task2box.utils._features import dense
 
 
@@ -144,12 +144,8 @@ class ClosureModel(PopularityModel):
         inside = above + sparse.identity(above.shape[0], dtype=bool)
         member = sparse.csr_matrix((np.ones(n), (np.arange(n), part)))
         reach = member @ inside.astype(float) @ member.T
-        # Relations to a task are passed on to all tasks that it lies wholly inside of.
-        beyond = reach[pairs.tails[partial]].tocoo()
-        shares = pairs.strengths[partial][beyond.row]
-        passed_on = pairs.heads[partial][beyond.row], beyond.col, shares
-        order = np.argsort(shares)
-        *ends, best = last_of([values[order] for values in passed_on])
+        weak = (values[partial] for values in (pairs.heads, pairs.tails, pairs.strengths))
+        *ends, best = last_of(passed_on(*weak, reach))
         self.closure_ = reach.maximum(sparse.csr_matrix((best, ends), (n, n))).tocsr()
         self.closure_.setdiag(0)
         self.closure_.eliminate_zeros()

@@ -14,12 +14,7 @@ from sklearn_task2box.relations._names import (
     is_positions,
     some,
 )
-from sklearn_task2box.relations._parsing import (
-    as_labels,
-    endpoints,
-    is_labelled,
-    is_labels,
-)
+from sklearn_task2box.relations._parsing import as_labels, endpoints, is_labelled, is_labels
 from sklearn_task2box.relations._slicing import RowSliceable
 from sklearn_task2box.relations._task_relations import TaskRelations
 

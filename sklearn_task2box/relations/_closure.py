@@ -92,11 +92,9 @@ def complete(heads, tails, strengths, n, n_stated=0):
     given, known = (heads, tails, strengths), ~np.isnan(strengths)
     certain, partial = strengths == 1, (strengths > 0) & (strengths < 1)
     chains = reachable(heads[certain], tails[certain], n)
-    whole, beyond = chains.tocoo(), chains[tails[partial]].tocoo()
-    shares = strengths[partial][beyond.row]
-    shared = (heads[partial][beyond.row], beyond.col, shares)
+    whole = chains.tocoo()
     implied = last_of(
-        [values[np.argsort(shares)] for values in shared],
+        passed_on(heads[partial], tails[partial], strengths[partial], chains),
         (whole.row, whole.col, np.ones(whole.nnz)),
     )
     free = (implied[0] >= n_stated) | (implied[1] >= n_stated)
@@ -105,6 +103,14 @@ def complete(heads, tails, strengths, n, n_stated=0):
         [values[free] for values in implied],
         [values[known] for values in given],
     )
+
+
+def passed_on(heads, tails, strengths, chains):
+    """Pairs of heads and all that their tails lie wholly inside of, the strongest last."""
+    beyond = chains[tails].tocoo()
+    shares = strengths[beyond.row]
+    order = np.argsort(shares)
+    return heads[beyond.row][order], beyond.col[order], shares[order]
 
 
 def last_of(*parts):

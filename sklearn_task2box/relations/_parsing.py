@@ -297,25 +297,18 @@ def endpoints(heads, tails, names, what):
     positional = pd.api.types.is_integer_dtype(pd.Index(names).infer_objects().dtype)
     as_int = [as_integers(ends) for ends in (heads, tails)]
     some_named = positional or any((p >= 0).any() for p in at)
-    if any(p is None for p in as_int) or (some_named and not is_positions(names)):
-        ends = np.concatenate([np.asarray(ends, dtype=object) for ends in (heads, tails)])
-        unknown = pd.unique(ends[np.concatenate(at) < 0])
-        hint = " Add their rows to X, or leave these pairs out."
-        if is_positions(names):
-            of_edges = "edge" in what
-            hint = f" {NAME_THE_ROWS}" if of_edges else " Name them in X, as a frame."
+    ends = np.concatenate([np.asarray(ends, dtype=object) for ends in (heads, tails)])
+    unknown = pd.unique(ends[np.concatenate(at) < 0])
+    hint = hint_at_type(unknown, names)
+    named = any(p is None for p in as_int) or (some_named and not is_positions(names))
+    if hint or named:
+        if not hint and is_positions(names):
+            hint = f" {NAME_THE_ROWS}" if "edge" in what else " Name them in X, as a frame."
         raise ValueError(
             f"{what} names tasks that are not among the {len(names)} rows of X: "
-            f"{some(unknown)}.{hint_at_type(unknown, names) or hint}"
+            f"{some(unknown)}.{hint or ' Add their rows to X, or leave these pairs out.'}"
         )
     ends, n = np.concatenate(as_int), len(names)
-    texts = pd.unique(ends).astype(str)
-    if len(texts) and (positions_of(texts, names) >= 0).all():
-        raise ValueError(
-            f"{what} has whole numbers, and rows of X are named {some(texts)}, as text: "
-            "are they names or row positions? Give names as text, str(name), and row "
-            "positions as the names there, X.index[positions]."
-        )
     bad = np.unique(ends[(ends < 0) | (ends >= n)])
     if len(bad):
         raise ValueError(
