@@ -332,10 +332,8 @@ class RelationModel(BaseEstimator):
 
         Notes
         -----
-        scikit-learn's scorers by name, ``scoring="average_precision"``, do not score tasks:
-        they compare the columns of predictions, which are tasks of training, with those of
-        y. Leave ``scoring`` out, or pass a
-        :func:`~sklearn_task2box.metrics.make_relation_scorer`.
+        Scorers by name, ``scoring="average_precision"``, compare columns of other tasks.
+        Use this score, or :func:`~sklearn_task2box.metrics.make_relation_scorer`.
         """
         check_is_fitted(self)
         if self._graded:
@@ -384,8 +382,8 @@ class RelationModel(BaseEstimator):
         -------
         blocks : iterable
             Of tuples: true and predicted strengths, each (n_pairs,), and how many of these
-            pairs each further head has. Predictions are made anew each time; with
-            ``verbose``, where the class has it, there is a progress bar.
+            pairs each further head has, made anew each time, with a progress bar where
+            the class has ``verbose`` and it is set.
         """
         check_is_fitted(self)
         names = task_names(X)

@@ -78,8 +78,7 @@ class DistilledBoxEmbedder(BoxModel):
         than boxes of few dimensions, which hold its predictions only in part.
     boxes_, temperature_, exponent_, contradictions_, history_, n_iter_
         As of the student.
-    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
-        As of every :class:`~sklearn_task2box.base.RelationModel`.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_ : see RelationModel
 
     See Also
     --------

@@ -3,6 +3,7 @@
 import copy
 import math
 import warnings
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.utils.validation import _num_features
 
 from sklearn_task2box._box_model import BoxModel, contradictions, warn_of_contradictions
 from sklearn_task2box._soft_targets import SoftTargets, augmented_tasks, named_features
+from sklearn_task2box.base import RelationModel
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.models import KernelRidgeModel
 from sklearn_task2box.nets._batches import PairDataset
@@ -53,6 +55,7 @@ _MAX_RATE = float(np.finfo(np.float32).max)
 _AUTO = StrOptions({"auto"})
 
 
+@dataclass(eq=False, repr=False)
 class BoxRelationEmbedder(BoxModel):
     """Embed tasks as boxes whose overlaps are their directed relations.
 
@@ -202,6 +205,33 @@ class BoxRelationEmbedder(BoxModel):
     (3, 120)
     """
 
+    box_dim: int = 5
+    _: KW_ONLY
+    encoder: str | type = "mlp"
+    hidden_layer_sizes: tuple | int = (512, 256)
+    normalization: str | None = "batch"
+    teacher: RelationModel | str | None = "auto"
+    augmentation: float = 0.1
+    side: str = "softplus"
+    temperature: float | str = "auto"
+    objective: str | type | Objective = "cross_entropy"
+    init: str = "random"
+    max_epochs: int | str = "auto"
+    batch_size: int | str | None = "auto"
+    n_negatives: int = 10
+    negatives: str = "uniform"
+    learning_rate: float | str = "auto"
+    learning_rate_schedule: str = "one_cycle"
+    max_gradient_norm: float | None = 0.1
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 200
+    warm_start: bool = False
+    callbacks: list | None = None
+    device: str = "auto"
+    verbose: int = 0
+    random_state: int | np.random.RandomState | None = None
+
     _recognizes = "features"
     _nested_defaults = {"teacher": "KernelRidgeModel()"}
     _parameter_constraints = {
@@ -231,61 +261,6 @@ class BoxRelationEmbedder(BoxModel):
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        box_dim=5,
-        *,
-        encoder="mlp",
-        hidden_layer_sizes=(512, 256),
-        normalization="batch",
-        teacher="auto",
-        augmentation=0.1,
-        side="softplus",
-        temperature="auto",
-        objective="cross_entropy",
-        init="random",
-        max_epochs="auto",
-        batch_size="auto",
-        n_negatives=10,
-        negatives="uniform",
-        learning_rate="auto",
-        learning_rate_schedule="one_cycle",
-        max_gradient_norm=0.1,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=200,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
-        self.box_dim = box_dim
-        self.encoder = encoder
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.normalization = normalization
-        self.teacher = teacher
-        self.augmentation = augmentation
-        self.side = side
-        self.temperature = temperature
-        self.objective = objective
-        self.init = init
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.n_negatives = n_negatives
-        self.negatives = negatives
-        self.learning_rate = learning_rate
-        self.learning_rate_schedule = learning_rate_schedule
-        self.max_gradient_norm = max_gradient_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.device = device
-        self.verbose = verbose
-        self.random_state = random_state
 
     # -- fitting -----------------------------------------------------------------------
     def fit(self, X, y=None):

@@ -2,11 +2,11 @@
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Memory, Parallel, delayed
 from joblib.parallel import get_active_backend
 from scipy.optimize import minimize
 from scipy.special import expit, logit
@@ -132,6 +132,7 @@ def _log_odds(strengths):
     return logit(np.clip(strengths, _EDGE, 1 - _EDGE))
 
 
+@dataclass(eq=False, repr=False)
 class RelationEnsemble(_BaseComposition, RelationModel):
     """Blend of relation models, weighted by predictions of what they did not see.
 
@@ -184,26 +185,16 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     (2, 120)
     """
 
-    _recognizes = "features"
+    estimators: list | None = None
+    _: KW_ONLY
+    final_estimator: BaseEstimator | None = None
+    cv: str | int = "auto"
+    n_jobs: int | None = None
+    memory: str | Memory | None = None
+    verbose: int = 0
+    random_state: int | np.random.RandomState | None = None
 
-    def __init__(
-        self,
-        estimators=None,
-        *,
-        final_estimator=None,
-        cv="auto",
-        n_jobs=None,
-        memory=None,
-        verbose=0,
-        random_state=None,
-    ):
-        self.estimators = estimators
-        self.final_estimator = final_estimator
-        self.cv = cv
-        self.n_jobs = n_jobs
-        self.memory = memory
-        self.verbose = verbose
-        self.random_state = random_state
+    _recognizes = "features"
 
     # -- nested parameters -------------------------------------------------------------
     def get_params(self, deep=True):

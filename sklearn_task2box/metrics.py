@@ -54,6 +54,7 @@ def average_precision_of(blocks, least=None):
     """
     related, n_pairs = [], 0
     for strengths, predicted, *_ in blocks:
+        _check_numbers(strengths, predicted)
         related.append(predicted[_related(strengths, least)])
         n_pairs += len(strengths)
     values, hits = np.unique(np.concatenate(related or [[]]), return_counts=True)
@@ -193,13 +194,17 @@ def _columns(strengths, predicted, *others):
     check_consistent_length(strengths, predicted, *others)
     if not len(strengths):
         raise ValueError("There is no pair to be scored.")
+    _check_numbers(strengths, predicted)
+    return strengths, predicted, *others
+
+
+def _check_numbers(strengths, predicted):
     for name, values in (("strengths", strengths), ("predicted", predicted)):
         if np.isnan(values).any():
             raise ValueError(
                 f"{np.isnan(values).sum()} of the {len(values)} {name} are NaN. Leave out "
                 "the pairs that nothing is known of."
             )
-    return strengths, predicted, *others
 
 
 def average_precision_beyond_closure(strengths, predicted, implied):

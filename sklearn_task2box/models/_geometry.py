@@ -1,5 +1,6 @@
 """Embeddings of tasks in other geometries than boxes, by the same network."""
 
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -145,6 +146,7 @@ class GeometryNet(nn.Module):
         return scale * self.geometry.score(head, tail) + bias
 
 
+@dataclass(eq=False, repr=False)
 class GeometryModel(RelationModel):
     r"""Embedding of tasks by the network of BoxRelationEmbedder, but not as boxes.
 
@@ -193,8 +195,7 @@ class GeometryModel(RelationModel):
     loss_curve_ : list of float
         Mean loss of each epoch.
     net_ : GeometryNet
-    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
-        As of every :class:`~sklearn_task2box.base.RelationModel`.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_ : see RelationModel
 
     Examples
     --------
@@ -205,6 +206,17 @@ class GeometryModel(RelationModel):
     >>> model.fit(X, strengths).points_.shape
     (120, 10)
     """
+
+    geometry: str = "order"
+    n_components: int = 10
+    _: KW_ONLY
+    hidden_layer_sizes: tuple | int = (512, 256)
+    max_epochs: int = 400
+    max_pairs: int = 250_000
+    learning_rate: float | None = None
+    weight_decay: float = 0.0
+    max_gradient_norm: float | None = 0.1
+    random_state: int | np.random.RandomState | None = None
 
     _parameter_constraints = {  # noqa: RUF012
         "geometry": [StrOptions(set(GEOMETRIES))],
@@ -217,29 +229,6 @@ class GeometryModel(RelationModel):
         "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        geometry="order",
-        n_components=10,
-        *,
-        hidden_layer_sizes=(512, 256),
-        max_epochs=400,
-        max_pairs=250_000,
-        learning_rate=None,
-        weight_decay=0.0,
-        max_gradient_norm=0.1,
-        random_state=None,
-    ):
-        self.geometry = geometry
-        self.n_components = n_components
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.max_epochs = max_epochs
-        self.max_pairs = max_pairs
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.max_gradient_norm = max_gradient_norm
-        self.random_state = random_state
 
     def _fit_pairs(self, X, pairs):
         if self.geometry in ("gaussian", "bilinear") and self.n_components % 2:

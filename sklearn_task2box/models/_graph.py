@@ -28,8 +28,7 @@ class RandomModel(RelationModel):
     Attributes
     ----------
     seed_ : int
-    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
-        As of every :class:`~sklearn_task2box.base.RelationModel`.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_ : see RelationModel
 
     Examples
     --------
@@ -86,8 +85,7 @@ class PopularityModel(_GraphModel):
     ----------
     popularity_ : ndarray of shape (n_tasks,)
         Mean strength of the observed relations to the task.
-    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
-        As of every :class:`~sklearn_task2box.base.RelationModel`.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_ : see RelationModel
 
     Examples
     --------
@@ -123,8 +121,7 @@ class ClosureModel(PopularityModel):
         from v to x give u -> x with strength w. Cycles are allowed.
     popularity_ : ndarray of shape (n_tasks,)
         Mean strength of the observed relations to the task.
-    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
-        As of every :class:`~sklearn_task2box.base.RelationModel`.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_ : see RelationModel
 
     Examples
     --------
@@ -179,8 +176,7 @@ class AdditiveModel(_GraphModel):
         Strength of a pair of two tasks that are not known.
     row_effects_, column_effects_ : ndarray of shape (n_tasks,)
         Effects of the heads and of the tails of pairs.
-    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
-        As of every :class:`~sklearn_task2box.base.RelationModel`.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_ : see RelationModel
 
     Examples
     --------

@@ -1,5 +1,6 @@
 """KernelRidgeModel: two-step kernel ridge regression of relations."""
 
+from dataclasses import KW_ONLY, dataclass
 from itertools import product
 from numbers import Integral, Real
 
@@ -33,6 +34,7 @@ _MAX_SINGLE_THREAD = 1000
 _CONSTANT = 1e-9
 
 
+@dataclass(eq=False, repr=False)
 class KernelRidgeModel(SmootherModel):
     """Kernel ridge regression of relations on features, in closed form.
 
@@ -63,8 +65,7 @@ class KernelRidgeModel(SmootherModel):
     ----------
     kernel_, gamma_, ridge_, standardize_
         The settings chosen.
-    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
-        As of every :class:`~sklearn_task2box.base.RelationModel`.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_ : see RelationModel
 
     See Also
     --------
@@ -93,6 +94,13 @@ class KernelRidgeModel(SmootherModel):
     (20, 100)
     """
 
+    kernel: str = "auto"
+    _: KW_ONLY
+    gamma: float | str = "auto"
+    ridge: float | str = "auto"
+    standardize: bool | str = "auto"
+    n_components: int = 1000
+
     _parameter_constraints = {  # noqa: RUF012
         "kernel": [StrOptions({"auto", "linear", "rbf"})],
         "gamma": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
@@ -100,21 +108,6 @@ class KernelRidgeModel(SmootherModel):
         "standardize": ["boolean", StrOptions({"auto"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],
     }
-
-    def __init__(
-        self,
-        kernel="auto",
-        *,
-        gamma="auto",
-        ridge="auto",
-        standardize="auto",
-        n_components=1000,
-    ):
-        self.kernel = kernel
-        self.gamma = gamma
-        self.ridge = ridge
-        self.standardize = standardize
-        self.n_components = n_components
 
     # -- settings and solution ---------------------------------------------------------
     def _choose(self, X):

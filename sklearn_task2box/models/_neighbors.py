@@ -41,8 +41,7 @@ class NeighborsModel(SmootherModel):
     ----------
     n_neighbors_, power_, shrinkage_
         The settings chosen.
-    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
-        As of every :class:`~sklearn_task2box.base.RelationModel`.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_ : see RelationModel
 
     See Also
     --------

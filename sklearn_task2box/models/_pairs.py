@@ -1,5 +1,6 @@
 """Classifiers of pairs of tasks from the features of both."""
 
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from itertools import pairwise
 from numbers import Integral, Real
@@ -72,6 +73,7 @@ class PairMLP(nn.Module):
         return self.rest(hidden).squeeze(1)
 
 
+@dataclass(eq=False, repr=False)
 class PairClassifier(RelationModel):
     """Classifier of pairs of tasks from the features of both.
 
@@ -112,8 +114,7 @@ class PairClassifier(RelationModel):
     loss_curve_ : list of float
         Mean loss of each epoch; not with trees.
     model_ : PairMLP or scikit-learn estimator
-    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
-        As of every :class:`~sklearn_task2box.base.RelationModel`.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_ : see RelationModel
 
     Examples
     --------
@@ -124,6 +125,18 @@ class PairClassifier(RelationModel):
     >>> model.fit(X, strengths).predict_proba(X[:2]).shape
     (2, 120)
     """
+
+    model: str = "mlp"
+    _: KW_ONLY
+    hidden_layer_sizes: tuple | int = (1024, 256, 128)
+    n_similarities: int = 0
+    n_components: int = 32
+    max_iter: int | None = None
+    max_pairs: int | None = None
+    batch_size: int = 1024
+    learning_rate: float | None = None
+    weight_decay: float = 5e-4
+    random_state: int | np.random.RandomState | None = None
 
     _parameter_constraints = {  # noqa: RUF012
         "model": [StrOptions({"mlp", "linear", "boosted_trees"})],
@@ -137,31 +150,6 @@ class PairClassifier(RelationModel):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        model="mlp",
-        *,
-        hidden_layer_sizes=(1024, 256, 128),
-        n_similarities=0,
-        n_components=32,
-        max_iter=None,
-        max_pairs=None,
-        batch_size=1024,
-        learning_rate=None,
-        weight_decay=5e-4,
-        random_state=None,
-    ):
-        self.model = model
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.n_similarities = n_similarities
-        self.n_components = n_components
-        self.max_iter = max_iter
-        self.max_pairs = max_pairs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.random_state = random_state
 
     def _fit_pairs(self, X, pairs):
         rng = check_random_state(self.random_state)

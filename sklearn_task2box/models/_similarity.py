@@ -1,5 +1,6 @@
 """Similarities of features, which are not learned, as predictions of relations."""
 
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 
 import numpy as np
@@ -17,6 +18,7 @@ _MAX_PAIRS = 250_000
 _MIN_SLOPE = 1e-3
 
 
+@dataclass(eq=False, repr=False)
 class SimilarityModel(RelationModel):
     r"""A similarity of features, made a probability by logistic regression.
 
@@ -60,8 +62,7 @@ class SimilarityModel(RelationModel):
         Log-odds are ``intercept_ + slope_ * similarity``. Where a negative slope fits the
         pairs of training better, it is tiny (0.001 per standard deviation): probabilities
         are about the mean strength, but rank as the similarity does.
-    tasks_, relations_, threshold_, n_features_in_, feature_names_in_
-        As of every :class:`~sklearn_task2box.base.RelationModel`.
+    tasks_, relations_, threshold_, n_features_in_, feature_names_in_ : see RelationModel
 
     Examples
     --------
@@ -73,6 +74,13 @@ class SimilarityModel(RelationModel):
     0.71
     """
 
+    similarity: str = "gaussian_kl"
+    _: KW_ONLY
+    variances: bool | str = False
+    variance_floor: float = 1e-3
+    alpha: float | None = None
+    trivial: np.ndarray | None = None
+
     _parameter_constraints = {  # noqa: RUF012
         "similarity": [
             StrOptions({"gaussian_kl", "asymmetric_cosine", "euclidean", "task2vec"})
@@ -82,21 +90,6 @@ class SimilarityModel(RelationModel):
         "alpha": [Interval(Real, 0, None, closed="left"), None],
         "trivial": ["array-like", None],
     }
-
-    def __init__(
-        self,
-        similarity="gaussian_kl",
-        *,
-        variances=False,
-        variance_floor=1e-3,
-        alpha=None,
-        trivial=None,
-    ):
-        self.similarity = similarity
-        self.variances = variances
-        self.variance_floor = variance_floor
-        self.alpha = alpha
-        self.trivial = trivial
 
     def _fit_pairs(self, X, pairs):
         X = self._dense(X)

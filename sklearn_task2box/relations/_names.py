@@ -74,8 +74,8 @@ def hint_at_type(unknown, names):
         return ""
     return (
         f" They are there as {'numbers' if isinstance(unknown[0], str) else 'text'}, which "
-        "are other names. Convert one side, as by X.set_axis(X.index.astype(str)), and give "
-        "row positions as the names there, X.index[positions]."
+        "are other names. Convert one side, as by X.set_axis(X.index.astype(str)); row "
+        "positions are names as X.index[positions]."
     )
 
 

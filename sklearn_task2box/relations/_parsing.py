@@ -114,12 +114,13 @@ def as_labels(labels):
     """Class labels as an array; a list may mix types, and have missing ones."""
     if isinstance(labels, (list, tuple)):
         labels = pd.Series(list(labels), dtype=object).infer_objects().to_numpy()
+    labels = np.asarray(labels)
     if np.iscomplexobj(labels):
         raise ValueError(
             f"y has complex numbers, such as {labels[0]}, which is no class. Give codes of "
             "the classes, pd.factorize(y)[0]."
         )
-    return np.asarray(labels)
+    return labels
 
 
 # -- one reader per input format -------------------------------------------------------

@@ -4,6 +4,7 @@ import hashlib
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import KW_ONLY, dataclass
 from itertools import chain
 from numbers import Integral, Real
 from pathlib import Path
@@ -22,6 +23,7 @@ from sklearn_task2box.utils._devices import resolve_device
 from sklearn_task2box.utils._optional import import_optional
 
 
+@dataclass(eq=False, repr=False)
 class CLIPRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the CLIP embeddings of its images or texts.
 
@@ -77,6 +79,17 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
     (2, 1024)
     """
 
+    model: str = "openai/clip-vit-base-patch32"
+    _: KW_ONLY
+    kind: str = "image"
+    aggregate: str = "mean+variance"
+    shrinkage: float = 1.0
+    normalize: bool = True
+    batch_size: int = 32
+    cache: str | Path | None = None
+    device: str = "auto"
+    verbose: int = 0
+
     _parameter_constraints = {  # noqa: RUF012 - scikit-learn's way of stating constraints
         "model": [str, os.PathLike],
         "kind": [StrOptions({"image", "text"})],
@@ -88,29 +101,6 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         "device": [str, torch.device],
         "verbose": ["verbose"],
     }
-
-    def __init__(
-        self,
-        model="openai/clip-vit-base-patch32",
-        *,
-        kind="image",
-        aggregate="mean+variance",
-        shrinkage=1.0,
-        normalize=True,
-        batch_size=32,
-        cache=None,
-        device="auto",
-        verbose=0,
-    ):
-        self.model = model
-        self.kind = kind
-        self.aggregate = aggregate
-        self.shrinkage = shrinkage
-        self.normalize = normalize
-        self.batch_size = batch_size
-        self.cache = cache
-        self.device = device
-        self.verbose = verbose
 
     def fit(self, X, y=None):
         """Learn the moments of the tasks of these samples.

@@ -1,6 +1,7 @@
 """Representation of tasks by the Fisher information of a probe network (Task2Vec)."""
 
 import copy
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -26,6 +27,7 @@ _LAYERS = (
 )
 
 
+@dataclass(eq=False, repr=False)
 class Task2VecRepresentation(TaskTransformer, BaseEstimator):
     """Describe each task by the Fisher information of a probe network.
 
@@ -103,6 +105,17 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
     (2, 3)
     """
 
+    probe: nn.Module
+    _: KW_ONLY
+    C: float = 1.0
+    n_draws: int = 1
+    max_samples: int | None = None
+    normalization: str | None = "rms"
+    batch_size: int = 64
+    device: str = "auto"
+    verbose: int = 0
+    random_state: int | np.random.RandomState | None = None
+
     _parameter_constraints = {  # noqa: RUF012 - scikit-learn's way of stating constraints
         "probe": [nn.Module],
         "C": [Interval(Real, 0, None, closed="neither")],
@@ -114,29 +127,6 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        probe,
-        *,
-        C=1.0,
-        n_draws=1,
-        max_samples=None,
-        normalization="rms",
-        batch_size=64,
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
-        self.probe = probe
-        self.C = C
-        self.n_draws = n_draws
-        self.max_samples = max_samples
-        self.normalization = normalization
-        self.batch_size = batch_size
-        self.device = device
-        self.verbose = verbose
-        self.random_state = random_state
 
     def fit(self, X, y=None):
         """Learn the scale of the Fisher information from these tasks.

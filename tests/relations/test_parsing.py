@@ -436,7 +436,9 @@ def test_what_is_masked_is_unknown():
 
 def test_numbers_are_not_taken_for_positions_where_they_may_be_names():
     names = np.array(["3", "1", "0", "2"], dtype=object)
-    with pytest.raises(ValueError, match="named '0', '1', as text.*names or row positions"):
+    with pytest.raises(
+        ValueError, match="rows of X: 0, 1. They are there as text.*row positions are names"
+    ):
         as_relations([(0, 1)], 4, names)
     assert as_relations([(0, 1)], 4, NAMES).toarray()[0, 1] == 1
 
