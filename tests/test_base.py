@@ -121,6 +121,14 @@ def test_the_score_holds_a_block_of_pairs_and_shows_progress(monkeypatch, capsys
     assert "comparing pairs" in capsys.readouterr().err
 
 
+def test_nan_is_no_prediction_to_be_scored():
+    features, relations = tree(30)
+    model = Share().fit(features, relations)
+    model._table = lambda tasks, others: np.full((len(tasks), len(others)), np.nan)
+    with pytest.raises(ValueError, match="predicted are NaN"):
+        model.score(features, relations)
+
+
 @pytest.mark.parametrize("name", ["average_precision", "roc_auc", "r2", "accuracy"])
 def test_scorers_by_name_are_refused_over_tasks(name):
     features, relations = tree(30)

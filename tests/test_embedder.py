@@ -859,7 +859,7 @@ def test_scorers_refuse_folds_without_relations(taxonomy, plain):
     X, _ = taxonomy
     with pytest.raises(ValueError, match="use fewer folds"):
         make_relation_scorer("roc_auc")(plain, X[:3], np.zeros((3, 3)))
-    with pytest.raises(ValueError, match=r"None of the .* is related"):
+    with pytest.raises(ValueError, match=r"None of the .* are related"):
         plain.score(X[:3], np.zeros((3, 3)))
 
 
