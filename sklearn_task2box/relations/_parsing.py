@@ -117,8 +117,8 @@ def as_labels(labels):
     labels = np.asarray(labels)
     if np.iscomplexobj(labels):
         raise ValueError(
-            f"Complex data not supported: y has complex numbers, such as {labels[0]}, which "
-            "is no class. Give codes of the classes, pd.factorize(y)[0]."
+            f"Complex data not supported: y has complex numbers, such as {labels[0]}, "
+            "which is no class. Give codes of the classes, pd.factorize(y)[0]."
         )
     return labels
 
