@@ -7,6 +7,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_list_like
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator
@@ -43,7 +44,8 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
     kinds : dict of str to str, default=None
         Kind of columns: "number", "size" (a number on a logarithmic scale), "category",
         "tags" (a list of strings, or one string with separators) or "text" (left out).
-        For other columns, the first of these rules decides by the values in fit:
+        A list of one value counts as the value. For other columns, the first of these rules
+        decides by the values in fit; dicts and nested lists are only left out, as "text":
 
         * none: "text"; lists, tuples and sets: "tags";
         * numbers and booleans: "size" if none is negative and the largest is more than
@@ -169,12 +171,8 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
         columns = {}
         for at, (name, kind) in enumerate(kinds.items()):
             label = name if isinstance(name, str) else f"x{at}"
-            values = frame[name].astype(object)  # else pandas maps categories, not rows
-            if kind in ("number", "size"):
-                columns[label] = _numbers(values, kind)
-            elif kind != "text":
-                separator = self.separator if kind == "tags" else None
-                columns[label] = values.map(partial(_tags, separator=separator))
+            if kind != "text":
+                columns[label] = _read_column(frame[name], kind, self.separator)
         return pd.DataFrame(columns, index=frame.index)
 
     def _encoder(self, prepared, kinds):
@@ -219,7 +217,9 @@ def _read(X):
         rows = list(X.values()) if isinstance(X, Mapping) else list(X)
         if not all(isinstance(row, Mapping) for row in rows):
             raise ValueError("X, a dict of tasks, must hold a dict of fields for each.")
-        frame = pd.DataFrame(rows, index=list(X) if isinstance(X, Mapping) else None)
+        # As objects, a whole number stays one where other tasks have none or a float.
+        index = list(X) if isinstance(X, Mapping) else None
+        frame = pd.DataFrame(rows, index=index, dtype=object)
     elif isinstance(X, pd.DataFrame):
         frame = X
     else:
@@ -236,71 +236,77 @@ def _read(X):
     return frame, tasks, frame if array is None else array
 
 
-def _is_missing(value):
-    if isinstance(value, _COLLECTIONS):
-        return len(value) == 0
-    return value == "" if isinstance(value, str) else bool(pd.isna(value))
+def _values(value, separator=None):
+    """Values of a field that are there, of a collection or of a string with separators."""
+    if separator is not None and isinstance(value, str):
+        value = value.split(separator)
+    has_many = isinstance(value, _COLLECTIONS) and getattr(value, "ndim", 1)
+    values = value if has_many else [value]
+    return [one for one in values if is_list_like(one) or not (pd.isna(one) or one == "")]
 
 
 def _inferred(column, separator):
-    present = [value for value in column if not _is_missing(value)]
-    if not present:
+    fields = [_values(field) for field in column]
+    values = [value for field in fields for value in field]
+    if not values:
         return "text"
-    if any(isinstance(v, _COLLECTIONS) for v in present):
-        return "tags"
-    if all(isinstance(v, (Real, np.bool_)) for v in present):
-        numbers = np.array(present, dtype=float)
-        positive = numbers[numbers > 0]
-        wide = len(positive) and positive.max() > _SIZE_RANGE * positive.min()
-        return "size" if wide and (numbers >= 0).all() else "number"
-    if not all(isinstance(v, (str, Real)) for v in present):
-        kinds = some({type(v).__name__ for v in present})
+    odd = [type(v).__name__ for v in values if not isinstance(v, (str, Real, np.bool_))]
+    if odd:
         raise ValueError(
-            f"Column {column.name!r} holds values of the type {kinds}. Convert them to "
-            "numbers, strings or lists of strings, or leave it out: "
+            f"Column {column.name!r} holds values of the type {some(dict.fromkeys(odd))}. "
+            "Convert them to numbers, strings or lists of strings, or leave it out: "
             f"kinds={{{column.name!r}: 'text'}}."
         )
-    parts = [part for value in present for part in str(value).split(separator)]
+    if any(isinstance(field, _COLLECTIONS) for field in column):
+        return "tags"
+    if not any(isinstance(value, str) for value in values):
+        largest = np.finfo(float).max
+        numbers = np.clip(np.array(values, dtype=object), -largest, largest).astype(float)
+        positive = numbers[numbers > 0]
+        wide = len(positive) and positive.max() / _SIZE_RANGE > positive.min()
+        return "size" if wide and (numbers >= 0).all() else "number"
+    parts = [part for value in values for part in str(value).split(separator)]
     if len(set(parts)) > max(_MAX_CATEGORIES, len(parts) / 2):
         return "text"
-    return "tags" if len(parts) > len(present) else "category"
+    return "tags" if len(parts) > len(values) else "category"
 
 
-def _numbers(column, kind):
-    try:
-        values = column.map(lambda v: np.nan if _is_missing(v) else float(v))
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Column {column.name!r} is read as a {kind}, but has a value that is none: "
-            f"{error}."
-        ) from error
-    values = values.astype(float)
-    if np.isinf(values).any():
+def _read_column(column, kind, separator):
+    """The numbers of a column, or the list of tags of each task; errors name the task."""
+    is_number, read = kind in ("number", "size"), []
+    for task, field in column.items():
+        values = _values(field, separator if kind == "tags" else None)
+        try:
+            if kind != "tags" and len(values) > 1:
+                raise ValueError(f"it has {len(values)} values")
+            read.append(list(map(float if is_number else _label, values)))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"Column {column.name!r} is of the kind {kind!r}, but the field of task "
+                f"{task!r} is not: {error}. Correct it, or give another kind, such as "
+                f"kinds={{{column.name!r}: 'text'}}, which leaves the column out."
+            ) from error
+    if not is_number:
+        return [[tag.strip() for tag in tags] if kind == "tags" else tags for tags in read]
+    numbers = np.array([one[0] if one else np.nan for one in read], dtype=float)
+    if np.isinf(numbers).any():
         raise ValueError(f"Column {column.name!r} contains infinity.")
     if kind == "number":
-        return values
-    if (values < 0).any():
+        return numbers
+    if (numbers < 0).any():
         raise ValueError(
             f"Column {column.name!r} is read as a size, but has the negative value "
-            f"{values.min():g}. Give kinds={{{column.name!r}: 'number'}}."
+            f"{np.nanmin(numbers):g}. Give kinds={{{column.name!r}: 'number'}}."
         )
-    return np.log1p(values)  # to be standardised, so that any logarithm does
-
-
-def _tags(value, separator):
-    """Tags in a value; without a separator the value is a category, as its only tag."""
-    if separator is None:
-        return [] if _is_missing(value) else [_label(value)]
-    if isinstance(value, str):
-        value = value.split(separator)
-    parts = value if isinstance(value, _COLLECTIONS) else [value]
-    return [_label(part).strip() for part in parts if not _is_missing(part)]
+    return np.log1p(numbers)  # to be standardised, so that any logarithm does
 
 
 def _label(value):
+    if is_list_like(value):
+        raise TypeError(f"it holds a {type(value).__name__}")
     is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
     # A column of whole numbers with a missing one comes as floats.
-    return str(int(value) if is_number and float(value).is_integer() else value)
+    return str(int(value) if is_number and value % 1 == 0 else value)
 
 
 def _feature_name(label, name, names):  # a lambda could not be pickled

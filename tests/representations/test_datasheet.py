@@ -221,6 +221,75 @@ def test_lists_of_lists_keep_their_types():
     assert list(DatasheetRepresentation().fit_transform(table)) == ["x0", "x1=mit"]
 
 
+DICT = {"config_name": "default", "data_files": "a.csv"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [[DICT], [DICT]],
+        [[DICT], {"download_size": 10}],
+        [{"download_size": 10}, ["a"]],
+        [["a", DICT], ["b"]],
+        [[["a"]], ["b"]],
+        ["a", pd.Series(["b"])],
+    ],
+)
+def test_nested_fields_are_refused_and_make_no_tags(fields):
+    cards = {f"card {i}": {"v": i, "configs": field} for i, field in enumerate(fields)}
+    with pytest.raises(ValueError, match="'configs' holds .* type '(dict|list|Series)'"):
+        DatasheetRepresentation().fit(cards)
+    for kind in ("tags", "category"):
+        message = (
+            f"'configs' is of the kind '{kind}', but .* 'card .' is not: it h(as|olds)"
+        )
+        with pytest.raises(ValueError, match=message):
+            DatasheetRepresentation(kinds={"configs": kind}).fit(cards)
+    left_out = DatasheetRepresentation(kinds={"configs": "text"}).fit_transform(cards)
+    assert list(left_out) == ["v"]
+
+
+def test_a_field_may_be_a_value_or_a_list_of_it():
+    alone = {"a": {"l": "mit", "n": 1}, "b": {"l": "cc", "n": 3}, "c": {"l": "cc", "n": 2}}
+    representation = DatasheetRepresentation()
+    tasks = representation.fit_transform(alone)
+    listed = {name: {k: [v] for k, v in card.items()} for name, card in alone.items()}
+    pd.testing.assert_frame_equal(representation.transform(listed), tasks)
+    mixed = {"a": {"l": ["mit"]}, "b": {"l": "cc"}, "c": {"l": ("cc", "mit")}}
+    tasks = DatasheetRepresentation().fit_transform(mixed)
+    assert list(tasks) == ["l:cc", "l:mit"]
+    np.testing.assert_array_equal(tasks, [[0, 1], [1, 0], [1, 1]])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("license", ["mit", "cc"], "'license' .* kind 'category'.*'new'.* 2 values"),
+        ("license", {"name": "mit"}, "'license' .* kind 'category'.*'new'.* a dict"),
+        ("tags", [{"name": "x"}], "'tags' is of the kind 'tags'.*'new'.* a dict"),
+        ("n", "many", "'n' is of the kind 'number'.*'new'.*'many'"),
+        ("n", [1, 2], "'n' is of the kind 'number'.*'new'.*2 values"),
+        ("n", {"rows": 2}, "'n' is of the kind 'number'.*'new'.*dict"),
+        ("n", 10**400, "'n' is of the kind 'number'.*'new'.*too large"),
+    ],
+)
+def test_a_field_of_another_type_than_in_fit_is_refused_by_name(field, value, message):
+    fitted = DatasheetRepresentation().fit(
+        [{"license": "mit", "tags": ["x"], "n": 1}, {"license": "cc", "tags": [], "n": 2}]
+    )
+    assert fitted.kinds_ == {"license": "category", "tags": "tags", "n": "number"}
+    with pytest.raises(ValueError, match=f"{message}.*kinds={{'{field}': 'text'}}"):
+        fitted.transform({"old": {"license": "cc"}, "new": {field: value}})
+
+
+def test_whole_numbers_of_any_size_keep_their_digits():
+    cards = [{"id": 2**53 + 1}, {"id": 2**53}, {"id": 10**400}, {"other": 0.5}]
+    tasks = DatasheetRepresentation(kinds={"id": "category"}).fit_transform(cards)
+    assert set(tasks) >= {f"id={2**53}", f"id={2**53 + 1}", f"id={10**400}"}
+    with pytest.raises(ValueError, match="'id' is of the kind 'size'.* task 2 .*too large"):
+        DatasheetRepresentation().fit(cards)
+
+
 def test_clone_and_pickle(sheets):
     representation = DatasheetRepresentation(kinds=KINDS)
     tasks = representation.fit_transform(sheets)
@@ -253,7 +322,7 @@ def test_global_output_of_transformers_changes_nothing(sheets):
         ),
         ([{"a": 1}], {"kinds": {"a": "magnitude"}}, "A kind is one of .* got 'magnitude'"),
         ([{"a": -1}], {"kinds": {"a": "size"}}, "negative value -1.*'number'"),
-        ([{"a": "x"}], {"kinds": {"a": "number"}}, "'a' is read as a number"),
+        ([{"a": "x"}], {"kinds": {"a": "number"}}, "'a' is of the kind 'number'"),
         ([{"a": np.inf}], {}, "'a' contains infinity"),
         ([{"a": pd.Timestamp(0)}], {}, "'a' holds values of the type 'Timestamp'.*'text'"),
         ([{"a": {"b": 1}}], {}, "'a' holds values of the type 'dict'"),
