@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 from pathlib import Path
 
 from sklearn_task2box.utils._optional import import_optional
@@ -46,11 +47,28 @@ def fetched(url, name, sha256, data_home=None, download_if_missing=True):
     pooch = import_optional("pooch", "Downloading data sets", "hub")
     try:
         pooch.retrieve(url, f"sha256:{sha256}", fname=path.name, path=path.parent)
-    except OSError as error:  # requests' errors are OSErrors
+    except OSError as error:  # requests' errors are OSErrors, but without a number
+        if error.errno is not None:
+            error.filename = str(path)  # which the error of a full disk lacks
+            raise
         raise OSError(f"{path.name} could not be downloaded ({error}). {advice}") from error
     except ValueError as error:
         raise ValueError(f"{url} is not the expected file: {error} {advice}") from error
     return path
+
+
+def write_whole(path, text):
+    """Write a file that is there as a whole or not at all, whatever others write there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # which the error of a full disk lacks
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def description(name):

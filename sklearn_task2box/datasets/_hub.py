@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import warnings
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pandas as pd
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_task2box.datasets._home import description, get_data_home
+from sklearn_task2box.datasets._home import description, get_data_home, write_whole
+from sklearn_task2box.relations._names import some
 from sklearn_task2box.utils._optional import import_optional
 
 # Fields of a card that may have several values.
@@ -71,14 +73,16 @@ def fetch_hub_cards(
             "source_datasets", "annotations_creators" and "tags" are lists, maybe empty;
             "pretty_name" and "description" texts; "n_configs", "n_examples",
             "download_size" (bytes), "downloads" (of the last 30 days) and "likes" numbers,
-            NaN where unknown. Of several configurations, the largest counts.
+            NaN where unknown. Of several configurations, the largest counts. Values of an
+            unexpected type or size are left out, with a warning that names the fields.
         DESCR : str
             The full description of the data set.
 
     Raises
     ------
     OSError
-        If a card is not available (the message shows where to put it), or damaged.
+        If a card is not available (the message shows which file to put where), a file is
+        damaged, or the disk is full.
     ValueError
         If a parameter is wrong, or the Hub has no such data set.
     ImportError
@@ -108,6 +112,14 @@ def fetch_hub_cards(
     if len(set(ids)) < len(ids):
         raise ValueError("ids repeats a name.")
     rows = [_row_of(folder, name, token, download_if_missing) for name in ids]
+    odd = [row.pop("odd") for row in rows]
+    shown = [f"{name} ({', '.join(o)})" for name, o in zip(ids, odd, strict=True) if o]
+    if shown:
+        warnings.warn(
+            f"{len(shown)} of {len(ids)} cards have values of an unexpected type or size, "
+            f"which are left out: {some(shown, 5)}.",
+            stacklevel=3,
+        )
     return Bunch(data=pd.DataFrame(rows, index=ids), DESCR=description("hub_cards"))
 
 
@@ -116,10 +128,12 @@ def _path(folder, name):
 
 
 def _row_of(folder, name, token, download):
-    def request(hub):
-        return _content(hub.dataset_info(name, expand=_EXPAND, token=token))
+    def request(api):
+        return {path: _content(api.dataset_info(name, expand=_EXPAND, token=token))}
 
-    return _kept(_path(folder, name), request, f"The card of {name}", download, _row)
+    path = _path(folder, name)
+    source = f"the JSON at https://huggingface.co/api/datasets/{name}"
+    return _kept(path, request, f"The card of {name}", source, download, _row)
 
 
 def _listed(folder, limit, sort, filter, token, download):
@@ -129,43 +143,49 @@ def _listed(folder, limit, sort, filter, token, download):
     readable = "-".join(re.sub(r"\W+", "_", part) for part in query)[:100]
     path = folder / "lists" / f"{readable}-{digest}.json"  # readable parts may be equal
 
-    def request(hub):
+    def request(api):
         options = {"sort": sort, "limit": limit, "filter": filter or None}
-        names = []
-        for info in hub.list_datasets(**options, expand=_EXPAND, token=token):
-            if not _path(folder, info.id).exists():
-                _write(_path(folder, info.id), _content(info))
-            names.append(info.id)
-        return names
+        infos = list(api.list_datasets(**options, expand=_EXPAND, token=token))
+        files = {_path(folder, info.id): _content(info) for info in infos}
+        return files | {path: json.dumps([info.id for info in infos], indent=1)}
 
-    return _kept(path, request, "The list", download, _names)
+    source = "a JSON list of the names of these data sets"
+    return _kept(path, request, "The list", source, download, _names)
 
 
-def _kept(path, request, what, download, read):
-    """Read a JSON file, or what is requested from the Hub and written to it."""
-    if path.exists():
-        try:
-            return read(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+def _kept(path, request, what, source, download, read):
+    """Read a JSON file that, if it is not there, is among the files of a request."""
+    if not path.exists():
+        if not download:
             raise OSError(
-                f"{path} is not what was kept there: it may be damaged, or from elsewhere. "
-                "Delete it, and it is fetched anew."
-            ) from error
-    if not download:
-        raise OSError(f"{what} is not at {path}, and download_if_missing=False.")
+                f"{what} is not at {path}, and download_if_missing=False. Set it to True, "
+                f"or get {source}, and put the file there."
+            )
+        for file, text in _requested(request, what, source, path).items():
+            if not file.exists():
+                write_whole(file, text)
+    try:
+        return read(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise OSError(
+            f"{path} is not what was kept there: it may be damaged, or from elsewhere. "
+            f"Delete it, and it is fetched anew, or replace it by {source}."
+        ) from error
+
+
+def _requested(request, what, source, path):
+    """Texts of files, by path, that the Hub's library gets."""
     huggingface_hub = import_optional("huggingface_hub", "Fetching cards", "hub")
     try:
-        content = request(huggingface_hub.HfApi())
+        return request(huggingface_hub.HfApi())
     except huggingface_hub.utils.RepositoryNotFoundError as error:
         raise ValueError(f"{what} is not on the Hub, or not public: {error}") from error
     except Exception as error:  # which ones depends on the version of huggingface_hub
         raise OSError(
             f"{what} could not be fetched from the Hugging Face Hub "
-            f"({type(error).__name__}: {error}). Fetch it where there is a network and put "
-            f"the file at {path}."
+            f"({type(error).__name__}: {error}). Where there is a network, get {source}, "
+            f"and put the file at {path}."
         ) from error
-    _write(path, content)
-    return read(content)
 
 
 def _names(content):
@@ -174,53 +194,67 @@ def _names(content):
     return content
 
 
-def _write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, default=str, indent=1), encoding="utf-8")
-    partial.replace(path)
-
-
 def _content(info):
-    """The parts of the Hub's response that are kept."""
-    card = info.card_data.to_dict() if info.card_data is not None else {}
+    """The parts of the Hub's response that are kept, as JSON."""
     counts = {"downloads": info.downloads, "likes": info.likes}
-    return {"id": info.id, **counts, "description": info.description, "card": card}
+    content = {"id": info.id, **counts, "description": info.description}
+    try:
+        card = info.card_data.to_dict() if info.card_data is not None else {}
+        return json.dumps({**content, "card": card}, default=str, indent=1)
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        card = f"unreadable ({type(error).__name__})"  # such as one nested too deeply
+        return json.dumps({**content, "card": card}, default=str, indent=1)
 
 
 def _row(content):
-    card = content["card"]
-    configs = card.get("dataset_info") or []
-    configs = [configs] if isinstance(configs, dict) else configs
-    configs = [c for c in configs if c and isinstance(c, dict)]  # people write cards
-    return {
-        "pretty_name": card.get("pretty_name"),
-        **{name: _as_list(card.get(name)) for name in MULTIPLE},
+    """The fields of a card and, as "odd", the names of those with unexpected values."""
+    odd = {}
+
+    def expected(kinds, field, values):
+        found = [value for value in values if _is_one_of(kinds, value)]
+        if len(found) < sum(value is not None for value in values):
+            odd[field] = None
+        return found
+
+    def number(field, values):
+        return max(map(float, expected(Real, field, values)), default=float("nan"))
+
+    def text(field, values):
+        return next(iter(expected(str, field, values)), None)
+
+    # A file of the Hub itself has "cardData", which a data set without a card lacks.
+    found = expected(dict, "card", [content.get("card", content.get("cardData"))])
+    card = found[0] if found else {}
+    infos = card.get("dataset_info")
+    infos = infos if isinstance(infos, list) else [infos]
+    configs = [info for info in expected(dict, "dataset_info", infos) if info]
+    n_examples = []
+    for config in configs:
+        splits = expected(dict, "dataset_info", _values(config.get("splits")))
+        sizes = [split.get("num_examples") for split in splits]
+        known = expected(Real, "dataset_info", sizes)
+        n_examples += [sum(known)] if known and len(known) == len(sizes) else []
+    tags = {name: expected((str, Real), name, _values(card.get(name))) for name in MULTIPLE}
+    row = {
+        "pretty_name": text("pretty_name", [card.get("pretty_name")]),
+        **{name: list(dict.fromkeys(map(str, values))) for name, values in tags.items()},
         "n_configs": len(configs) or float("nan"),
-        "n_examples": _largest(map(_n_examples, configs)),
-        "download_size": _largest(c.get("download_size") for c in configs),
-        "downloads": _largest([content["downloads"]]),
-        "likes": _largest([content["likes"]]),
-        "description": content["description"],
+        "n_examples": number("dataset_info", n_examples),
+        "download_size": number("dataset_info", [c.get("download_size") for c in configs]),
+        "downloads": number("downloads", [content["downloads"]]),
+        "likes": number("likes", [content["likes"]]),
+        "description": text("description", [content["description"]]),
     }
+    return row | {"odd": list(odd)}
 
 
-def _as_list(value):
-    """The values of a field as strings: a single value may stand without a list."""
-    if isinstance(value, dict):  # one list for each configuration
-        value = [v for values in value.values() for v in _as_list(values)]
-    values = value if isinstance(value, list) else [value]
-    return list(dict.fromkeys(str(v) for v in values if v is not None))
+def _values(value):
+    """Values of a field: of a list, of one list for each configuration, or a single one."""
+    parts = value.values() if isinstance(value, dict) else [value]
+    return [one for part in parts for one in (part if isinstance(part, list) else [part])]
 
 
-def _n_examples(config):
-    splits = config.get("splits") or []
-    splits = splits.values() if isinstance(splits, dict) else splits
-    sizes = [split.get("num_examples") for split in splits if isinstance(split, dict)]
-    sizes = [size for size in sizes if isinstance(size, Real)]
-    return sum(sizes) if sizes else None
-
-
-def _largest(values):
-    numeric = [float(v) for v in values if isinstance(v, Real)]
-    return max(numeric, default=float("nan"))
+def _is_one_of(kinds, value):
+    """Whether a value has one of these types; numbers are counts of a usual size."""
+    in_range = not isinstance(value, Real) or 0 <= value < 2**63
+    return isinstance(value, kinds) and not isinstance(value, bool) and in_range

@@ -1,8 +1,10 @@
 """The data home, and downloads into it from a server on this machine."""
 
+import errno
 import hashlib
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sklearn_task2box.datasets import get_data_home
-from sklearn_task2box.datasets._home import HOME_VARIABLE, description, fetched
+from sklearn_task2box.datasets._home import HOME_VARIABLE, description, fetched, write_whole
 
 CONTENT = b"some content"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -101,6 +103,25 @@ def test_offline_error_shows_where_to_put_the_file(tmp_path):
         fetched("https://example.org/file", "name", SHA256, tmp_path)
     (tmp_path / "name").write_bytes(CONTENT)
     assert fetched("https://example.org/file", "name", SHA256, tmp_path).exists()
+
+
+def test_a_full_disk_is_no_missing_network(tmp_path, monkeypatch):
+    pooch = pytest.importorskip("pooch")
+
+    def fill(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pooch, "retrieve", fill)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}.name'"):
+        fetched("https://example.org/file", "name", SHA256, tmp_path)
+
+
+def test_files_are_written_as_a_whole_by_many_at_a_time(tmp_path):
+    texts = [str(i) * 10_000 for i in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(partial(write_whole, tmp_path / "name"), texts * 5))
+    assert (tmp_path / "name").read_text() in texts
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
 
 
 def test_download_if_missing(tmp_path):

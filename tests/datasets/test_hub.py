@@ -1,7 +1,11 @@
 """fetch_hub_cards with made responses of the Hub's library: cards, lists, errors."""
 
+import errno
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -155,8 +159,112 @@ def test_lists_of_similar_filters_are_kept_apart(hub, tmp_path):
 def test_odd_fields_of_cards_are_read(hub, tmp_path, monkeypatch):
     info = {"dataset_info": ["default", {"splits": {"test": {"num_examples": 5}}}]}
     monkeypatch.setitem(RESPONSES, "odd", {"downloads": 1, "likes": 0, "cardData": info})
-    odd = fetch_hub_cards("odd", data_home=tmp_path).data.loc["odd"]
+    with pytest.warns(
+        UserWarning, match=r"1 of 1 cards .* left out: 'odd \(dataset_info\)'"
+    ):
+        odd = fetch_hub_cards("odd", data_home=tmp_path).data.loc["odd"]
     assert (odd["n_configs"], odd["n_examples"]) == (1, 5)
+
+
+NESTED = json.loads("[" * 400 + "]" * 400)
+DEEP = []
+for _ in range(900):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("card", "fields"),
+    [
+        ({"dataset_info": {"splits": 3}}, "dataset_info"),
+        ({"dataset_info": 3}, "dataset_info"),
+        ({"dataset_info": {"splits": [{"num_examples": 10**400}]}}, "dataset_info"),
+        ({"dataset_info": {"splits": {"test": {"num_examples": True}}}}, "dataset_info"),
+        ({"dataset_info": {"download_size": "1 GB"}}, "dataset_info"),
+        ({"dataset_info": {"download_size": float("inf")}}, "dataset_info"),
+        ({"dataset_info": {"download_size": -1}}, "dataset_info"),
+        ({"pretty_name": ["a"], "tags": [{"a": 1}]}, "pretty_name, tags"),
+        ({"language": {"default": {"a": "en"}}, "task_ids": 10**400}, "task_ids, language"),
+        ({"license": [["mit"]], "tags": [True, float("nan")]}, "license, tags"),
+        ({"tags": NESTED}, "tags"),
+        ({"tags": DEEP}, "card"),
+        (["license"], "card"),
+    ],
+)
+def test_a_malformed_card_is_named_and_the_others_are_read(
+    hub, tmp_path, monkeypatch, card, fields
+):
+    dataset_info = huggingface_hub.HfApi.dataset_info
+
+    def with_odd(self, name, **options):
+        if name != "org/odd":
+            return dataset_info(self, name, **options)
+        return huggingface_hub.hf_api.DatasetInfo(
+            id=name, downloads=5, likes=1, cardData=card
+        )
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", with_odd)
+    expected = fetch_hub_cards(["glue", "someone/bare"], data_home=tmp_path / "other").data
+    for _ in range(2):  # as fetched, and as kept
+        with pytest.warns(UserWarning, match=rf"1 of 3 cards .*'org/odd \({fields}\)'"):
+            data = fetch_hub_cards(
+                ["glue", "org/odd", "someone/bare"], data_home=tmp_path
+            ).data
+        pd.testing.assert_frame_equal(data.drop(index="org/odd"), expected)
+        odd = data.loc["org/odd"]
+        assert (odd["downloads"], odd["likes"]) == (5, 1)
+        assert pd.isna(odd[["pretty_name", "n_examples", "download_size"]]).all()
+        assert all(odd[name] == [] for name in ("language", "license", "tags", "task_ids"))
+
+
+def test_the_file_of_the_hub_itself_is_read(tmp_path):
+    """As the offline error advises, without a network."""
+    answer = {
+        "id": "org/name",
+        "downloads": 5,
+        "likes": 1,
+        "description": "d",
+        "tags": ["a"],
+    }
+    answer["cardData"] = {"license": "mit"}
+    (tmp_path / "hub_cards").mkdir()
+    file = tmp_path / "hub_cards" / "org--name.json"
+    file.write_text(json.dumps(answer), encoding="utf-8")
+    row = fetch_hub_cards(["org/name"], data_home=tmp_path).data.loc["org/name"]
+    assert (row["license"], row["downloads"], row["description"]) == (["mit"], 5, "d")
+    del answer["cardData"]  # a data set without a card
+    file.write_text(json.dumps(answer), encoding="utf-8")
+    row = fetch_hub_cards(["org/name"], data_home=tmp_path).data.loc["org/name"]
+    assert (row["license"], row["likes"]) == ([], 1)
+
+
+def test_a_full_disk_is_no_missing_network_and_leaves_no_files(hub, tmp_path, monkeypatch):
+    write_text = Path.write_text
+
+    def half(self, text, **options):
+        write_text(self, text[: len(text) // 2], **options)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    for arguments in ({"ids": ["glue"]}, {"limit": 2}):
+        with pytest.raises(
+            OSError, match=r"No space left on device: .*glue\.json"
+        ) as raised:
+            fetch_hub_cards(**arguments, data_home=tmp_path)
+        assert raised.value.errno == errno.ENOSPC
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_concurrent_fetches_do_not_meet(hub, tmp_path):
+    for folder in range(5):
+        data_home = tmp_path / str(folder)
+        with ThreadPoolExecutor(8) as pool:
+            fetch = partial(fetch_hub_cards, limit=3, data_home=data_home)
+            found = [
+                future.result().data for future in [pool.submit(fetch) for _ in range(8)]
+            ]
+        for data in found:
+            pd.testing.assert_frame_equal(data, found[0])
+        assert not list(data_home.rglob("*.partial"))
 
 
 def test_cards_become_features(hub, tmp_path):
@@ -176,11 +284,17 @@ def test_offline_error_shows_where_to_put_the_file(monkeypatch, tmp_path):
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", refuse)
     monkeypatch.setattr(huggingface_hub.HfApi, "list_datasets", refuse)
-    with pytest.raises(OSError, match="no network.*put the file at .*ylecun--mnist.json"):
+    with pytest.raises(
+        OSError, match="no network.*datasets/ylecun/mnist, .*put.* at .*mnist.json"
+    ):
         fetch_hub_cards(["ylecun/mnist"], data_home=tmp_path)
-    with pytest.raises(OSError, match="no network.*put the file at .*downloads-5-.*json"):
+    with pytest.raises(
+        OSError, match="no network.*JSON list of the names.*put.* at .*downloads-5-"
+    ):
         fetch_hub_cards(limit=5, data_home=tmp_path)
-    with pytest.raises(OSError, match="download_if_missing=False"):
+    with pytest.raises(
+        OSError, match="False.* get the JSON at .*/api/datasets/glue, and put"
+    ):
         fetch_hub_cards(["glue"], data_home=tmp_path, download_if_missing=False)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
