@@ -159,14 +159,12 @@ def test_lists_of_similar_filters_are_kept_apart(hub, tmp_path):
 def test_odd_fields_of_cards_are_read(hub, tmp_path, monkeypatch):
     info = {"dataset_info": ["default", {"splits": {"test": {"num_examples": 5}}}]}
     monkeypatch.setitem(RESPONSES, "odd", {"downloads": 1, "likes": 0, "cardData": info})
-    with pytest.warns(
-        UserWarning, match=r"1 of 1 cards .* left out: 'odd \(dataset_info\)'"
-    ):
+    with pytest.warns(UserWarning, match=r"1 of 1 cards .*: 'odd \(dataset_info\)'"):
         odd = fetch_hub_cards("odd", data_home=tmp_path).data.loc["odd"]
     assert (odd["n_configs"], odd["n_examples"]) == (1, 5)
 
 
-NESTED = json.loads("[" * 400 + "]" * 400)
+NESTED = json.loads("[" * 50 + "]" * 50)
 DEEP = []
 for _ in range(900):
     DEEP = [DEEP]
@@ -182,7 +180,7 @@ for _ in range(900):
         ({"dataset_info": {"download_size": "1 GB"}}, "dataset_info"),
         ({"dataset_info": {"download_size": float("inf")}}, "dataset_info"),
         ({"dataset_info": {"download_size": -1}}, "dataset_info"),
-        ({"pretty_name": ["a"], "tags": [{"a": 1}]}, "pretty_name, tags"),
+        ({"pretty_name": ["a"], "tags": [{"a": 1}]}, "tags, pretty_name"),
         ({"language": {"default": {"a": "en"}}, "task_ids": 10**400}, "task_ids, language"),
         ({"license": [["mit"]], "tags": [True, float("nan")]}, "license, tags"),
         ({"tags": NESTED}, "tags"),
@@ -203,12 +201,11 @@ def test_a_malformed_card_is_named_and_the_others_are_read(
         )
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", with_odd)
-    expected = fetch_hub_cards(["glue", "someone/bare"], data_home=tmp_path / "other").data
+    names = ["glue", "org/odd", "someone/bare"]
+    expected = fetch_hub_cards(names[::2], data_home=tmp_path / "other").data
     for _ in range(2):  # as fetched, and as kept
         with pytest.warns(UserWarning, match=rf"1 of 3 cards .*'org/odd \({fields}\)'"):
-            data = fetch_hub_cards(
-                ["glue", "org/odd", "someone/bare"], data_home=tmp_path
-            ).data
+            data = fetch_hub_cards(names, data_home=tmp_path).data
         pd.testing.assert_frame_equal(data.drop(index="org/odd"), expected)
         odd = data.loc["org/odd"]
         assert (odd["downloads"], odd["likes"]) == (5, 1)
@@ -292,9 +289,7 @@ def test_offline_error_shows_where_to_put_the_file(monkeypatch, tmp_path):
         OSError, match="no network.*JSON list of the names.*put.* at .*downloads-5-"
     ):
         fetch_hub_cards(limit=5, data_home=tmp_path)
-    with pytest.raises(
-        OSError, match="False.* get the JSON at .*/api/datasets/glue, and put"
-    ):
+    with pytest.raises(OSError, match="False.* get the JSON at .*/datasets/glue, and put"):
         fetch_hub_cards(["glue"], data_home=tmp_path, download_if_missing=False)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
