@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+import warnings
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain
@@ -17,6 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from sklearn_task2box.relations._names import some
 from sklearn_task2box.representations._gaussian import GaussianRepresentation
 from sklearn_task2box.representations._samples import TaskTransformer, read_samples
 from sklearn_task2box.utils._devices import resolve_device
@@ -36,7 +38,9 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         Folder or Hub name of a model with ``get_image_features``, ``get_text_features``.
     kind : {"image", "text"}, default="image"
         An image is a path, an image of Pillow, or an array of uint8 of shape (height,
-        width) or (height, width, channels); a text is a str, cut where it is too long.
+        width) or (height, width, channels): 8 bits for each channel, and turned as its EXIF
+        orientation tells. A text is a str; of one with more tokens than the model reads, 77
+        in OpenAI's, the beginning is taken, and a warning counts and names such texts.
     aggregate : {"mean", "mean+variance"}, default="mean+variance"
         Moments of the embeddings that describe a task.
     shrinkage : float >= 0, default=1.0
@@ -144,10 +148,16 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         """
         self._validate_params()
         samples = list(samples)
-        _check_samples(samples, self.kind)
+        if not samples:
+            raise ValueError(f"There is no {self.kind}.")
+        check = _check_text if self.kind == "text" else _check_image
+        for at, sample in enumerate(samples):
+            check(at, sample)
         source = (str(self.model), self.kind)
         if getattr(self, "_model", None) is None or self._model.source != source:
             self._model = _Model(*source)
+        if self.kind == "text":
+            self._model.warn_of_long_texts(samples)
         if self.cache is None:
             return np.concatenate([part for _, part in self._batches(samples)])
         keys = [_content_key(sample, self.kind) for sample in samples]
@@ -184,25 +194,34 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
             yield rows, part
 
 
-def _check_samples(samples, kind):
-    if not samples:
-        raise ValueError(f"There is no {kind}.")
-    for at, sample in enumerate(samples):
-        if kind == "text":
-            if not isinstance(sample, str):
-                raise ValueError(f"Text {at} is a {type(sample).__name__}, not a str.")
-        elif isinstance(sample, (str, os.PathLike)):
-            if not Path(sample).is_file():
-                raise ValueError(f"Image {at}, {str(sample)!r}, is not a file.")
-        elif not hasattr(sample, "convert"):
-            array = np.asarray(sample)
-            is_shape = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
-            if array.dtype != np.uint8 or not is_shape:
-                raise ValueError(
-                    f"Image {at} must be a path, an image of Pillow, or an array of uint8 "
-                    "of shape (height, width) or (height, width, channels); got dtype "
-                    f"{array.dtype} and shape {array.shape}."
-                )
+def _check_text(at, text):
+    if not isinstance(text, str):
+        raise ValueError(f"Text {at} is a {type(text).__name__}, not a str.")
+
+
+def _check_image(at, image):
+    is_path, mode = isinstance(image, (str, os.PathLike)), getattr(image, "mode", "")
+    if is_path:
+        if not Path(image).is_file():
+            raise ValueError(f"Image {at}, {str(image)!r}, is not a file.")
+        with import_optional("PIL.Image", "CLIPRepresentation", "clip").open(image) as read:
+            mode = read.mode
+    elif not hasattr(image, "convert"):
+        array = np.asarray(image)
+        is_shape = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+        if array.dtype != np.uint8 or not is_shape:
+            raise ValueError(
+                f"Image {at} must be a path, an image of Pillow, or an array of uint8 "
+                "of shape (height, width) or (height, width, channels); got dtype "
+                f"{array.dtype} and shape {array.shape}."
+            )
+    if mode[:1] in ("I", "F"):  # which Pillow would clip at 255
+        shown = f", {str(image)!r}," if is_path else ""
+        raise ValueError(
+            f"Image {at}{shown} must have 8 bits for each channel; its mode is {mode!r}, "
+            "of 16 or 32 bits. Scale all images alike: (np.asarray(image) / most * 255)."
+            "astype(np.uint8), where most is the largest value there can be, such as 65535."
+        )
 
 
 def _content_key(sample, kind):
@@ -217,14 +236,14 @@ def _content_key(sample, kind):
 
 
 def _open(sample):
-    """Open an image of any kind as one of Pillow, in RGB."""
-    from PIL import Image
+    """Open an image of any kind as one of Pillow, upright and in RGB."""
+    from PIL import Image, ImageOps
 
     if isinstance(sample, (str, os.PathLike)):
         with Image.open(sample) as image:
-            return image.convert("RGB")
+            return ImageOps.exif_transpose(image).convert("RGB")
     image = sample if hasattr(sample, "convert") else Image.fromarray(np.asarray(sample))
-    return image.convert("RGB")
+    return ImageOps.exif_transpose(image).convert("RGB")
 
 
 class _Model:
@@ -264,13 +283,29 @@ class _Model:
             inputs = self.processor(list(map(_open, samples)), return_tensors="pt")
         else:
             # A fixed length: else the padding of a batch changes the last digits.
-            longest = self.network.config.text_config.max_position_embeddings
-            options = {"padding": "max_length", "truncation": True, "max_length": longest}
+            options = {"padding": "max_length", "truncation": True}
+            options["max_length"] = self.n_tokens()
             inputs = self.processor(samples, **options, return_tensors="pt")
         outputs = self.features(**inputs.to(device))
         # A tensor, or from transformers 5 on an output that has it.
         outputs = getattr(outputs, "pooler_output", outputs)
         return outputs.float().cpu().numpy().copy()
+
+    def n_tokens(self):
+        return self.network.config.text_config.max_position_embeddings
+
+    def warn_of_long_texts(self, texts):
+        # One at a time, lest the tokens of all are in memory.
+        counts = (len(self.processor(text, verbose=False)["input_ids"]) for text in texts)
+        at = [i for i, count in enumerate(counts) if count > self.n_tokens()]
+        if at:
+            shown = [f"{i}: {texts[i][:30]}…" for i in at]
+            warnings.warn(
+                f"{len(at)} of {len(texts)} texts are longer than the {self.n_tokens()} "
+                f"tokens that the model reads, and are cut there: {some(shown)}. Shorten "
+                "them, or give the parts of such a text as several samples of its task.",
+                stacklevel=3,
+            )
 
     def key(self):
         """Hash of the weights, and of what is done to a sample before them."""

@@ -155,10 +155,54 @@ def test_batches_do_not_matter(folder, images):
     np.testing.assert_allclose(whole, single, atol=1e-5)
 
 
-def test_long_texts_are_cut(folder):
-    clip = CLIPRepresentation(folder, kind="text")
-    long = "a" * 100
-    np.testing.assert_allclose(*clip.embed([long, long + "b"]), atol=1e-6)
+def test_long_texts_are_cut_with_a_warning_that_counts_and_names_them(folder, tmp_path):
+    """Also where their embeddings come from the cache."""
+    clip = CLIPRepresentation(folder, kind="text", cache=tmp_path)
+    long, fitting = "a" * 100, "b" * (N_TOKENS - 2)  # besides the tokens of start and end
+    message = "2 of 3 texts are longer than the 16 tokens .* '0: aaaa.*', '2: aaaa.*several"
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=message):
+            first, other, second = clip.embed([long, fitting, long + "b"])
+        np.testing.assert_allclose(first, second, atol=1e-6)
+        assert not np.allclose(first, other)
+    with pytest.warns(UserWarning, match="1 of 3 texts are longer"):
+        clip.fit({"a": [long, "c"], "b": [fitting]})
+
+
+# What turns the upright photo into the one that the camera keeps, by EXIF orientation.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+def test_a_photo_is_turned_as_its_exif_orientation_tells(folder, tmp_path, orientation):
+    array = np.random.RandomState(0).randint(0, 255, (20, 30, 3)).astype(np.uint8)
+    kept = Image.fromarray(array).transpose(TURNS[orientation])
+    exif = kept.getexif()
+    exif[0x0112] = orientation
+    kept.save(tmp_path / "photo.png", exif=exif)
+    with Image.open(tmp_path / "photo.png") as opened:
+        embedded = CLIPRepresentation(folder).embed([array, tmp_path / "photo.png", opened])
+    np.testing.assert_array_equal(embedded, embedded[[0] * 3])
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_images_of_more_than_8_bits_are_refused(folder, tmp_path, dtype):
+    picture = Image.fromarray(np.linspace(300, 60_000, 400).reshape(20, 20).astype(dtype))
+    picture.save(tmp_path / "ramp.tiff")
+    clip = CLIPRepresentation(folder)
+    message = "must have 8 bits for each channel; its mode is '[IF].*astype.*65535"
+    with pytest.raises(ValueError, match=f"Image 1, '{tmp_path}.ramp.tiff', {message}"):
+        clip.embed([np.zeros((20, 20), np.uint8), tmp_path / "ramp.tiff"])
+    with pytest.raises(ValueError, match=f"Image 0 {message}"):
+        clip.embed([picture])
 
 
 # --------------------------------------------------------------------------------------
