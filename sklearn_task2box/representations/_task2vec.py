@@ -136,7 +136,8 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         Parameters
         ----------
         X : list or dict of torch.utils.data.Dataset
-            The tasks; items are pairs of an input, a tensor, and a label, a number or str.
+            The tasks; items are pairs of an input, a tensor, and a label: the class, as a
+            whole number, bool or str. Targets of regression and missing labels are refused.
         y : ignored
 
         Returns
@@ -191,7 +192,7 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
             with torch.no_grad():
                 features.append(probe.module(inputs).flatten(1).cpu())
             labels.append(np.asarray(batch_labels))
-        classes, labels = np.unique(np.concatenate(labels), return_inverse=True)
+        classes, labels = np.unique(_classes(task, labels), return_inverse=True)
         if len(classes) == 1:
             return np.zeros(sum(probe.n_filters))
         features = torch.cat(features).double()
@@ -235,6 +236,21 @@ def _read_datasets(X):
         if len(dataset) == 0:
             raise ValueError(f"Task {task!r} has no input.")
     return tasks, datasets
+
+
+def _classes(task, batches):
+    """The labels of batches, which must be classes."""
+    labels = np.concatenate(batches)
+    is_float = labels.dtype.kind in "fc"
+    wrong = labels[~(np.isfinite(labels) & (labels == np.rint(labels)))] if is_float else []
+    if labels.ndim != 1 or len(wrong):
+        got = f"an array of shape {labels.shape}" if labels.ndim != 1 else f"{wrong[0]:g}"
+        raise ValueError(
+            f"The labels of task {task!r} must be classes, one for each input: whole "
+            f"numbers, booleans or str; got {got}. Leave out inputs without a label. "
+            "Regression is not supported: make classes of its targets, as np.digitize does."
+        )
+    return labels
 
 
 def _fit_head(features, labels, C):

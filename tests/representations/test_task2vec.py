@@ -234,6 +234,30 @@ def test_labels_may_be_strings_and_do_not_matter(probe, digits):
     np.testing.assert_allclose(features.iloc[0], features.iloc[1], rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("labels", "got"),
+    [
+        (torch.arange(20) / 10, "0.1"),
+        (torch.tensor([0.0, 1.0, float("nan"), 1.0] * 5), "nan"),
+        (torch.tensor([0.0, float("inf")] * 10), "inf"),
+        (torch.tensor([0, 1] * 10)[:, None], r"an array of shape \(20, 1\)"),
+    ],
+)
+def test_labels_must_be_classes(labels, got):
+    inputs = torch.linspace(-1, 1, 40).reshape(20, 2)
+    tasks = {"sign": TensorDataset(inputs, inputs[:, 0] > 0)}
+    fitted = Task2VecRepresentation(nn.Linear(2, 2), random_state=0).fit(tasks)
+    wrong = {"prices": TensorDataset(inputs, labels)}
+    message = f"labels of task 'prices' must be classes.*; got {got}\\. .*Regression is not"
+    for read in (Task2VecRepresentation(nn.Linear(2, 2)).fit, fitted.transform):
+        with pytest.raises(ValueError, match=message):
+            read(wrong)
+    whole = TensorDataset(inputs, (inputs[:, 0] > 0).double())
+    pd.testing.assert_frame_equal(
+        fitted.transform({"sign": whole}), fitted.transform(tasks)
+    )
+
+
 def test_verbose_shows_a_bar(probe, digits, capsys):
     Task2VecRepresentation(probe, max_samples=10, verbose=1).fit([digits([0, 1])])
     assert "Fisher information: 100%" in capsys.readouterr().err
