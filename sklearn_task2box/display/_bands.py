@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sklearn_task2box.display._looks import FONT, GREY, SMALLEST_FONT, add_text, darker
+from sklearn_task2box.display._looks import FONT, GREY, PLAIN, SMALLEST_FONT, add_text
 
 
 class Bands:
@@ -38,7 +38,7 @@ class Bands:
         ax.set_ylim(max(self.bottoms[-1] + 4 * self.point, extent.height), 0)
 
     def _text_size(self, name):
-        text = self.ax.text(0, 0, name, fontsize=self.font, parse_math=False)
+        text = self.ax.text(0, 0, name, fontsize=self.font, **PLAIN)
         size = text.get_window_extent().size
         text.remove()
         return size
@@ -81,7 +81,7 @@ class Bands:
                 if i not in sizes:
                     continue
                 below[i] = top + 5 * point + sizes[i][0 if turned else 1]
-                style = {"fontsize": self.font, "color": darker(looks[i].colour)}
+                style = {"fontsize": self.font, "color": looks[i].colour}
                 style |= {"ha": "center", "va": "top", "rotation": 90 if turned else 0}
                 text = add_text(ax, self.names[i], (x[i], top), (0, -5), zorder=4, **style)
                 texts.append(text)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_task2box.display._looks import add_text, darker
+from sklearn_task2box.display._looks import add_text
 
 
 def label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
@@ -22,7 +22,7 @@ def label_boxes(ax, patches, names, order, *, limits, bold, forced, font):
     for i in order if forced else order[:400]:  # more would not fit anyway
         looks = {"fontsize": font, "fontweight": "bold" if i in bold else "normal"}
         looks |= {"va": "bottom", "ha": "left", "halo": 0.8, "zorder": 5}
-        looks["color"] = darker(to_hex(patches[i].get_edgecolor()))
+        looks["color"] = to_hex(patches[i].get_edgecolor())
         looks["alpha"] = 1.0 if strength[i] > 0.5 else 0.6
         text = add_text(ax, names[i], (0, 0), (0, 0), **looks)
         spots, turned = _spots(corners[i], text.get_window_extent().size, 2.5 * point)

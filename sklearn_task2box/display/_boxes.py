@@ -10,7 +10,7 @@ from sklearn_task2box.display import _inputs
 from sklearn_task2box.display._box_labels import label_boxes
 from sklearn_task2box.display._corners import Corners
 from sklearn_task2box.display._explorer import make_page
-from sklearn_task2box.display._looks import FONT, group_looks, lay_out, shorten
+from sklearn_task2box.display._looks import FONT, group_looks, is_dark, lay_out, shorten
 
 
 class BoxDisplay:
@@ -297,14 +297,15 @@ class BoxDisplay:
             Patch(facecolor=to_rgba(c, 0.2), edgecolor=c, linestyle=line, label=label)
             for label, (c, line, _) in entries
         ]
-        plain, one, dark = self.groups is None, len(marked) == 1, "#404040"
+        plain, one = self.groups is None, len(marked) == 1
+        neutral = "#C0C0C0" if is_dark(self.figure_) else "#404040"
         if marked:
-            colour = looks[marked[0]].colour if plain or one else dark
+            colour = looks[marked[0]].colour if plain or one else neutral
             label = shorten(self.names[marked[0]], 30) if one else "highlighted"
             face = to_rgba(colour, 0.6)
             handles.append(Patch(facecolor=face, edgecolor=colour, lw=2.0, label=label))
         if around:
-            colour = looks[around[0]].colour if plain else dark
+            colour = looks[around[0]].colour if plain else neutral
             label = "contains it" if one else "contains one of them"
             handles.append(Patch(facecolor="none", edgecolor=colour, lw=1.8, label=label))
         return handles

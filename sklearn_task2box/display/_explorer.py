@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from sklearn_task2box.display._looks import darker, group_looks
+from sklearn_task2box.display._looks import group_looks, legible
 from sklearn_task2box.utils._optional import import_optional
 
 DASHES = {"-": "solid", "--": "dash"}  # matplotlib's styles, by plotly's names
@@ -44,7 +44,7 @@ def page_data(corners, names, groups, around):
         "scales": _scales(corners),
         "grouped": groups is not None,
         "groups": [
-            {"label": label, "colour": c, "dark": darker(c), "dash": DASHES[line]}
+            {"label": label, "colour": c, "dark": legible(c), "dash": DASHES[line]}
             for label, (c, line, _) in zip(labels, shown, strict=True)
         ],
         "group": group.tolist(),

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn_task2box.display import _inputs
 from sklearn_task2box.display._bands import Bands
 from sklearn_task2box.display._layers import Layers
-from sklearn_task2box.display._looks import group_looks, lay_out, shorten
+from sklearn_task2box.display._looks import group_looks, is_dark, lay_out, shorten
 from sklearn_task2box.relations._names import as_names, some
 from sklearn_task2box.utils._optional import import_optional
 
@@ -182,10 +182,12 @@ class HierarchyDisplay:
 
         looks, entries = group_looks(self.groups, len(names))
         short = [shorten(name) for name in names]
-        lines, handles = _lines(graph, entries)
-        size = place.figure_size([short[i] for i in graph], bool(handles))
-        axes = _inputs.set_axes(self, ax, 1, "the graph", figsize=size)
+        axes = _inputs.set_axes(self, ax, 1, "the graph")
         self.ax_.set_axis_off()
+        lines, handles = _lines(graph, entries, is_dark(self.ax_))
+        if ax is None:
+            size = place.figure_size([short[i] for i in graph], bool(handles))
+            self.figure_.set_size_inches(*size)
         title = "" if place.n_layers else "no relations"
         if len(graph) < len(names):
             title = f"{len(graph)} of {len(names)} tasks, those that contain most"
@@ -251,7 +253,7 @@ def _marked(graph, missing, surplus):
     return graph
 
 
-def _lines(graph, entries):
+def _lines(graph, entries, dark):
     """Looks of the line of each edge, and the entries of the legend."""
     from matplotlib.lines import Line2D
 
@@ -261,22 +263,23 @@ def _lines(graph, entries):
     low, high = (predicted.min(), predicted.max()) if len(predicted) else (1.0, 1.0)
     uneven = high - low >= 0.01
     shares = (weights - low) / (high - low) if uneven else np.ones(len(weights))
-    lines = [_line(mark, share) for mark, share in zip(marks, shares, strict=True)]
+    lines = [_line(mark, share, dark) for mark, share in zip(marks, shares, strict=True)]
     handles = [
         Line2D([], [], color=c, marker=marker, ls="none", ms=5, label=label)
         for label, (c, _, marker) in entries
     ]
     strengths = ((high, 1.0), (low, 0.0)) if uneven else ()
-    legend = [(f"strength {w:.2f}", _line(None, share)) for w, share in strengths]
-    legend += [(MARKS[mark][0], _line(mark, 1.0)) for mark in MARKS if mark in marks]
+    legend = [(f"strength {w:.2f}", _line(None, share, dark)) for w, share in strengths]
+    legend += [(MARKS[mark][0], _line(mark, 1.0, dark)) for mark in MARKS if mark in marks]
     return lines, handles + [Line2D([], [], **line, label=text) for text, line in legend]
 
 
-def _line(mark, share):
+def _line(mark, share, dark):
     """Width, colour and style of a line, from the weakest (0) to the strongest (1)."""
     from matplotlib.colors import to_rgba
 
-    _, colour, style = MARKS.get(mark, ("", (0.25, 0.3, 0.35), "-"))
+    unmarked = "#C0B8B0" if dark else "#404D59"
+    _, colour, style = MARKS.get(mark, ("", unmarked, "-"))
     if colour == MISSING:
         return {"lw": 1.2, "color": to_rgba(colour, 0.9), "ls": style}
     strong = 0.3 if mark == "surplus" else 0.0

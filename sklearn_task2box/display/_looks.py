@@ -2,12 +2,14 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 # Okabe and Ito's colours, without those that are too faint for a thin line.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "#8C8C8C"
 FONT, SMALLEST_FONT = 8.0, 5.0
+PLAIN = {"parse_math": False, "usetex": False}  # names are no markup: "$5 to $10"
 
 
 class Look(NamedTuple):
@@ -50,34 +52,63 @@ def shorten(name, longest=32):
     return f"{name[:head]}…{name[head - longest + 1 :]}"
 
 
-def darker(colour):
-    """A colour, in hexadecimal, dark enough to read as text on white."""
+def legible(colour, dark=False):
+    """A colour, in hexadecimal, that can be read as text on white, or on dark ground."""
     parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return "#" + "".join(f"{round(0.6 * part):02x}" for part in parts)
+    return "#" + "".join(f"{round(0.6 * part + 102 * dark):02x}" for part in parts)
+
+
+def background(where):
+    """Colour behind Axes or a figure, in RGB."""
+    from matplotlib import rcParams
+    from matplotlib.colors import to_rgb
+
+    patches = [where.patch, where.figure.patch, where.figure.figure.patch]
+    for patch in patches[not getattr(where, "axison", True) :]:
+        if patch.get_visible() and patch.get_facecolor()[3] > 0.5:
+            return patch.get_facecolor()[:3]
+    light_text = np.mean(to_rgb(rcParams["text.color"])) > 0.5
+    return (0.0, 0.0, 0.0) if light_text else (1.0, 1.0, 1.0)
+
+
+def is_dark(where):
+    """Whether Axes or a figure have a dark background."""
+    return bool(np.dot(background(where), (0.21, 0.72, 0.07)) < 0.5)
 
 
 def add_text(ax, text, xy, offset, **looks):
-    """Text beside a point, in a white halo; it takes no part in the layout."""
+    """Text beside a point, in a halo; it takes no part in the layout."""
     from matplotlib.patheffects import withStroke
 
-    halo = {"linewidth": 2, "foreground": "white", "alpha": looks.pop("halo", 1.0)}
-    looks |= {"parse_math": False, "annotation_clip": False}
-    looks |= {"xytext": offset, "textcoords": "offset points"}
+    halo = {"foreground": background(ax), "alpha": looks.pop("halo", 1.0), "linewidth": 2}
+    looks["color"] = legible(looks["color"], is_dark(ax))
+    looks |= {"xytext": offset, "textcoords": "offset points", "annotation_clip": False}
+    looks |= PLAIN
     made = ax.annotate(text, xy, path_effects=[withStroke(**halo)], **looks)
     made.set_in_layout(False)
     return made
+
+
+def add_legend(owner, handles, on=None, **place):
+    """A legend of Axes or a figure that stands on these, or on others."""
+    looks = {"labelcolor": "white" if is_dark(on or owner) else "black", "fontsize": 8}
+    # The labels come last: as arguments, those with a leading underscore may be left out.
+    blank = [" "] * len(handles)
+    legend = owner.legend(handles, blank, frameon=False, **looks, **place)
+    for text, handle in zip(legend.get_texts(), handles, strict=True):
+        text.set(text=handle.get_label(), **PLAIN)
+    return legend
 
 
 def lay_out(axes, handles=(), own=True):
     """Give axes their final size, which decides what fits, beside a legend if any."""
     ax, figure = axes[-1], axes[-1].figure
     has_engine = figure.get_layout_engine() is not None
-    looks = {"handles": handles, "fontsize": 8, "frameon": False}
     if handles and own:
-        figure.legend(loc="outside right upper", **looks)
+        add_legend(figure, handles, loc="outside right upper")
     elif handles:
         place = {"loc": "upper left", "bbox_to_anchor": (1, 1), "borderaxespad": 0}
-        legend = ax.legend(**place, **looks)
+        legend = add_legend(ax, handles, on=figure, **place)
         if not has_engine:  # else the engine makes room
             taken = legend.get_window_extent().width / figure.bbox.width
             x0, y0, width, height = ax.get_position().bounds

@@ -5,7 +5,15 @@ import numpy as np
 import pandas as pd
 
 from sklearn_task2box.display import _inputs
-from sklearn_task2box.display._looks import FONT, SMALLEST_FONT, lay_out, shorten
+from sklearn_task2box.display._looks import (
+    FONT,
+    PLAIN,
+    SMALLEST_FONT,
+    add_legend,
+    is_dark,
+    lay_out,
+    shorten,
+)
 from sklearn_task2box.relations._names import positions_of
 
 UNKNOWN, DIAGONAL = "#F2CF9B", "#9A9A9A"  # neither is a shade of the colour map
@@ -183,11 +191,13 @@ class RelationMatrixDisplay:
         place = {"ax": list(axes), "fraction": 0.05, "pad": 0.02, "shrink": 0.8}
         self.colorbar_ = self.figure_.colorbar(self.images_[0], label=label, **place)
         self.colorbar_.outline.set_visible(False)
+        ink = "white" if is_dark(self.figure_) else "black"
+        self.colorbar_.ax.tick_params(colors=ink)
+        self.colorbar_.ax.yaxis.label.set_color(ink)
         if some_unknown:
             handles = [Patch(facecolor=UNKNOWN, label="unknown")]
-            place = {"loc": "lower left", "bbox_to_anchor": (-0.4, 1.02)}
-            looks = {"handlelength": 1.0, "fontsize": 8, "frameon": False}
-            self.colorbar_.ax.legend(handles=handles, **place, **looks)
+            place = {"loc": "lower left", "bbox_to_anchor": (-0.4, 1.02), "handlelength": 1}
+            add_legend(self.colorbar_.ax, handles, on=self.figure_, **place)
 
     def _label(self, axes, n_members, wanted, forced):
         """Name rows, and columns, as far as there is room."""
@@ -195,7 +205,7 @@ class RelationMatrixDisplay:
         n = len(names)
         places = np.flatnonzero(np.isin(self.order_, wanted))
         longest = sorted(places, key=lambda k: -len(names[k]))[:1]
-        looks = {"fontsize": SMALLEST_FONT if n > 60 else FONT, "parse_math": False}
+        looks = {"fontsize": SMALLEST_FONT if n > 60 else FONT, **PLAIN}
         for ax in axes:  # the room that the names leave decides how many there are
             ax.set_xticks(longest, [names[k] for k in longest], rotation=90, **looks)
             ax.set_yticks(longest, [names[k] for k in longest], **looks)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_task2box.display._inputs import fitted_model, set_axes
-from sklearn_task2box.display._looks import COLOURS
+from sklearn_task2box.display._looks import COLOURS, add_legend, is_dark
 
 
 class TrainingDisplay:
@@ -112,7 +112,7 @@ class TrainingDisplay:
             axes[0].set_yscale("log")
         axes[0].set_ylabel("training loss")
         if len(self.lines_) > 1:
-            axes[0].legend(fontsize=8, frameon=False)
+            add_legend(axes[0], list(self.lines_.values()))
         self.best_epoch_ = None
         if scored:
             self.lines_["valid_score"] = _draw_curve(axes[1], score, COLOURS[1])
@@ -121,11 +121,11 @@ class TrainingDisplay:
             label = f"best: {highest:.3f} at epoch {self.best_epoch_}"
             dot = {"ms": 5, "color": COLOURS[1], "label": label}
             handles = axes[1].plot(self.best_epoch_, highest, "o", **dot)
-            axes[1].legend(handles=handles, fontsize=8, frameon=False)
+            add_legend(axes[1], handles)
             axes[1].set_ylabel("held-out score")
         for axis in axes:
             axis.spines[["top", "right"]].set_visible(False)
-            axis.grid(axis="y", color="#E6E6E6", lw=0.6)
+            axis.grid(axis="y", color="#404040" if is_dark(axis) else "#E6E6E6", lw=0.6)
             axis.set_axisbelow(True)
         axes[-1].set_xlabel("epoch")
         axes[-1].xaxis.get_major_locator().set_params(integer=True)
