@@ -91,11 +91,6 @@ def fetch_hub_cards(
     See Also
     --------
     sklearn_task2box.representations.DatasheetRepresentation : Features of cards.
-
-    Examples
-    --------
-    >>> from sklearn_task2box.datasets import fetch_hub_cards
-    >>> cards = fetch_hub_cards(["stanfordnlp/imdb", "ylecun/mnist"])  # doctest: +SKIP
     """
     if (ids is None) == (limit is None):
         raise ValueError(f"Give either ids or limit; got ids={ids!r} and limit={limit!r}.")
@@ -155,15 +150,12 @@ def _listed(folder, limit, sort, filter, token, download):
 
 def _kept(path, request, what, source, download, read):
     """Read a JSON file that, if it is not there, is among the files of a request."""
+    files, wanted = {}, f"{source}, and put the file at {path}"
     if not path.exists():
-        if not download:
-            raise OSError(
-                f"{what} is not at {path}, and download_if_missing=False. Set it to True, "
-                f"or get {source}, and put the file there."
-            )
-        for file, text in _requested(request, what, source, path).items():
-            if not file.exists():
-                write_whole(file, text)
+        files = _requested(request, what, wanted, download)
+    for file, text in files.items():
+        if not file.exists():
+            write_whole(file, text)
     try:
         return read(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
@@ -173,8 +165,10 @@ def _kept(path, request, what, source, download, read):
         ) from error
 
 
-def _requested(request, what, source, path):
+def _requested(request, what, wanted, download):
     """Texts of files, by path, that the Hub's library gets."""
+    if not download:
+        raise OSError(f"{what} is not there, and download_if_missing=False. Get {wanted}.")
     huggingface_hub = import_optional("huggingface_hub", "Fetching cards", "hub")
     try:
         return request(huggingface_hub.HfApi())
@@ -183,8 +177,7 @@ def _requested(request, what, source, path):
     except Exception as error:  # which ones depends on the version of huggingface_hub
         raise OSError(
             f"{what} could not be fetched from the Hugging Face Hub "
-            f"({type(error).__name__}: {error}). Where there is a network, get {source}, "
-            f"and put the file at {path}."
+            f"({type(error).__name__}: {error}). Where there is a network, get {wanted}."
         ) from error
 
 
@@ -196,56 +189,54 @@ def _names(content):
 
 def _content(info):
     """The parts of the Hub's response that are kept, as JSON."""
-    counts = {"downloads": info.downloads, "likes": info.likes}
-    content = {"id": info.id, **counts, "description": info.description}
     try:
-        card = info.card_data.to_dict() if info.card_data is not None else {}
-        return json.dumps({**content, "card": card}, default=str, indent=1)
+        card = {} if info.card_data is None else info.card_data.to_dict()
+        json.dumps(card, default=str, indent=1)
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         card = f"unreadable ({type(error).__name__})"  # such as one nested too deeply
-        return json.dumps({**content, "card": card}, default=str, indent=1)
+    kept = {
+        name: getattr(info, name) for name in ("id", "downloads", "likes", "description")
+    }
+    return json.dumps({**kept, "card": card}, default=str, indent=1)
 
 
 def _row(content):
     """The fields of a card and, as "odd", the names of those with unexpected values."""
     odd = {}
 
-    def expected(kinds, field, values):
+    def read(kinds, field, values):
         found = [value for value in values if _is_one_of(kinds, value)]
         if len(found) < sum(value is not None for value in values):
             odd[field] = None
         return found
 
-    def number(field, values):
-        return max(map(float, expected(Real, field, values)), default=float("nan"))
-
-    def text(field, values):
-        return next(iter(expected(str, field, values)), None)
-
     # A file of the Hub itself has "cardData", which a data set without a card lacks.
-    found = expected(dict, "card", [content.get("card", content.get("cardData"))])
-    card = found[0] if found else {}
+    card = [*read(dict, "card", [content.get("card", content.get("cardData"))]), {}][0]
     infos = card.get("dataset_info")
-    infos = infos if isinstance(infos, list) else [infos]
-    configs = [info for info in expected(dict, "dataset_info", infos) if info]
+    infos = read(dict, "dataset_info", infos if isinstance(infos, list) else [infos])
     n_examples = []
-    for config in configs:
-        splits = expected(dict, "dataset_info", _values(config.get("splits")))
-        sizes = [split.get("num_examples") for split in splits]
-        known = expected(Real, "dataset_info", sizes)
-        n_examples += [sum(known)] if known and len(known) == len(sizes) else []
-    tags = {name: expected((str, Real), name, _values(card.get(name))) for name in MULTIPLE}
-    row = {
-        "pretty_name": text("pretty_name", [card.get("pretty_name")]),
-        **{name: list(dict.fromkeys(map(str, values))) for name, values in tags.items()},
-        "n_configs": len(configs) or float("nan"),
-        "n_examples": number("dataset_info", n_examples),
-        "download_size": number("dataset_info", [c.get("download_size") for c in configs]),
-        "downloads": number("downloads", [content["downloads"]]),
-        "likes": number("likes", [content["likes"]]),
-        "description": text("description", [content["description"]]),
+    for info in infos:
+        splits = read(dict, "dataset_info", _values(info.get("splits")))
+        sizes = read(Real, "dataset_info", [split.get("num_examples") for split in splits])
+        n_examples += [sum(sizes)] if sizes and len(sizes) == len(splits) else []
+    sizes = [info.get("download_size") for info in infos]
+    tags = {name: read((str, Real), name, _values(card.get(name))) for name in MULTIPLE}
+    numbers = {
+        "n_examples": n_examples,
+        "download_size": read(
+            Real, "dataset_info", [i.get("download_size") for i in infos]
+        ),
+        "downloads": read(Real, "downloads", [content["downloads"]]),
+        "likes": read(Real, "likes", [content["likes"]]),
     }
-    return row | {"odd": list(odd)}
+    return {
+        "pretty_name": [*read(str, "pretty_name", [card.get("pretty_name")]), None][0],
+        **{name: list(dict.fromkeys(map(str, values))) for name, values in tags.items()},
+        "n_configs": sum(map(bool, infos)) or float("nan"),
+        **{name: max(map(float, n), default=float("nan")) for name, n in numbers.items()},
+        "description": [*read(str, "description", [content["description"]]), None][0],
+        "odd": list(odd),
+    }
 
 
 def _values(value):

@@ -95,11 +95,6 @@ def fetch_taskonomy(
     ----------
     A. R. Zamir, A. Sax, W. Shen, L. Guibas, J. Malik, S. Savarese, "Taskonomy:
     Disentangling Task Transfer Learning", CVPR 2018.
-
-    Examples
-    --------
-    >>> from sklearn_task2box.datasets import fetch_taskonomy
-    >>> transfers = fetch_taskonomy()  # doctest: +SKIP
     """
     path, sha256 = _path(values, training_images), _SHA256[values][training_images]
     name = f"taskonomy/{path}"

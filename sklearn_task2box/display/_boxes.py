@@ -18,7 +18,8 @@ class BoxDisplay:
 
     Two dimensions are drawn as they are, more as small multiples: all pairs of up to four,
     else consecutive ones. A task lies in another exactly where it does so in all of them.
-    One dimension is drawn as bars, larger ones above smaller ones.
+    One dimension is drawn as bars, larger ones above smaller ones. Unusable parameters are
+    a ValueError, and an estimator that is not fitted is a NotFittedError.
 
     Parameters
     ----------
@@ -113,22 +114,6 @@ class BoxDisplay:
         Returns
         -------
         display : BoxDisplay
-
-        Raises
-        ------
-        ValueError, NotFittedError
-            If a parameter is not usable, or the estimator is not fitted.
-
-        Examples
-        --------
-        >>> from sklearn_task2box import BoxRelationEmbedder
-        >>> from sklearn_task2box.datasets import load_digits_tasks
-        >>> from sklearn_task2box.display import BoxDisplay
-        >>> X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
-        >>> embedder = BoxRelationEmbedder(box_dim=2, max_epochs=30, random_state=0)
-        >>> display = BoxDisplay.from_estimator(embedder.fit(X, relations == 1))
-        >>> len(display.ax_.patches)
-        120
         """
         model, X, names = _inputs.fitted_model(cls, estimator, X, "boxes_")
         boxes = model.boxes_ if X is None else model.transform(X)
@@ -157,11 +142,6 @@ class BoxDisplay:
         Returns
         -------
         self : BoxDisplay
-
-        Raises
-        ------
-        ValueError
-            If a parameter is not usable.
         """
         marked = _inputs.find_tasks(highlight, self.names, "highlight")
         wanted, forced = _inputs.labelled_tasks(labels, self.names)
@@ -197,6 +177,7 @@ class BoxDisplay:
 
         For more tasks than a picture can show: it zooms, finds tasks by name, describes the
         box under the pointer, marks its containers and members, and draws any dimensions.
+        An ImportError if plotly is not installed.
 
         Parameters
         ----------
@@ -210,19 +191,6 @@ class BoxDisplay:
         Returns
         -------
         path : Path
-
-        Raises
-        ------
-        ValueError
-            If a parameter is not usable.
-        ImportError
-            If plotly is not installed.
-
-        Examples
-        --------
-        >>> from sklearn_task2box.display import BoxDisplay
-        >>> display = BoxDisplay([[0, 0, 9, 9], [1, 1, 4, 4]], ["animal", "dog"])
-        >>> display.to_html("boxes.html")  # doctest: +SKIP
         """
         if title is None:
             title = f"{len(self.boxes)} tasks as boxes"

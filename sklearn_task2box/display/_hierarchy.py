@@ -27,7 +27,8 @@ class HierarchyDisplay:
     The layer of a task is the length of the longest chain of containers above it; tasks
     without relations stand at the bottom. Stronger relations have darker and wider lines.
     Beside a truth, edges that are not in its transitive closure are marked as surplus, and
-    true ones that are not in that of the graph as missing.
+    true ones that are not in that of the graph as missing. Unusable parameters are a
+    ValueError, and an estimator that is not fitted is a NotFittedError.
 
     Parameters
     ----------
@@ -121,11 +122,6 @@ class HierarchyDisplay:
         Returns
         -------
         display : HierarchyDisplay
-
-        Raises
-        ------
-        ValueError, NotFittedError
-            If a parameter is not usable, or the estimator is not fitted.
         """
         model, X, names = _inputs.fitted_model(cls, estimator, X)
         graph = model.to_networkx(X, threshold, reduce=True)
@@ -153,11 +149,6 @@ class HierarchyDisplay:
         Returns
         -------
         self : HierarchyDisplay
-
-        Raises
-        ------
-        ValueError
-            If a parameter is not usable.
         """
         import_optional("matplotlib", type(self).__name__)
         names = list(self.graph)

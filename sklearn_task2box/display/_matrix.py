@@ -4,16 +4,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from sklearn_task2box.display import _inputs
-from sklearn_task2box.display._looks import (
-    FONT,
-    PLAIN,
-    SMALLEST_FONT,
-    add_legend,
-    is_dark,
-    lay_out,
-    shorten,
-)
+from sklearn_task2box.display import _inputs, _looks
 from sklearn_task2box.relations._names import positions_of
 
 UNKNOWN, DIAGONAL = "#F2CF9B", "#9A9A9A"  # neither is a shade of the colour map
@@ -25,6 +16,8 @@ class RelationMatrixDisplay:
     The cell in row i and column j is the share of task i that lies inside task j. Rows and
     columns stand in one order, by default that of the hierarchy, depth first: what lies
     inside a task stands just after it, a dark stripe in its column below the diagonal.
+    Unusable parameters are a ValueError, and an estimator that is not fitted is a
+    NotFittedError.
 
     Parameters
     ----------
@@ -101,11 +94,6 @@ class RelationMatrixDisplay:
         -------
         display : RelationMatrixDisplay
             Its ``threshold`` is ``threshold_`` of the model.
-
-        Raises
-        ------
-        ValueError, NotFittedError
-            If a parameter is not usable, or the estimator is not fitted.
         """
         model, X, names = _inputs.fitted_model(cls, estimator, X)
         true = _inputs.true_strengths(model, X, y, names)
@@ -131,11 +119,6 @@ class RelationMatrixDisplay:
         Returns
         -------
         self : RelationMatrixDisplay
-
-        Raises
-        ------
-        ValueError
-            If a parameter is not usable.
         """
         wanted, forced = _inputs.labelled_tasks(labels, self.names)
         _inputs.check_option(order, ("auto", "true", "predicted", "given"), "order")
@@ -191,28 +174,28 @@ class RelationMatrixDisplay:
         place = {"ax": list(axes), "fraction": 0.05, "pad": 0.02, "shrink": 0.8}
         self.colorbar_ = self.figure_.colorbar(self.images_[0], label=label, **place)
         self.colorbar_.outline.set_visible(False)
-        ink = "white" if is_dark(self.figure_) else "black"
+        ink = "white" if _looks.is_dark(self.figure_) else "black"
         self.colorbar_.ax.tick_params(colors=ink)
         self.colorbar_.ax.yaxis.label.set_color(ink)
         if some_unknown:
             handles = [Patch(facecolor=UNKNOWN, label="unknown")]
             place = {"loc": "lower left", "bbox_to_anchor": (-0.4, 1.02), "handlelength": 1}
-            add_legend(self.colorbar_.ax, handles, on=self.figure_, **place)
+            _looks.add_legend(self.colorbar_.ax, handles, on=self.figure_, **place)
 
     def _label(self, axes, n_members, wanted, forced):
         """Name rows, and columns, as far as there is room."""
-        names = [shorten(self.names[i]) for i in self.order_]
+        names = [_looks.shorten(self.names[i]) for i in self.order_]
         n = len(names)
         places = np.flatnonzero(np.isin(self.order_, wanted))
         longest = sorted(places, key=lambda k: -len(names[k]))[:1]
-        looks = {"fontsize": SMALLEST_FONT if n > 60 else FONT, **PLAIN}
+        looks = _looks.PLAIN | {"fontsize": _looks.SMALLEST_FONT if n > 60 else _looks.FONT}
         for ax in axes:  # the room that the names leave decides how many there are
             ax.set_xticks(longest, [names[k] for k in longest], rotation=90, **looks)
             ax.set_yticks(longest, [names[k] for k in longest], **looks)
             ax.tick_params(length=2, pad=1.5, color="#B0B0B0")
-        lay_out(axes)
+        _looks.lay_out(axes)
         row = axes[0].get_window_extent().height * 72 / axes[0].figure.dpi / n
-        looks["fontsize"] = np.clip(row / 1.2, SMALLEST_FONT, FONT)
+        looks["fontsize"] = np.clip(row / 1.2, _looks.SMALLEST_FONT, _looks.FONT)
         if not forced:
             kept = []
             for k in sorted(places, key=lambda k: (-n_members[k], k)):

@@ -12,6 +12,9 @@ from sklearn_task2box.display._looks import COLOURS, add_legend, is_dark
 class TrainingDisplay:
     """Draw the loss and the held-out score of a fit by epoch.
 
+    Unusable parameters, or a fit without epochs, are a ValueError, and an estimator that is
+    not fitted is a NotFittedError.
+
     Parameters
     ----------
     history : list of dict
@@ -70,11 +73,6 @@ class TrainingDisplay:
         Returns
         -------
         display : TrainingDisplay
-
-        Raises
-        ------
-        ValueError, NotFittedError
-            If a parameter is not usable, the fit had no epochs or there was none.
         """
         model, *_ = fitted_model(cls, estimator, attribute="history_")
         return cls(model.history_).plot(ax)
@@ -90,11 +88,6 @@ class TrainingDisplay:
         Returns
         -------
         self : TrainingDisplay
-
-        Raises
-        ------
-        ValueError
-            If the number of Axes is wrong.
         """
         rows = pd.DataFrame(self.history).set_index("epoch")
         losses = rows.filter(regex="_loss$").astype(float)

@@ -289,7 +289,7 @@ def test_offline_error_shows_where_to_put_the_file(monkeypatch, tmp_path):
         OSError, match="no network.*JSON list of the names.*put.* at .*downloads-5-"
     ):
         fetch_hub_cards(limit=5, data_home=tmp_path)
-    with pytest.raises(OSError, match="False.* get the JSON at .*/datasets/glue, and put"):
+    with pytest.raises(OSError, match="False.* Get the JSON at .*/datasets/glue, and put"):
         fetch_hub_cards(["glue"], data_home=tmp_path, download_if_missing=False)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
