@@ -43,8 +43,11 @@ def fetch_hub_cards(
 ):
     """Load the cards of data sets on the Hugging Face Hub.
 
+    Features of them: :class:`~sklearn_task2box.representations.DatasheetRepresentation`.
     They are requested by ``huggingface_hub`` (``pip install 'sklearn-task2box[hub]'``), and
-    kept in the folder ``hub_cards`` of the data home: delete it to fetch cards anew.
+    kept in the folder ``hub_cards`` of the data home: delete it to fetch cards anew. A card
+    that is not available is an OSError, which shows the file to put there and where; so is
+    a damaged file or a full disk. A data set that the Hub does not have is a ValueError.
 
     Parameters
     ----------
@@ -77,20 +80,6 @@ def fetch_hub_cards(
             unexpected type or size are left out, with a warning that names the fields.
         DESCR : str
             The full description of the data set.
-
-    Raises
-    ------
-    OSError
-        If a card is not available (the message shows which file to put where), a file is
-        damaged, or the disk is full.
-    ValueError
-        If a parameter is wrong, or the Hub has no such data set.
-    ImportError
-        If ``huggingface_hub`` is needed, and not installed.
-
-    See Also
-    --------
-    sklearn_task2box.representations.DatasheetRepresentation : Features of cards.
     """
     if (ids is None) == (limit is None):
         raise ValueError(f"Give either ids or limit; got ids={ids!r} and limit={limit!r}.")

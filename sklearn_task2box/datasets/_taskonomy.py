@@ -52,7 +52,8 @@ def fetch_taskonomy(
 
     A pickle of up to 190 kB is downloaded from Taskonomy's repository on the first call.
     Its SHA-256 is checked, and only numbers are unpickled, so no code in it is ever run. It
-    has no features: see ``sklearn_task2box.representations``.
+    has no features: see ``sklearn_task2box.representations``. A file that is not available
+    is an OSError, which shows where to put it; an unexpected one is a ValueError.
 
     Parameters
     ----------
@@ -83,13 +84,6 @@ def fetch_taskonomy(
             Transfers from several "sources" (tuples) to a "target", with their "strength".
         DESCR : str
             The full description of the data set.
-
-    Raises
-    ------
-    OSError
-        If the file is neither there nor available; the message shows where to put it.
-    ValueError
-        If a parameter is unknown, or the file is not the expected one.
 
     References
     ----------

@@ -37,7 +37,8 @@ def fetch_wordnet(
     """Load a noun of WordNet and all nouns that are a kind of it.
 
     An installed database is read or, where there is none, WordNet 3.0 is downloaded (11
-    MB). It has no features: see ``sklearn_task2box.representations``.
+    MB). It has no features: see ``sklearn_task2box.representations``. A missing or damaged
+    database is an OSError, which shows where to put one; an unknown root is a ValueError.
 
     Parameters
     ----------
@@ -69,13 +70,6 @@ def fetch_wordnet(
             The version of the database, such as "3.0".
         DESCR : str
             The full description of the data set.
-
-    Raises
-    ------
-    OSError
-        If there is no database (the message shows where to put it), or it is damaged.
-    ValueError
-        If no synset has the name of the root.
 
     References
     ----------

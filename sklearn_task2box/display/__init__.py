@@ -1,6 +1,8 @@
 """Pictures of boxes, predicted hierarchies and strengths, and the course of a fit.
 
-They are drawn by matplotlib, and pages to explore boxes by plotly; both are optional.
+They are drawn by matplotlib, and pages to explore boxes by plotly; both are optional, and
+an ImportError where they are missing. Parameters that are not usable are a ValueError, and
+estimators that are not fitted a NotFittedError.
 """
 
 from sklearn_task2box.display._boxes import BoxDisplay

@@ -18,8 +18,7 @@ class BoxDisplay:
 
     Two dimensions are drawn as they are, more as small multiples: all pairs of up to four,
     else consecutive ones. A task lies in another exactly where it does so in all of them.
-    One dimension is drawn as bars, larger ones above smaller ones. Unusable parameters are
-    a ValueError, and an estimator that is not fitted is a NotFittedError.
+    One dimension is drawn as bars, larger ones above smaller ones.
 
     Parameters
     ----------
@@ -45,10 +44,6 @@ class BoxDisplay:
         The boxes drawn, in the order of the tasks.
     texts_ : list of Text
         The labels drawn, of all plots.
-
-    See Also
-    --------
-    HierarchyDisplay : Draw which task lies in which as a graph.
 
     Examples
     --------

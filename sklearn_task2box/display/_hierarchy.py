@@ -27,8 +27,7 @@ class HierarchyDisplay:
     The layer of a task is the length of the longest chain of containers above it; tasks
     without relations stand at the bottom. Stronger relations have darker and wider lines.
     Beside a truth, edges that are not in its transitive closure are marked as surplus, and
-    true ones that are not in that of the graph as missing. Unusable parameters are a
-    ValueError, and an estimator that is not fitted is a NotFittedError.
+    true ones that are not in that of the graph as missing.
 
     Parameters
     ----------
@@ -58,11 +57,6 @@ class HierarchyDisplay:
         Member and container of each edge that is not true. Both are empty without a truth.
     texts_ : list of Text
         The labels drawn.
-
-    See Also
-    --------
-    BoxDisplay : Draw the boxes.
-    RelationMatrixDisplay : Draw predicted beside true strengths.
 
     Examples
     --------

@@ -59,16 +59,12 @@ def legible(colour, dark=False):
 
 
 def background(where):
-    """Colour behind Axes or a figure, in RGB."""
-    from matplotlib import rcParams
-    from matplotlib.colors import to_rgb
-
+    """Colour behind Axes or a figure, in RGB; white where nothing is."""
     patches = [where.patch, where.figure.patch, where.figure.figure.patch]
-    for patch in patches[not getattr(where, "axison", True) :]:
-        if patch.get_visible() and patch.get_facecolor()[3] > 0.5:
-            return patch.get_facecolor()[:3]
-    light_text = np.mean(to_rgb(rcParams["text.color"])) > 0.5
-    return (0.0, 0.0, 0.0) if light_text else (1.0, 1.0, 1.0)
+    colours = [
+        patch.get_facecolor() for patch in patches[not getattr(where, "axison", 1) :]
+    ]
+    return next((colour[:3] for colour in colours if colour[3] > 0.5), (1.0, 1.0, 1.0))
 
 
 def is_dark(where):

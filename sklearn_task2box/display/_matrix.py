@@ -16,8 +16,6 @@ class RelationMatrixDisplay:
     The cell in row i and column j is the share of task i that lies inside task j. Rows and
     columns stand in one order, by default that of the hierarchy, depth first: what lies
     inside a task stands just after it, a dark stripe in its column below the diagonal.
-    Unusable parameters are a ValueError, and an estimator that is not fitted is a
-    NotFittedError.
 
     Parameters
     ----------
@@ -42,10 +40,6 @@ class RelationMatrixDisplay:
         Which task stands in each row and column.
     ordered_by_ : {"true", "predicted", "given"}
         What the order was made of.
-
-    See Also
-    --------
-    HierarchyDisplay : Draw which task lies in which as a graph.
 
     Examples
     --------

@@ -12,9 +12,6 @@ from sklearn_task2box.display._looks import COLOURS, add_legend, is_dark
 class TrainingDisplay:
     """Draw the loss and the held-out score of a fit by epoch.
 
-    Unusable parameters, or a fit without epochs, are a ValueError, and an estimator that is
-    not fitted is a NotFittedError.
-
     Parameters
     ----------
     history : list of dict

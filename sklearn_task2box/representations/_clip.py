@@ -35,7 +35,8 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
     Parameters
     ----------
     model : str or path-like, default="openai/clip-vit-base-patch32"
-        Folder or Hub name of a model with ``get_image_features``, ``get_text_features``.
+        Folder or Hub name of a model with ``get_image_features``, ``get_text_features``. An
+        OSError shows how to get one that is not available.
     kind : {"image", "text"}, default="image"
         An image is a path, an image of Pillow, or an array of uint8 of shape (height,
         width) or (height, width, channels): 8 bits for each channel, and turned as its EXIF
@@ -62,13 +63,6 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         Names of the tasks of fit, or their positions where they have none.
     gaussian_ : GaussianRepresentation
         Representation that was fitted to the embeddings.
-
-    Raises
-    ------
-    ImportError
-        If ``transformers`` or Pillow is not installed.
-    OSError
-        If the model is neither a folder nor available; the message shows how to get it.
 
     References
     ----------
@@ -150,9 +144,11 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         samples = list(samples)
         if not samples:
             raise ValueError(f"There is no {self.kind}.")
-        check = _check_text if self.kind == "text" else _check_image
         for at, sample in enumerate(samples):
-            check(at, sample)
+            if self.kind == "image":
+                _check_image(at, sample)
+            elif not isinstance(sample, str):
+                raise ValueError(f"Text {at} is a {type(sample).__name__}, not a str.")
         source = (str(self.model), self.kind)
         if getattr(self, "_model", None) is None or self._model.source != source:
             self._model = _Model(*source)
@@ -194,16 +190,12 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
             yield rows, part
 
 
-def _check_text(at, text):
-    if not isinstance(text, str):
-        raise ValueError(f"Text {at} is a {type(text).__name__}, not a str.")
-
-
 def _check_image(at, image):
-    is_path, mode = isinstance(image, (str, os.PathLike)), getattr(image, "mode", "")
-    if is_path:
+    name, mode = "", getattr(image, "mode", "")
+    if isinstance(image, (str, os.PathLike)):
+        name = f", {str(image)!r},"
         if not Path(image).is_file():
-            raise ValueError(f"Image {at}, {str(image)!r}, is not a file.")
+            raise ValueError(f"Image {at}{name} is not a file.")
         with import_optional("PIL.Image", "CLIPRepresentation", "clip").open(image) as read:
             mode = read.mode
     elif not hasattr(image, "convert"):
@@ -216,11 +208,10 @@ def _check_image(at, image):
                 f"{array.dtype} and shape {array.shape}."
             )
     if mode[:1] in ("I", "F"):  # which Pillow would clip at 255
-        shown = f", {str(image)!r}," if is_path else ""
         raise ValueError(
-            f"Image {at}{shown} must have 8 bits for each channel; its mode is {mode!r}, "
-            "of 16 or 32 bits. Scale all images alike: (np.asarray(image) / most * 255)."
-            "astype(np.uint8), where most is the largest value there can be, such as 65535."
+            f"Image {at}{name} must have 8 bits for each channel; its mode is {mode!r}, of "
+            "16 or 32. Scale all images alike: (np.asarray(image) / most * 255).astype("
+            "np.uint8), where most is the largest value there can be, such as 65535."
         )
 
 
@@ -241,7 +232,7 @@ def _open(sample):
 
     if isinstance(sample, (str, os.PathLike)):
         with Image.open(sample) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
+            return _open(image)
     image = sample if hasattr(sample, "convert") else Image.fromarray(np.asarray(sample))
     return ImageOps.exif_transpose(image).convert("RGB")
 
@@ -275,6 +266,8 @@ class _Model:
                 f"{name!r} is a {type(self.network).__name__}, which has no "
                 f"get_{kind}_features; give a CLIP model."
             )
+        if kind == "text":
+            self.n_tokens = self.network.config.text_config.max_position_embeddings
 
     @torch.inference_mode()
     def embed(self, samples, device):
@@ -283,26 +276,20 @@ class _Model:
             inputs = self.processor(list(map(_open, samples)), return_tensors="pt")
         else:
             # A fixed length: else the padding of a batch changes the last digits.
-            options = {"padding": "max_length", "truncation": True}
-            options["max_length"] = self.n_tokens()
-            inputs = self.processor(samples, **options, return_tensors="pt")
+            options = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
+            inputs = self.processor(samples, max_length=self.n_tokens, **options)
         outputs = self.features(**inputs.to(device))
         # A tensor, or from transformers 5 on an output that has it.
         outputs = getattr(outputs, "pooler_output", outputs)
         return outputs.float().cpu().numpy().copy()
 
-    def n_tokens(self):
-        return self.network.config.text_config.max_position_embeddings
-
     def warn_of_long_texts(self, texts):
-        # One at a time, lest the tokens of all are in memory.
         counts = (len(self.processor(text, verbose=False)["input_ids"]) for text in texts)
-        at = [i for i, count in enumerate(counts) if count > self.n_tokens()]
-        if at:
-            shown = [f"{i}: {texts[i][:30]}…" for i in at]
+        long = [f"{i}: {texts[i][:30]}…" for i, n in enumerate(counts) if n > self.n_tokens]
+        if long:
             warnings.warn(
-                f"{len(at)} of {len(texts)} texts are longer than the {self.n_tokens()} "
-                f"tokens that the model reads, and are cut there: {some(shown)}. Shorten "
+                f"{len(long)} of {len(texts)} texts are longer than the {self.n_tokens} "
+                f"tokens that the model reads, and are cut there: {some(long)}. Shorten "
                 "them, or give the parts of such a text as several samples of its task.",
                 stacklevel=3,
             )

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from sklearn_task2box.relations import task_names
 from sklearn_task2box.relations._names import positions_of
-from sklearn_task2box.utils._matching import match_rows
+from sklearn_task2box.utils._matching import match_rows, scaled
 
 _CHECKS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
@@ -82,7 +82,8 @@ class DuplicateIndicator(TransformerMixin, BaseEstimator):
         self.n_indicators_ = int(self.copies_.max(initial=0)).bit_length()
         self._names = names
         self._features = data.copy() if self.n_indicators_ else data[:0]
-        self._value = self.scale * _spread(data)
+        *_, unit, spread = scaled(data, data)
+        self._value = self.scale * unit * (spread or 1.0)
         return self
 
     def transform(self, X):
@@ -131,13 +132,3 @@ def _contents(X):
     X.eliminate_zeros()
     parts = [slice(*ends) for ends in pairwise(X.indptr)]
     return [(X.indices[part].tobytes(), X.data[part].tobytes()) for part in parts]
-
-
-def _spread(X):
-    """Typical distance of a row from the mean, or from 0 for sparse X; 1 if it is 0."""
-    values = X.data if sparse.issparse(X) else X
-    unit = float(np.abs(values).max(initial=0)) or 1.0  # else large squares overflow
-    values = values / unit
-    if not sparse.issparse(X):
-        values = values - values.mean(axis=0)
-    return unit * (float(np.sqrt((values**2).sum() / X.shape[0])) or 1.0)

@@ -241,10 +241,11 @@ def _read_datasets(X):
 def _classes(task, batches):
     """The labels of batches, which must be classes."""
     labels = np.concatenate(batches)
-    is_float = labels.dtype.kind in "fc"
-    wrong = labels[~(np.isfinite(labels) & (labels == np.rint(labels)))] if is_float else []
-    if labels.ndim != 1 or len(wrong):
-        got = f"an array of shape {labels.shape}" if labels.ndim != 1 else f"{wrong[0]:g}"
+    got = f"an array of shape {labels.shape}" if labels.ndim != 1 else ""
+    if labels.dtype.kind in "fc" and not got:
+        wrong = labels[~np.isfinite(labels) | (labels != np.rint(labels))]
+        got = f"{wrong[0]:g}" if len(wrong) else ""
+    if got:
         raise ValueError(
             f"The labels of task {task!r} must be classes, one for each input: whole "
             f"numbers, booleans or str; got {got}. Leave out inputs without a label. "

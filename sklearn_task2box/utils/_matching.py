@@ -15,7 +15,8 @@ def match_rows(X, known, candidates=None):
         return np.full(X.shape[0], -1)
     if sparse.issparse(X) != sparse.issparse(known):
         X, known = sparse.csr_matrix(X), sparse.csr_matrix(known)
-    X, known, tolerance = _scaled(X, known)
+    X, known, _, spread = scaled(X, known)
+    tolerance = _ROUNDING * (spread or 1.0)
     matches = np.full(X.shape[0], -1)
     if candidates is not None:
         rows = np.flatnonzero((candidates >= 0) & (candidates < known.shape[0]))
@@ -28,12 +29,15 @@ def match_rows(X, known, candidates=None):
     return matches
 
 
-def _scaled(X, known):
-    """Rows in units in which squares neither overflow nor cancel, and the tolerance."""
+def scaled(X, known):
+    """Rows in a unit whose squares neither overflow nor cancel, it, and their spread.
+
+    The spread is the root mean square distance of known rows from their mean or, if they
+    are sparse, from 0.
+    """
     unit = float(abs(known).max()) or 1.0
     X, known = X.astype(np.float64) / unit, known.astype(np.float64) / unit
     if not sparse.issparse(known):
         center = known.mean(axis=0)
         X, known = X - center, known - center
-    spread = np.sqrt(row_norms(known, squared=True).mean())
-    return X, known, _ROUNDING * (spread or 1.0)
+    return X, known, unit, float(np.sqrt(row_norms(known, squared=True).mean()))

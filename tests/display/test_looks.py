@@ -128,9 +128,3 @@ def test_grids_and_edges_can_be_seen_on_black(draw):
         display = draw()
     lines = [line for ax in display.figure_.axes for line in ax.get_lines()]
     assert all(luminance(to_rgb(line.get_color())) > 0.04 for line in lines)
-
-
-def test_a_transparent_figure_counts_as_what_its_texts_are_made_for():
-    with plt.rc_context({"figure.facecolor": "none", "text.color": "white"}):
-        display = hierarchy()
-    assert all(luminance(to_rgb(text.get_color())) > 0.3 for text in display.texts_)
