@@ -133,8 +133,7 @@ def _listed(folder, limit, sort, filter, token, download):
         files = {_path(folder, info.id): _content(info) for info in infos}
         return files | {path: json.dumps([info.id for info in infos], indent=1)}
 
-    source = "a JSON list of the names of these data sets"
-    return _kept(path, request, "The list", source, download, _names)
+    return _kept(path, request, "The list", "a JSON list of names", download, _names)
 
 
 def _kept(path, request, what, source, download, read):

@@ -91,8 +91,8 @@ def fetch_taskonomy(
     Disentangling Task Transfer Learning", CVPR 2018.
     """
     path, sha256 = _path(values, training_images), _SHA256[values][training_images]
-    name = f"taskonomy/{path}"
-    file = fetched(BASE_URL + path, name, sha256, data_home, download_if_missing)
+    kept = f"taskonomy/{path}", sha256, data_home, download_if_missing
+    file = fetched(BASE_URL + path, *kept)
     with open(file, "rb") as stream:
         transfers = read_numbers(stream)
     strengths, higher_order = _tables(transfers)

@@ -75,13 +75,6 @@ def fetch_wordnet(
     ----------
     C. Fellbaum (ed.), "WordNet: An Electronic Lexical Database", MIT Press, 1998. The
     format of the files is that of WordNet's manual page wndb(5WN).
-
-    Examples
-    --------
-    >>> from sklearn_task2box.datasets import fetch_wordnet
-    >>> wordnet = fetch_wordnet("carnivore.n.01")  # doctest: +SKIP
-    >>> wordnet.graph.has_edge("dog.n.01", "canine.n.02")  # doctest: +SKIP
-    True
     """
     files, found_at = _read_database(path, data_home, download_if_missing)
     try:

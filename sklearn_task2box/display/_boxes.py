@@ -172,7 +172,6 @@ class BoxDisplay:
 
         For more tasks than a picture can show: it zooms, finds tasks by name, describes the
         box under the pointer, marks its containers and members, and draws any dimensions.
-        An ImportError if plotly is not installed.
 
         Parameters
         ----------

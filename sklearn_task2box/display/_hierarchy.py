@@ -263,8 +263,7 @@ def _line(mark, share, dark):
     """Width, colour and style of a line, from the weakest (0) to the strongest (1)."""
     from matplotlib.colors import to_rgba
 
-    unmarked = "#C0B8B0" if dark else "#404D59"
-    _, colour, style = MARKS.get(mark, ("", unmarked, "-"))
+    _, colour, style = MARKS.get(mark, ("", "#C0B8B0" if dark else "#404D59", "-"))
     if colour == MISSING:
         return {"lw": 1.2, "color": to_rgba(colour, 0.9), "ls": style}
     strong = 0.3 if mark == "surplus" else 0.0

@@ -60,11 +60,11 @@ def legible(colour, dark=False):
 
 def background(where):
     """Colour behind Axes or a figure, in RGB; white where nothing is."""
-    patches = [where.patch, where.figure.patch, where.figure.figure.patch]
-    colours = [
-        patch.get_facecolor() for patch in patches[not getattr(where, "axison", 1) :]
-    ]
-    return next((colour[:3] for colour in colours if colour[3] > 0.5), (1.0, 1.0, 1.0))
+    patches = [where.patch] if getattr(where, "axison", True) else []
+    for patch in (*patches, where.figure.patch, where.figure.figure.patch):
+        if patch.get_facecolor()[3] > 0.5:
+            return patch.get_facecolor()[:3]
+    return 1.0, 1.0, 1.0
 
 
 def is_dark(where):
@@ -79,8 +79,7 @@ def add_text(ax, text, xy, offset, **looks):
     halo = {"foreground": background(ax), "alpha": looks.pop("halo", 1.0), "linewidth": 2}
     looks["color"] = legible(looks["color"], is_dark(ax))
     looks |= {"xytext": offset, "textcoords": "offset points", "annotation_clip": False}
-    looks |= PLAIN
-    made = ax.annotate(text, xy, path_effects=[withStroke(**halo)], **looks)
+    made = ax.annotate(text, xy, path_effects=[withStroke(**halo)], **looks, **PLAIN)
     made.set_in_layout(False)
     return made
 
@@ -89,8 +88,7 @@ def add_legend(owner, handles, on=None, **place):
     """A legend of Axes or a figure that stands on these, or on others."""
     looks = {"labelcolor": "white" if is_dark(on or owner) else "black", "fontsize": 8}
     # The labels come last: as arguments, those with a leading underscore may be left out.
-    blank = [" "] * len(handles)
-    legend = owner.legend(handles, blank, frameon=False, **looks, **place)
+    legend = owner.legend(handles, [" "] * len(handles), frameon=False, **looks, **place)
     for text, handle in zip(legend.get_texts(), handles, strict=True):
         text.set(text=handle.get_label(), **PLAIN)
     return legend

@@ -214,12 +214,12 @@ def _read(X):
     """A DataFrame of the table, names or positions of its rows, and what to validate."""
     array = None
     if _is_records(X):
-        rows = list(X.values()) if isinstance(X, Mapping) else list(X)
+        named = isinstance(X, Mapping)
+        rows = list(X.values() if named else X)
         if not all(isinstance(row, Mapping) for row in rows):
             raise ValueError("X, a dict of tasks, must hold a dict of fields for each.")
         # As objects, a whole number stays one where other tasks have none or a float.
-        index = list(X) if isinstance(X, Mapping) else None
-        frame = pd.DataFrame(rows, index=index, dtype=object)
+        frame = pd.DataFrame(rows, index=list(X) if named else None, dtype=object)
     elif isinstance(X, pd.DataFrame):
         frame = X
     else:
@@ -246,8 +246,7 @@ def _values(value, separator=None):
 
 
 def _inferred(column, separator):
-    fields = [_values(field) for field in column]
-    values = [value for field in fields for value in field]
+    values = [value for field in column for value in _values(field)]
     if not values:
         return "text"
     odd = [type(v).__name__ for v in values if not isinstance(v, (str, Real, np.bool_))]

@@ -9,8 +9,9 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.utils.data import DataLoader, Subset
@@ -240,17 +241,15 @@ def _read_datasets(X):
 
 def _classes(task, batches):
     """The labels of batches, which must be classes."""
-    labels = np.concatenate(batches)
-    got = f"an array of shape {labels.shape}" if labels.ndim != 1 else ""
-    if labels.dtype.kind in "fc" and not got:
-        wrong = labels[~np.isfinite(labels) | (labels != np.rint(labels))]
-        got = f"{wrong[0]:g}" if len(wrong) else ""
-    if got:
+    try:
+        labels = column_or_1d(np.concatenate(batches))
+        check_array(labels, ensure_2d=False, dtype=None)
+        check_classification_targets(labels)
+    except ValueError as error:
         raise ValueError(
-            f"The labels of task {task!r} must be classes, one for each input: whole "
-            f"numbers, booleans or str; got {got}. Leave out inputs without a label. "
-            "Regression is not supported: make classes of its targets, as np.digitize does."
-        )
+            f"The labels of task {task!r} must be classes: whole numbers, booleans or str. "
+            f"{error} Leave out inputs without one, or bin numbers, by np.digitize for one."
+        ) from error
     return labels
 
 

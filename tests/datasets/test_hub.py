@@ -286,7 +286,7 @@ def test_offline_error_shows_where_to_put_the_file(monkeypatch, tmp_path):
     ):
         fetch_hub_cards(["ylecun/mnist"], data_home=tmp_path)
     with pytest.raises(
-        OSError, match="no network.*JSON list of the names.*put.* at .*downloads-5-"
+        OSError, match="no network.*JSON list of names.*put.* at .*downloads-5-"
     ):
         fetch_hub_cards(limit=5, data_home=tmp_path)
     with pytest.raises(OSError, match="False.* Get the JSON at .*/datasets/glue, and put"):

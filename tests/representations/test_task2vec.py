@@ -235,20 +235,20 @@ def test_labels_may_be_strings_and_do_not_matter(probe, digits):
 
 
 @pytest.mark.parametrize(
-    ("labels", "got"),
+    ("labels", "problem"),
     [
-        (torch.arange(20) / 10, "0.1"),
-        (torch.tensor([0.0, 1.0, float("nan"), 1.0] * 5), "nan"),
-        (torch.tensor([0.0, float("inf")] * 10), "inf"),
-        (torch.tensor([0, 1] * 10)[:, None], r"an array of shape \(20, 1\)"),
+        (torch.arange(20) / 10, "Unknown label type: continuous"),
+        (torch.tensor([0.0, 1.0, float("nan"), 1.0] * 5), "NaN"),
+        (torch.tensor([0.0, float("inf")] * 10), "infinity"),
+        (torch.zeros(20, 2), "1d array"),
     ],
 )
-def test_labels_must_be_classes(labels, got):
+def test_labels_must_be_classes(labels, problem):
     inputs = torch.linspace(-1, 1, 40).reshape(20, 2)
     tasks = {"sign": TensorDataset(inputs, inputs[:, 0] > 0)}
     fitted = Task2VecRepresentation(nn.Linear(2, 2), random_state=0).fit(tasks)
     wrong = {"prices": TensorDataset(inputs, labels)}
-    message = f"labels of task 'prices' must be classes.*; got {got}\\. .*Regression is not"
+    message = f"(?s)labels of task 'prices' must be classes.* str. .*{problem}.*np.digit"
     for read in (Task2VecRepresentation(nn.Linear(2, 2)).fit, fitted.transform):
         with pytest.raises(ValueError, match=message):
             read(wrong)
