@@ -164,13 +164,12 @@ class RelationMatrixDisplay:
     def _add_colorbar(self, axes, some_unknown):
         from matplotlib.patches import Patch
 
-        label = "share of the row's task inside the column's"
         place = {"ax": list(axes), "fraction": 0.05, "pad": 0.02, "shrink": 0.8}
-        self.colorbar_ = self.figure_.colorbar(self.images_[0], label=label, **place)
+        self.colorbar_ = self.figure_.colorbar(self.images_[0], **place)
         self.colorbar_.outline.set_visible(False)
         ink = "white" if _looks.is_dark(self.figure_) else "black"
         self.colorbar_.ax.tick_params(colors=ink)
-        self.colorbar_.ax.yaxis.label.set_color(ink)
+        self.colorbar_.set_label("share of the row's task inside the column's", color=ink)
         if some_unknown:
             handles = [Patch(facecolor=UNKNOWN, label="unknown")]
             place = {"loc": "lower left", "bbox_to_anchor": (-0.4, 1.02), "handlelength": 1}

@@ -110,8 +110,7 @@ class TrainingDisplay:
             self.best_epoch_, highest = int(score.index[best]), score.iloc[best]
             label = f"best: {highest:.3f} at epoch {self.best_epoch_}"
             dot = {"ms": 5, "color": COLOURS[1], "label": label}
-            handles = axes[1].plot(self.best_epoch_, highest, "o", **dot)
-            add_legend(axes[1], handles)
+            add_legend(axes[1], axes[1].plot(self.best_epoch_, highest, "o", **dot))
             axes[1].set_ylabel("held-out score")
         for axis in axes:
             axis.spines[["top", "right"]].set_visible(False)

@@ -259,11 +259,13 @@ def _inferred(column, separator):
     if any(isinstance(field, _COLLECTIONS) for field in column):
         return "tags"
     if not any(isinstance(value, str) for value in values):
-        largest = np.finfo(float).max
-        numbers = np.clip(np.array(values, dtype=object), -largest, largest).astype(float)
-        positive = numbers[numbers > 0]
-        wide = len(positive) and positive.max() / _SIZE_RANGE > positive.min()
-        return "size" if wide and (numbers >= 0).all() else "number"
+        try:
+            numbers = np.array(values, dtype=float)
+        except OverflowError:  # refused, with the name of the task, where they are read
+            return "number"
+        least = min(numbers[numbers > 0], default=np.inf)
+        wide = max(numbers) / _SIZE_RANGE > least
+        return "size" if wide and min(numbers) >= 0 else "number"
     parts = [part for value in values for part in str(value).split(separator)]
     if len(set(parts)) > max(_MAX_CATEGORIES, len(parts) / 2):
         return "text"
