@@ -169,7 +169,8 @@ class RelationModel(BaseEstimator):
         self._features = data.copy()
 
     def _choose_threshold(self, pairs):
-        heads, tails, strengths, weights = pairs.thinned(_MAX_SCORED)
+        rng = np.random.RandomState(0)
+        heads, tails, strengths, weights = pairs.sample(_MAX_SCORED, rng)
         predicted = self._strengths_in_blocks(self._known, heads, tails)
         self.threshold_ = best_f1_threshold(strengths, predicted, weights)
 

@@ -23,8 +23,8 @@ from sklearn_task2box.embedder import BoxRelationEmbedder
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.models import (
     KernelRidgeModel,
+    NeighborsModel,
     PairClassifier,
-    PopularityModel,
     SimilarityModel,
 )
 from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
@@ -51,19 +51,23 @@ def default_estimators():
     Returns
     -------
     estimators : list of (str, RelationModel)
-        Kernel ridge regression, three box embeddings of ten dimensions, a pair MLP, a
-        divergence of normal distributions and the popularity of containers.
+        Kernel ridge regression, a vote of the nearest neighbours, boxes of ten dimensions,
+        a pair MLP and a divergence of normal distributions: see benchmarks.members for
+        what each is worth.
     """
-    boxes = [BoxRelationEmbedder(10, teacher=None, max_epochs=150) for _ in range(3)]
     pairs = PairClassifier(
-        hidden_layer_sizes=(256, 128), n_similarities=32, max_iter=200, max_pairs=16_384
+        hidden_layer_sizes=(256, 128),
+        n_similarities=32,
+        max_iter=200,
+        max_pairs=16_384,
+        batch_size=512,
     )
     return [
         ("kernel_ridge", KernelRidgeModel()),
-        *((f"boxes{i}", model) for i, model in enumerate(boxes)),
+        ("neighbors", NeighborsModel()),
+        ("boxes", BoxRelationEmbedder(10, teacher=None, max_epochs=100)),
         ("pairs", pairs),
         ("divergence", SimilarityModel("gaussian_kl", variances="auto")),
-        ("popularity", PopularityModel()),
     ]
 
 
@@ -77,9 +81,9 @@ class StrengthBlend(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    penalty : float, default=100.0
+    penalty : float, default=10.0
         Weight of the penalty beside the sum of cross-entropies. With small ones, few
-        related pairs decide; of 1 to 1,000, 100 was best on digits and a small taxonomy.
+        related pairs decide.
 
     Attributes
     ----------
@@ -87,7 +91,7 @@ class StrengthBlend(RegressorMixin, BaseEstimator):
     intercept_ : float
     """
 
-    def __init__(self, penalty=100.0):
+    def __init__(self, penalty=10.0):
         self.penalty = penalty
 
     def fit(self, X, y, sample_weight=None):
@@ -209,7 +213,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
                     f"{min(nested)!r} is no parameter of a RelationEnsemble whose "
                     "estimators are None. Give the members: "
                     "RelationEnsemble(default_estimators()), whose parameters can be "
-                    "set, as in set_params(boxes0__box_dim=8)."
+                    "set, as in set_params(boxes__box_dim=8)."
                 )
         return self._set_params("estimators", **params)
 

@@ -12,19 +12,20 @@ from threadpoolctl import threadpool_limits
 from sklearn_task2box.metrics import relation_score
 from sklearn_task2box.models._smoothers import (
     MAX_CHOSEN,
+    MAX_SCORED,
     PlattScaling,
     SmootherModel,
-    toarray,
     unit_rows,
 )
+from sklearn_task2box.utils._features import toarray
 from sklearn_task2box.utils._rows import IdentifiedRows
 
 # Settings that "auto" chooses from.
 _GAMMAS = (0.3, 1.0)
 _RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
-# Tasks whose leave-one-out predictions are scored; tasks up to which the kernel is exact,
-# and up to which known tasks are also compared by their relations.
-_MAX_SCORED, _MAX_EXACT, _MAX_COMPARED = 100, 5000, 2000
+# Tasks up to which the kernel is exact, and up to which known tasks are also compared by
+# their relations.
+_MAX_EXACT, _MAX_COMPARED = 5000, 2000
 # Settings of that comparison: ridge, share of pairs held out to judge it, passes, and how
 # much further than computed each pass goes (over-relaxation), so that few are enough.
 _PAIR_RIDGE, _HELD_OUT, _PASSES, _RELAXATION = 2.0, 0.2, 5, 1.6
@@ -139,7 +140,7 @@ class KernelRidgeModel(SmootherModel):
         """Choose settings by leave-one-out predictions of some tasks from one another."""
         inside, around = self._inside.part(some), self._around.part(some)
         true = inside.toarray()
-        tables = [(inside, true[:_MAX_SCORED]), (around, true.T[:_MAX_SCORED])]
+        tables = [(inside, true[:MAX_SCORED]), (around, true.T[:MAX_SCORED])]
         scales = (False, True) if self.standardize == "auto" else (self.standardize,)
         gammas = _GAMMAS if self.gamma == "auto" else (self.gamma,)
         kernels = [("linear", gammas[0])] if self.kernel != "rbf" else []
@@ -152,7 +153,7 @@ class KernelRidgeModel(SmootherModel):
             sizes, vectors = linalg.eigh(self._kernel_of(rows, exact=True), driver="evd")
             for ridge in ridges:
                 shrunk = vectors * (sizes / (sizes + ridge))
-                weights = shrunk[:_MAX_SCORED] @ vectors.T
+                weights = shrunk[:MAX_SCORED] @ vectors.T
                 weights = _without_itself(weights, np.arange(len(weights)))
                 score = self._leave_one_out_score(tables, weights)
                 if score > best:

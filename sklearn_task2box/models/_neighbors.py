@@ -7,7 +7,13 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_task2box.models._smoothers import MAX_CHOSEN, SmootherModel, toarray, unit_rows
+from sklearn_task2box.models._smoothers import (
+    MAX_CHOSEN,
+    MAX_SCORED,
+    SmootherModel,
+    unit_rows,
+)
+from sklearn_task2box.utils._features import toarray
 
 # Settings that "auto" chooses from.
 _N_NEIGHBORS = (5, 10, 20, 50)
@@ -89,10 +95,10 @@ class NeighborsModel(SmootherModel):
             )
         powers = _POWERS if self.power == "auto" else (self.power,)
         shrinkages = _SHRINKAGES if self.shrinkage == "auto" else (self.shrinkage,)
-        some = np.sort(np.random.RandomState(0).permutation(n)[:MAX_CHOSEN])
-        true = self._inside.part(some).toarray()
-        tables = [(self._inside, true), (self._around, true.T)]
-        nearest = self._nearest(self._rows[some], some, numbers[-1])
+        some = np.random.RandomState(0).permutation(n)[:MAX_CHOSEN]
+        true, scored = self._inside.part(some).toarray(), some[:MAX_SCORED]
+        tables = [(self._inside, true[:MAX_SCORED]), (self._around, true.T[:MAX_SCORED])]
+        nearest = self._nearest(self._rows[scored], scored, numbers[-1])
 
         def score(settings):
             return self._leave_one_out_score(tables, self._vote(*nearest, *settings), some)

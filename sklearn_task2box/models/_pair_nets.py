@@ -5,7 +5,6 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 
-from sklearn_task2box.models._sampling import Sampler
 from sklearn_task2box.utils._devices import few_threads, seeded
 
 
@@ -13,16 +12,17 @@ class PairEpochs:
     """Minibatches of pairs, drawn anew for each epoch; ``batch_size`` None makes one."""
 
     def __init__(self, observed, max_pairs, batch_size, seed):
+        self.observed = observed
+        self.n_pairs = min(observed.n_observed, max_pairs)
+        self.batch_size = batch_size or self.n_pairs
         self.rng = np.random.RandomState(seed)
-        self.sampler = Sampler(observed, max_pairs, self.rng)
-        self.batch_size = batch_size or len(self.sampler)
 
     def __len__(self):
-        return -(-len(self.sampler) // self.batch_size)
+        return -(-self.n_pairs // self.batch_size)
 
     def __iter__(self):
         """Yield heads, tails, strengths and weights, the latter of mean 1 in an epoch."""
-        *ends, strengths, weights = self.sampler.draw()
+        *ends, strengths, weights = self.observed.sample(self.n_pairs, self.rng)
         n_pairs = len(strengths)
         order = np.arange(n_pairs) if len(self) == 1 else self.rng.permutation(n_pairs)
         weights = weights * (n_pairs / weights.sum())
@@ -70,7 +70,7 @@ def fit_module(
                 steps.step()
                 scheduler.step()
                 total += float(loss.detach()) * len(heads)
-            losses.append(total / len(epochs.sampler))
+            losses.append(total / epochs.n_pairs)
     if not np.isfinite(losses).all():
         raise ValueError(
             f"The fit did not converge: the loss is not finite after {len(losses)} epochs. "

@@ -19,7 +19,6 @@ from torch.nn import functional as F
 
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.models._pair_nets import fit_module
-from sklearn_task2box.models._sampling import Sampler
 from sklearn_task2box.nets._encoders import hidden_sizes
 from sklearn_task2box.utils._features import dense
 
@@ -181,7 +180,7 @@ class PairClassifier(RelationModel):
             partial(PairMLP, features.shape[1], sizes, n_similarities),
             torch.from_numpy(features),
             pairs,
-            optimizer=torch.optim.Adam,
+            optimizer=partial(torch.optim.Adam, fused=True),
             weight_decay=self.weight_decay,
             batch_size=self.batch_size,
             rng=rng,
@@ -191,7 +190,7 @@ class PairClassifier(RelationModel):
 
     def _learn_trees(self, X, pairs, rng, max_pairs, **settings):
         tasks = self._prepared(X)
-        heads, tails, strengths, weights = Sampler(pairs, max_pairs, rng).draw()
+        heads, tails, strengths, weights = pairs.sample(max_pairs, rng)
         kind = HistGradientBoostingClassifier
         if pairs.is_graded:
             kind = HistGradientBoostingRegressor

@@ -8,7 +8,6 @@ from scipy.special import expit, logit
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_task2box.base import RelationModel
-from sklearn_task2box.models._sampling import Sampler
 from sklearn_task2box.models._smoothers import fit_logistic
 from sklearn_task2box.utils._features import dense, has_variance_names, means_and_variances
 
@@ -115,8 +114,8 @@ class SimilarityModel(RelationModel):
                 )
         self._width = 4 * X.shape[1]
         tasks = self._represent(X, None)
-        sampler = Sampler(pairs, _MAX_PAIRS, np.random.RandomState(0))
-        heads, tails, strengths, weights = sampler.draw()
+        rng = np.random.RandomState(0)
+        heads, tails, strengths, weights = pairs.sample(_MAX_PAIRS, rng)
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self._strengths_in_blocks(tasks, heads, tails, of_pairs=self._raw)
         if self.similarity == "gaussian_kl":

@@ -224,17 +224,22 @@ class ObservedPairs:
         )
         return rest, held
 
-    def thinned(self, most):
-        """Observed pairs; of the unrelated ones, a sample of ``most`` where they are many.
+    def sample(self, most, rng):
+        """At most that many observed pairs, drawn without replacement, and their weights.
 
-        Heads, tails, strengths, and how many pairs each represents; None for 1 each.
+        They have all related ones or, if these are more than half of them and not all find
+        room, some. A weight is the number of pairs that a pair represents. Heads, tails,
+        strengths and weights are of shape (n_pairs,).
         """
-        if self.n_observed <= most or not self.complete:
-            return *self.expand(), None
-        heads, tails, strengths = self.with_zeros(most, np.random.RandomState(0))
-        n_drawn, n_zeros = len(heads) - self.n_related, self.n_observed - self.n_related
-        weights = np.repeat([1.0, n_zeros / max(n_drawn, 1)], [self.n_related, n_drawn])
-        return heads, tails, strengths, weights
+        related = self._related()
+        n_related, n_zeros = len(related), self.n_observed - len(related)
+        room = max(1, most // 2, most - n_zeros)
+        if room < n_related:
+            related = rng.choice(related, room, replace=False)
+        pairs = self._and_zeros(related, max(1, most - len(related)), rng)
+        counts = [len(related), len(pairs[0]) - len(related)]
+        weights = np.repeat(np.divide([n_related, n_zeros], np.maximum(counts, 1)), counts)
+        return *pairs, weights
 
     def keys(self, heads, tails):
         """One integer per ordered pair."""
@@ -272,9 +277,12 @@ class ObservedPairs:
 
     def with_zeros(self, n_drawn, rng):
         """Heads, tails and strengths of the related pairs and of some unrelated ones."""
+        return self._and_zeros(self._related(), n_drawn, rng)
+
+    def _related(self):
+        """Places of the related pairs, in an order that does not depend on the format."""
         related = np.flatnonzero(self.strengths > 0)
-        related = related[np.argsort(self.keys(self.heads, self.tails)[related])]
-        return self._and_zeros(related, n_drawn, rng)
+        return related[np.argsort(self.keys(self.heads, self.tails)[related])]
 
     def _and_zeros(self, listed, n_drawn, rng):
         heads, tails = self.draw_zeros(n_drawn, rng)

@@ -71,32 +71,55 @@ def test_expanding_keeps_strengths_exactly():
     assert observed.n_related == 2
 
 
-def test_thinned_pairs_stand_for_all():
-    strengths = np.zeros((40, 40))
-    strengths[0, 1:5] = 0.5
-    pairs = TaskRelations(strengths).observed()
-    heads, tails, values, weights = pairs.thinned(100)
-    assert np.count_nonzero(values) == 4
-    assert weights[values > 0].tolist() == [1] * 4
-    assert weights.sum() == pytest.approx(40 * 39)
-    assert len(np.unique(pairs.keys(heads, tails))) == len(heads)
-    assert (strengths[heads, tails] == values).all()
-    *everything, weights = pairs.thinned(2000)
-    assert weights is None
-    assert len(everything[0]) == 40 * 39
+def made_at_random(share_related=0.1, unobserved="negative"):
+    """Graded relations of 20 tasks, some of them unknown, and their strengths."""
+    rng = np.random.RandomState(0)
+    strengths = (rng.uniform(size=(20, 20)) < share_related) * rng.uniform(size=(20, 20))
+    strengths[rng.uniform(size=(20, 20)) < 0.2] = np.nan
+    np.fill_diagonal(strengths, 1)
+    return TaskRelations(strengths, range(20), unobserved=unobserved).observed(), strengths
 
 
-@pytest.mark.parametrize("floor", [0.1, 0.0])
-def test_thinned_pairs_of_graded_tables(floor):
-    strengths = np.random.default_rng(0).uniform(floor, 1, size=(20, 20))
-    strengths[:5, 10] = floor  # where it is 0, drawn like the others
+@pytest.mark.parametrize("unobserved", ["negative", "unknown"])
+def test_a_sample_stands_for_all_observed_pairs(unobserved):
+    pairs, truth = made_at_random(unobserved=unobserved)
+    rng = np.random.RandomState(0)
+    for _ in range(5):
+        heads, tails, strengths, weights = pairs.sample(100, rng)
+        assert len(heads) == len(np.unique(pairs.keys(heads, tails))) == 100
+        np.testing.assert_array_equal(strengths, truth[heads, tails])
+        assert np.count_nonzero(strengths) == pairs.n_related
+        assert weights.sum() == pytest.approx(pairs.n_observed)
+        assert weights @ strengths == pytest.approx(pairs.strengths.sum())
+
+
+def test_a_sample_has_all_pairs_where_there_is_room():
+    pairs, _ = made_at_random()
+    heads, tails, strengths, weights = pairs.sample(1000, np.random.RandomState(0))
+    order = np.argsort(pairs.keys(heads, tails))
+    for mine, all_of_them in zip((heads, tails, strengths), pairs.expand(), strict=True):
+        np.testing.assert_array_equal(mine[order], all_of_them)
+    assert (weights == 1).all()
+
+
+def test_samples_of_many_related_pairs_are_right_on_average():
+    pairs, _ = made_at_random(share_related=0.9)
+    rng, totals = np.random.RandomState(0), []
+    for _ in range(200):
+        _, _, strengths, weights = pairs.sample(50, rng)
+        assert np.count_nonzero(strengths) == 25
+        assert weights.sum() == pytest.approx(pairs.n_observed)
+        totals.append(weights @ strengths)
+    assert np.mean(totals) == pytest.approx(pairs.strengths.sum(), rel=0.02)
+
+
+def test_a_sample_where_all_pairs_are_related():
+    strengths = np.full((4, 4), 0.5)
     np.fill_diagonal(strengths, 1)
     pairs = TaskRelations(strengths).observed()
-    heads, tails, values, weights = pairs.thinned(10)
-    assert weights.sum() == pytest.approx(20 * 19)
-    assert weights[values > 0].tolist() == [1] * pairs.n_related
-    assert len(np.unique(pairs.keys(heads, tails))) == len(heads)
-    assert (strengths[heads, tails] == values).all()
+    _, _, drawn, weights = pairs.sample(6, np.random.RandomState(0))
+    assert (drawn == 0.5).all()
+    assert weights.sum() == 12
 
 
 def test_contained_are_those_that_lie_inside_by_half():
