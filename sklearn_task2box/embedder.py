@@ -48,7 +48,7 @@ _MAX_WHOLE, _AUTO_BATCH = 30_000_000, 65_536
 # Tasks up to which teacher="auto" is a model, and of whose pairs a table can be held.
 _MAX_TAUGHT, _MAX_TARGETS = 3_000, 10_000
 # Epochs by default: as many, fewer with many tasks, and at least as many.
-_EPOCHS, _MANY, _MIN_EPOCHS = 300, 200, 60
+_EPOCHS, _MANY, _MIN_EPOCHS = 200, 450, 60
 # Step sizes of networks and of tables by default, and what float32 holds.
 _RATE, _TABLE_RATE = 5e-3, 0.05
 _MAX_RATE = float(np.finfo(np.float32).max)
@@ -110,7 +110,7 @@ class BoxRelationEmbedder(BoxModel):
         (:func:`sklearn_task2box.boxes.layout`): a table starts with exactly these boxes,
         other networks are first fitted to them. For large graphs with encoder="table".
     max_epochs : int or "auto", default="auto"
-        Number of passes over the observed pairs. "auto" is 300 up to 200 tasks, and falls
+        Number of passes over the observed pairs. "auto" is 200 up to 450 tasks, and falls
         with the square root of their number, to 60. 0 keeps the boxes of init="layout".
     batch_size : int, None or "auto", default="auto"
         Number of pairs per step. None takes all observed pairs at once, unmentioned
