@@ -27,7 +27,7 @@ _BLOCK = 1 << 22
 # A table of all pairs is faster than the observed ones from this share on.
 _TABLE_FROM_SHARE = 0.1
 # Pairs that a threshold is chosen on; of more, unrelated ones are drawn.
-_MAX_SCORED = 300_000
+_MAX_SCORED = 50_000
 
 
 class Repeated:

@@ -128,8 +128,16 @@ class KnownBoxes:
 
     def at_least(self, queries, thresholds, inside):
         """For each query, yield the boxes that reach its threshold, and their overlaps."""
-        for i, threshold in enumerate(thresholds):
-            yield self._search(queries[i : i + 1], threshold, inside)
+        step = max(1, _TABLE // len(self))
+        for start in range(0, len(queries), step):
+            some = queries[start : start + step]
+            table = self.overlaps(some, inside) if len(self) <= _SAMPLE else None
+            for i, threshold in enumerate(thresholds[start : start + step]):
+                if table is None:
+                    yield self._search(some[i : i + 1], threshold, inside)
+                else:
+                    at = np.flatnonzero(table[i] >= threshold)
+                    yield at, table[i, at]
 
     def _search(self, box, threshold, inside, k=None, without=-1):
         """Boxes that overlap one by a threshold, which rises to the k-th best so far."""
