@@ -73,8 +73,8 @@ class BoxRelationEmbedder(BoxModel):
         Network from features to boxes. "table" learns one free box per known task, for
         graphs without features; X is then one-hot, as ``scipy.sparse.identity(n_tasks)``.
         A class of your own is called with (n_inputs, 2 * box_dim), and maps inputs to that
-        many outputs: positions, then what sides are made of. Inputs are features scaled by
-        one factor, centered if dense, and rotated into the span of up to 2,000 tasks.
+        many outputs: positions, then what sides are made of. Inputs are at most 128
+        principal components of the features, scaled by one factor.
     hidden_layer_sizes : tuple of int or int, default=(512, 256)
         Widths of the hidden layers of encoder="mlp".
     normalization : {"batch", "layer"} or None, default="batch"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy import sparse
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
 
 # Times the median standard deviation from which columns have another scale.
 _OTHER_SCALE = 100
@@ -22,19 +22,19 @@ def preparation(X, n_components=None):
     unit = float(abs(X).max()) or 1.0  # else squares of large features overflow
     most = min(n, n_features, n_components or n)
     X = X.astype(np.float64) / unit
+    truncated = sparse.issparse(X) and most < min(n, n_features)
+    X = X if truncated else toarray(X)
+    offset = np.asarray(X.mean(axis=0)).ravel()
     if most == n_features:
-        X = toarray(X)
-        offset = X.mean(axis=0)
         rotation = np.float64(_inverse(np.sqrt(((X - offset) ** 2).mean())))
     else:
-        solver = "arpack" if sparse.issparse(X) and most < min(X.shape) else "auto"
-        X = X if solver == "arpack" else toarray(X)
+        decomposition = TruncatedSVD if truncated else PCA
         with np.errstate(invalid="ignore"):  # where all tasks are alike
-            pca = PCA(most, svd_solver=solver, random_state=0).fit(X)
-        offset, sizes = pca.mean_, pca.singular_values_
-        rank = max(1, int((sizes > sizes[0] * n_features * np.finfo(float).eps).sum()))
-        size = np.sqrt((sizes[:rank] ** 2).sum() / n / rank)
-        rotation = pca.components_[:rank].T * _inverse(size)
+            directions = decomposition(most, random_state=0).fit(X).components_.T
+        squares = ((X @ directions - offset @ directions) ** 2).sum(axis=0)
+        kept = squares >= squares.max() * (n_features * np.finfo(float).eps) ** 2
+        scale = _inverse(np.sqrt(squares[kept].sum() / n / kept.sum()))
+        rotation = directions[:, kept] * scale
     return torch.from_numpy(offset * unit), torch.as_tensor(rotation / unit)
 
 

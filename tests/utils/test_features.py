@@ -56,18 +56,29 @@ def test_constant_features_are_no_trouble(X):
 
 
 @pytest.mark.parametrize("scale", [1e25, 1, 1e-25])
-@pytest.mark.parametrize("n_components", [None, 10])
 @pytest.mark.parametrize("shape", [(60, 8), (60, 40), (30, 50)], ids=str)
-def test_sparse_features_are_prepared_as_dense_ones(scale, shape, n_components):
+def test_sparse_features_are_prepared_as_dense_ones(scale, shape):
     X = sparse.random(*shape, density=0.4, format="csr", random_state=0, dtype=np.float32)
     X = X.multiply(np.float32(scale)).tocsr()
-    both = []
-    for rows in (X, X.toarray()):
-        offset, rotation = preparation(rows, n_components)
-        encoder = BoxEncoder(None, shape[1], 2, offset=offset, rotation=rotation)
-        both.append(encoder.prepare(torch.from_numpy(X.toarray())).numpy())
+    both = [prepared(rows, X.toarray()) for rows in (X, X.toarray())]
     assert (both[0] ** 2).mean() == pytest.approx(1)
     np.testing.assert_allclose(*abs(np.array(both)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e25, 1, 1e-25])
+def test_sparse_features_are_centred_and_keep_large_components(scale):
+    rng = np.random.RandomState(0)
+    X = scale * (rng.normal(size=(80, 60)) * 0.8 ** np.arange(60) + (rng.rand(60) < 0.2))
+    gram = X - X.mean(axis=0)
+    gram = gram @ gram.T
+    for rows in (X, sparse.csr_matrix(X)):
+        offset, rotation = preparation(rows, 12)
+        got = (X - offset.numpy()) @ rotation.numpy()
+        assert got.shape == (80, 12)
+        np.testing.assert_allclose(got.mean(axis=0), 0, atol=1e-9)
+        assert (got**2).mean() == pytest.approx(1)
+        kept = got @ got.T
+        assert (kept * gram).sum() > 0.99 * np.linalg.norm(kept) * np.linalg.norm(gram)
 
 
 def test_a_rotation_keeps_the_principal_components():
