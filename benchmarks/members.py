@@ -29,7 +29,12 @@ from sklearn_task2box.ensemble import (
     held_out_splits,
 )
 from sklearn_task2box.metrics import expected_calibration_error, relation_score
-from sklearn_task2box.models import ClosureModel, GeometryModel, PopularityModel
+from sklearn_task2box.models import (
+    ClosureModel,
+    GeometryModel,
+    NeighborsModel,
+    PopularityModel,
+)
 from sklearn_task2box.utils._seeds import set_seeds
 
 DATA_SETS = (
@@ -46,6 +51,7 @@ PROTOCOLS = ("novel", "unseen")
 PARTS = ("test", "novel_to_known", "known_to_novel", "novel_to_novel")
 DEFAULT = dict(default_estimators())
 MEMBERS = DEFAULT | {
+    "neighbors": NeighborsModel(),
     "further boxes": clone(DEFAULT["boxes"]),
     "boxes of five dimensions": BoxRelationEmbedder(),
     "bilinear": GeometryModel("bilinear"),

@@ -23,7 +23,6 @@ from sklearn_task2box.embedder import BoxRelationEmbedder
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.models import (
     KernelRidgeModel,
-    NeighborsModel,
     PairClassifier,
     SimilarityModel,
 )
@@ -51,20 +50,18 @@ def default_estimators():
     Returns
     -------
     estimators : list of (str, RelationModel)
-        Kernel ridge regression, a vote of the nearest neighbours, boxes of ten dimensions,
-        a pair MLP and a divergence of normal distributions: see benchmarks.members for
-        what each is worth.
+        Kernel ridge regression, boxes of ten dimensions, a pair MLP and a divergence of
+        normal distributions: see benchmarks.members for what each is worth.
     """
     pairs = PairClassifier(
-        hidden_layer_sizes=(256, 128),
-        n_similarities=32,
+        hidden_layer_sizes=(128, 64),
+        n_similarities=16,
         max_iter=200,
         max_pairs=16_384,
         batch_size=512,
     )
     return [
         ("kernel_ridge", KernelRidgeModel()),
-        ("neighbors", NeighborsModel()),
         ("boxes", BoxRelationEmbedder(10, teacher=None, max_epochs=100)),
         ("pairs", pairs),
         ("divergence", SimilarityModel("gaussian_kl", variances="auto")),
