@@ -55,7 +55,7 @@ html_theme_options = {
 # A reference to a name of this package that does not exist is a warning, and so an error.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(numpy|sklearn|joblib|torch|warnings)\..*"),
+    (r"py:.*", r"(numpy|sklearn|joblib|torch|warnings|pathlib)\..*"),
     (r"py:class", "Module"),  # in a docstring that comes from torch
 ]
 
