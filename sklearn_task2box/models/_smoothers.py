@@ -15,7 +15,7 @@ from sklearn_task2box.utils._rows import IdentifiedRows, stack_rows
 # Scores are kept so far from 0 and 1, where log-odds have no end.
 _EDGE = 1e-3
 # Tasks that settings are chosen by, of which so many are predicted, and that calibrate.
-MAX_CHOSEN, MAX_SCORED = 500, 100
+MAX_CHOSEN, MAX_SCORED = 500, 200
 _MAX_CALIBRATED = 2000
 # Unrelated pairs that calibrate, drawn where there are more.
 _MAX_ZEROS = 50_000
