@@ -12,10 +12,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
 from sklearn_task2box.boxes._index import graph_of, rankings
-from sklearn_task2box.metrics import average_precision_of, best_f1_threshold, relation_score
+from sklearn_task2box.metrics import best_f1_threshold, relation_score
 from sklearn_task2box.relations import TaskPairs, TaskRelations, as_relations, task_names
 from sklearn_task2box.relations._names import positions_of
 from sklearn_task2box.relations._parsing import is_labelled, is_labels
+from sklearn_task2box.utils._average_precision import average_precision_of
 from sklearn_task2box.utils._features import check_numeric
 from sklearn_task2box.utils._matching import match_rows
 from sklearn_task2box.utils._rollback import all_or_nothing
@@ -169,9 +170,8 @@ class RelationModel(BaseEstimator):
         self._features = data.copy()
 
     def _choose_threshold(self, pairs):
-        rng = np.random.RandomState(0)
-        heads, tails, strengths, weights = pairs.sample(_MAX_SCORED, rng)
-        predicted = self._strengths_in_blocks(self._known, heads, tails)
+        *ends, strengths, weights = pairs.sample(_MAX_SCORED, np.random.RandomState(0))
+        predicted = self._strengths_in_blocks(self._known, *ends)
         self.threshold_ = best_f1_threshold(strengths, predicted, weights)
 
     def _check(self, X, **options):

@@ -187,8 +187,7 @@ class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
         -------
         labels : ndarray of shape (n_pairs,)
         """
-        likely = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[likely]
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
 def _check_pairs(X):

@@ -8,6 +8,11 @@ from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from sklearn_task2box.utils._average_precision import (
+    average_precision_of,
+    check_numbers,
+    check_related,
+)
 from sklearn_task2box.utils._wrapped import unwrapped
 
 
@@ -41,46 +46,9 @@ def relation_score(strengths, predicted, graded=None):
     if graded is None:
         graded = not np.isin(strengths, (0, 1)).all()
     if graded:
-        _check_related(len(strengths), np.count_nonzero(strengths))
+        check_related(len(strengths), np.count_nonzero(strengths))
         return spearman(strengths, predicted)
     return average_precision_of([(strengths, predicted)])
-
-
-def average_precision_of(blocks, least=None):
-    """Average precision of blocks of true and predicted strengths, in bounded memory.
-
-    Pairs of at least ``least``, None for more than 0, are related. The blocks are iterated
-    over twice.
-    """
-    related, n_pairs = [], 0
-    for strengths, predicted, *_ in blocks:
-        _check_numbers(strengths, predicted)
-        related.append(predicted[_related(strengths, least)])
-        n_pairs += len(strengths)
-    values, hits = np.unique(np.concatenate(related or [[]]), return_counts=True)
-    _check_related(n_pairs, hits.sum(), least)
-    beyond = np.zeros(len(values), dtype=int)  # unrelated pairs predicted as strongly
-    for strengths, predicted, *_ in blocks:
-        others = ~_related(strengths, least) & (predicted >= values[0])
-        others = np.sort(predicted[others])
-        beyond += len(others) - np.searchsorted(others, values)
-    found = np.cumsum(hits[::-1])[::-1]
-    return float(hits @ (found / (found + beyond)) / found[0])
-
-
-def _related(strengths, least):
-    return strengths > 0 if least is None else strengths >= least
-
-
-def _check_related(n_pairs, n_related, least=None):
-    """Refuse pairs none of which is related or, with ``least``, all of which are."""
-    if n_related == 0 or (least is not None and n_related == n_pairs):
-        raise ValueError(
-            f"{'All' if n_related else 'None'} of the {n_pairs} pairs to be scored are "
-            f"related{'' if least is None else f', by {least} or more'}, so no score is "
-            "defined. Score more tasks at once, use fewer folds or, for graded strengths, "
-            "score by 'spearman'."
-        )
 
 
 def spearman(strengths, predicted):
@@ -194,17 +162,8 @@ def _columns(strengths, predicted, *others):
     check_consistent_length(strengths, predicted, *others)
     if not len(strengths):
         raise ValueError("There is no pair to be scored.")
-    _check_numbers(strengths, predicted)
+    check_numbers(strengths, predicted)
     return strengths, predicted, *others
-
-
-def _check_numbers(strengths, predicted):
-    for name, values in (("strengths", strengths), ("predicted", predicted)):
-        if np.isnan(values).any():
-            raise ValueError(
-                f"{np.isnan(values).sum()} of the {len(values)} {name} are NaN. Leave out "
-                "the pairs that nothing is known of."
-            )
 
 
 def average_precision_beyond_closure(strengths, predicted, implied):
@@ -414,7 +373,7 @@ def _mean_ranking(rows):
 def _related_or_not(strengths):
     """Which pairs are related, by half or more; some must be, and some not."""
     related = strengths >= 0.5
-    _check_related(len(related), np.count_nonzero(related), 0.5)
+    check_related(len(related), np.count_nonzero(related), 0.5)
     return related
 
 
@@ -460,7 +419,7 @@ class RelationScorer:
             return average_precision_of(predictor.compare_blocks(X, y), least=0.5)
         options = {"by_task": True} if self.name in _BY_TASK else {}
         strengths, predicted, *heads = predictor.compare(X, y, **options)
-        _check_related(len(strengths), np.count_nonzero(strengths))
+        check_related(len(strengths), np.count_nonzero(strengths))
         if self.name == "f1":
             predicted = predicted >= predictor.threshold_
         return float(_SCORES[self.name](strengths, predicted, *heads))

@@ -114,10 +114,9 @@ class SimilarityModel(RelationModel):
                 )
         self._width = 4 * X.shape[1]
         tasks = self._represent(X, None)
-        rng = np.random.RandomState(0)
-        heads, tails, strengths, weights = pairs.sample(_MAX_PAIRS, rng)
+        *ends, strengths, weights = pairs.sample(_MAX_PAIRS, np.random.RandomState(0))
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = self._strengths_in_blocks(tasks, heads, tails, of_pairs=self._raw)
+            scores = self._strengths_in_blocks(tasks, *ends, of_pairs=self._raw)
         if self.similarity == "gaussian_kl":
             if not np.isfinite(scores).all():
                 raise ValueError(
