@@ -248,8 +248,7 @@ class ObservedPairs:
     def not_zero_keys(self):
         """Sorted keys of the pairs that are not observed zeros."""
         related = self.keys(self.heads, self.tails)[self.strengths > 0]
-        unknown = self.keys(self.unknown_heads, self.unknown_tails)
-        return np.union1d(related, unknown)
+        return np.union1d(related, self.keys(self.unknown_heads, self.unknown_tails))
 
     def zero_keys(self):
         """Keys of all pairs observed to be unrelated."""
