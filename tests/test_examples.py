@@ -78,8 +78,8 @@ def test_the_demo_prints_a_table_and_draws_a_picture(tmp_path):
     assert "10/10" in done.stderr  # progress
     lines = done.stdout.split("seconds of a fit\n")[1].splitlines()[:6]
     table = {line[:24].strip(): [float(x) for x in line[24:].split()] for line in lines}
-    for boxes in ("boxes", "distilled boxes"):
-        assert table[boxes][0] > table["vote of the neighbours"][0] + 0.1
+    for boxes, margin in (("boxes", 0.05), ("distilled boxes", 0.1)):
+        assert table[boxes][0] > table["vote of the neighbours"][0] + margin
         assert table[boxes][1] > table["vote of the neighbours"][1]
         assert table[boxes][2] > table["closure"][2] + 0.5
     assert (tmp_path / "pictures" / "digits_tasks.png").stat().st_size > 10_000
