@@ -9,11 +9,10 @@ from scipy import linalg, sparse
 from sklearn.utils._param_validation import Interval, StrOptions
 from threadpoolctl import threadpool_limits
 
-from sklearn_task2box.metrics import relation_score
+from sklearn_task2box.models._divergence import NormalDivergence, has_variances
 from sklearn_task2box.models._smoothers import (
     MAX_CHOSEN,
     MAX_SCORED,
-    PlattScaling,
     SmootherModel,
     unit_rows,
 )
@@ -23,14 +22,13 @@ from sklearn_task2box.utils._rows import IdentifiedRows
 # Settings that "auto" chooses from.
 _GAMMAS = (0.3, 1.0)
 _RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
-# Tasks up to which the kernel is exact, and up to which known tasks are also compared by
-# their relations.
-_MAX_EXACT, _MAX_COMPARED = 5000, 2000
-# Settings of that comparison: ridge, share of pairs held out to judge it, passes, and how
-# much further than computed each pass goes (over-relaxation), so that few are enough.
-_PAIR_RIDGE, _HELD_OUT, _PASSES, _RELAXATION = 2.0, 0.2, 5, 1.6
+# Tasks up to which the kernel is exact.
+_MAX_EXACT = 5000
 # Tasks up to which threads of linear algebra would wait for one another.
 _MAX_SINGLE_THREAD = 1000
+# Divergences: the smallest variance, as a share of the mean one, and what is added to each
+# before the logarithm, as a share of their median, of some pairs.
+_VARIANCE_FLOOR, _OFFSET, _MAX_DIVERGENCES = 1e-3, 1e-3, 10_000
 # A feature whose standard deviation is this much below the largest is constant.
 _CONSTANT = 1e-9
 
@@ -43,9 +41,11 @@ class KernelRidgeModel(SmootherModel):
     known task to new ones likewise, and those of two new tasks by one regression after the
     other (two-step kernel ridge regression). Leave-one-out predictions of known tasks are
     part of the solution: they choose the kernel and the ridge, and calibrate the strengths
-    (Platt scaling). A pair of known tasks that nobody observed gets the mean of both its
-    leave-one-out predictions or, where that is better for pairs held out, a mean over tasks
-    that are similar by features and by relations. An observed pair has its strength.
+    (Platt scaling). For a pair of known tasks that nobody observed, a logistic regression
+    learns from both its leave-one-out predictions and from counts of tasks that are between
+    the two, or speak against the pair, by transitivity. An observed pair has its strength.
+    Where features are named "mean_a", ..., "variance_a", ..., divergences of normal
+    distributions (see SimilarityModel) join the inputs of the calibration.
 
     Parameters
     ----------
@@ -122,6 +122,14 @@ class KernelRidgeModel(SmootherModel):
         constant = deviations <= _CONSTANT * deviations.max()
         self._scale = 1 / np.where(constant, np.inf, deviations)
         some = rng.permutation(n)[:MAX_CHOSEN]  # of which the first are scored
+        names = getattr(self, "feature_names_in_", None)
+        self._divergence = None
+        if not sparse.issparse(X) and has_variances("auto", X, names):
+            self._divergence = NormalDivergence(X, True, _VARIANCE_FLOOR, clips=True)
+            normals = self._divergence.normals(X)
+            pairs = rng.randint(n, size=(2, _MAX_DIVERGENCES))
+            divergences = self._divergence.between(normals, pairs[0], normals, pairs[1])
+            self._offset = _OFFSET * float(np.median(divergences)) or 1.0
         self._root = None
         self._choose_by(X[some], some)
         self._landmarks = rows = self._prepared(X)
@@ -161,6 +169,16 @@ class KernelRidgeModel(SmootherModel):
                     chosen = self.standardize_, self.kernel_, self.gamma_, ridge
         self.standardize_, self.kernel_, self.gamma_, self.ridge_ = chosen
 
+    def _represent(self, X, known):
+        beside = None if self._divergence is None else self._divergence.normals(X)
+        return IdentifiedRows(known, self._prepared(X), beside)
+
+    def _evidence(self, tasks, heads, others, tails):
+        if self._divergence is None:
+            return super()._evidence(tasks, heads, others, tails)
+        ends = tasks.beside, heads, others.beside, tails
+        return -np.log(self._offset + self._divergence.between(*ends))[:, None]
+
     def _prepared(self, X):
         if sparse.issparse(X):
             return unit_rows(X.multiply(self._scale).tocsr() if self.standardize_ else X)
@@ -179,33 +197,9 @@ class KernelRidgeModel(SmootherModel):
     def _weights(self, rows):
         return _without_itself(self._kernel_of(rows.X) @ self._solution, rows.known)
 
-    # -- pairs of known tasks ----------------------------------------------------------
     def _fit_pairs(self, X, pairs):
-        self._known_scores = None
         with threadpool_limits(1 if pairs.n_tasks <= _MAX_SINGLE_THREAD else None):
             super()._fit_pairs(X, pairs)
-            if pairs.n_unknown and pairs.n_tasks <= _MAX_COMPARED:
-                self._compare_known(self._kernel_of(self._landmarks))
-
-    def _scores(self, tasks, heads, tails, kind):
-        if kind == "known" and self._known_scores is not None:
-            return self._known_scores[tasks.known[heads], tasks.known[tails]]
-        return super()._scores(tasks, heads, tails, kind)
-
-    def _compare_known(self, kernel):
-        """Take means over tasks similar by their relations, if pairs held out say so."""
-        true = self._inside.toarray()
-        drawn = np.random.RandomState(0).uniform(size=true.shape) < _HELD_OUT
-        held = np.nonzero(drawn & ~np.isnan(true))
-        if not true[held].any():
-            return
-        rows = IdentifiedRows(np.arange(len(true)), self._landmarks)
-        left_out = self._scores(rows, *held, "known")
-        best = relation_score(true[held], left_out, graded=self._is_graded)
-        predicted = _means_of_similar(kernel, np.where(drawn, np.nan, true))[held]
-        if relation_score(true[held], predicted, graded=self._is_graded) > best:
-            self._scalings["known"] = PlattScaling().fit(predicted, true[held])
-            self._known_scores = _means_of_similar(kernel, true)
 
 
 def _without_itself(weights, known):
@@ -215,32 +209,3 @@ def _without_itself(weights, known):
     weights[rows, known[rows]] = 0
     weights[rows] /= np.maximum(1 - own, _CONSTANT)[:, None]
     return weights
-
-
-def _means_of_similar(kernel, true):
-    """Smooth rows and columns by similarity of features and of relations.
-
-    Tasks are compared by a kernel of features plus one of their rows and columns, in which
-    unknown pairs, NaN in ``true``, have the values of the pass before. Returns scores of
-    shape (n_tasks, n_tasks). Single precision is enough, given the ridge.
-    """
-    unknown = np.isnan(true)
-    np.fill_diagonal(unknown, False)
-    filled = true.astype(np.float32)
-    np.fill_diagonal(filled, 1)
-    filled = np.where(unknown, np.nanmean(filled, axis=0), filled)
-    kernel = kernel.astype(np.float32)
-    for _ in range(_PASSES):
-        products = filled @ filled.T + filled.T @ filled
-        lengths = np.sqrt(np.diag(products))
-        similar = kernel + np.exp(2 * (products / np.outer(lengths, lengths) - 1))
-        similar[np.diag_indices_from(similar)] += _PAIR_RIDGE
-        # With A = similar + ridge, the smoother A^-1 (A - ridge) is 1 - ridge A^-1.
-        factor = linalg.cho_factor(similar, overwrite_a=True, check_finite=False)
-        down, across = filled.mean(axis=0), filled.mean(axis=1, keepdims=True)
-        both = np.hstack([filled - down, (filled - across).T])
-        both -= _PAIR_RIDGE * linalg.cho_solve(factor, both, check_finite=False)
-        scores = (down + both[:, : len(true)] + across + both[:, len(true) :].T) / 2
-        moved = filled + _RELAXATION * (scores - filled)
-        filled = np.where(unknown, np.clip(moved, 0, 1), filled)
-    return scores.astype(float)

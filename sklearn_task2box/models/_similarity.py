@@ -8,8 +8,9 @@ from scipy.special import expit, logit
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_task2box.base import RelationModel
+from sklearn_task2box.models._divergence import NormalDivergence, has_variances
 from sklearn_task2box.models._smoothers import fit_logistic
-from sklearn_task2box.utils._features import dense, has_variance_names, means_and_variances
+from sklearn_task2box.utils._features import dense
 
 # Pairs, at most, that the probabilities are fitted to.
 _MAX_PAIRS = 250_000
@@ -92,10 +93,11 @@ class SimilarityModel(RelationModel):
 
     def _fit_pairs(self, X, pairs):
         X = self._dense(X)
-        self._has_variances = self.similarity == "gaussian_kl" and self._find_variances(X)
-        if self._has_variances:
-            scale = means_and_variances(X)[1].mean(axis=0)
-            self._floor = self.variance_floor * np.where(scale > 0, scale, 1.0)
+        if self.similarity == "gaussian_kl":
+            names = getattr(self, "feature_names_in_", None)
+            variances = has_variances(self.variances, X, names)
+            clips = self.variances == "auto"
+            self._divergence = NormalDivergence(X, variances, self.variance_floor, clips)
         elif self.similarity == "asymmetric_cosine":
             self._alpha = 1.0 if self.alpha is None else self.alpha
             if self._alpha > 1:
@@ -128,13 +130,6 @@ class SimilarityModel(RelationModel):
             self._offset = 1e-3 * float(np.median(scores)) or 1.0
         self._fit_logistic(self._similarities(scores), strengths, weights)
 
-    def _find_variances(self, X):
-        if self.variances != "auto":
-            return self.variances
-        names = getattr(self, "feature_names_in_", None)
-        named = names is not None and has_variance_names(names)
-        return bool(named and X[:, X.shape[1] // 2 :].min() >= 0)
-
     def _fit_logistic(self, scores, strengths, weights):
         center, scale = scores.mean(), scores.std() or 1.0
         z = (scores - center) / scale
@@ -160,12 +155,8 @@ class SimilarityModel(RelationModel):
 
     def _represent(self, X, known):
         X = self._dense(X)
-        if self._has_variances:
-            if self.variances == "auto":
-                half = X.shape[1] // 2
-                X = np.hstack([X[:, :half], X[:, half:].clip(min=0)])
-            means, variances = means_and_variances(X)
-            return np.hstack([means, np.maximum(variances, self._floor)])
+        if self.similarity == "gaussian_kl":
+            return self._divergence.normals(X)
         if self.similarity == "task2vec":  # far from the trivial task: complex
             return np.column_stack([X, _task2vec(X, self._trivial[None])])
         return X
@@ -179,9 +170,9 @@ class SimilarityModel(RelationModel):
 
     def _raw(self, tasks, heads, tails):
         """Divergences for "gaussian_kl", and else similarities: (n_pairs,)."""
-        heads, tails = tasks[heads], tasks[tails]
         if self.similarity == "gaussian_kl":
-            return self._divergences(heads, tails)
+            return self._divergence.between(tasks, heads, tasks, tails)
+        heads, tails = tasks[heads], tasks[tails]
         if self.similarity == "asymmetric_cosine":
             products = np.einsum("ij,ij->i", heads, tails)
             squares, squares_j = (np.einsum("ij,ij->i", e, e) for e in (heads, tails))
@@ -191,16 +182,6 @@ class SimilarityModel(RelationModel):
             return -np.linalg.norm(heads - tails, axis=1)
         distances = _task2vec(heads[:, :-1], tails[:, :-1])
         return self._alpha * tails[:, -1] - distances
-
-    def _divergences(self, heads, tails):
-        if not self._has_variances:
-            return ((heads - tails) ** 2).sum(axis=1) / 2
-        mean, variance = np.split(heads, 2, axis=1)
-        mean_j, variance_j = np.split(tails, 2, axis=1)
-        ratio = variance / variance_j
-        gaps = (mean - mean_j) ** 2 / variance_j
-        divergences = (ratio + gaps - 1 - np.log(ratio)).sum(axis=1) / 2
-        return np.maximum(divergences, 0)  # rounding
 
 
 def _task2vec(a, b):

@@ -37,36 +37,42 @@ def fit_logistic(inputs, strengths, weights):
     return model.fit(inputs, labels[kept], weights[kept])
 
 
-class PlattScaling:
-    """Strengths from scores: a logistic function of the score and of its log-odds.
+def log_odds(scores):
+    """Log-odds of scores, which are kept away from 0 and 1."""
+    return logit(np.clip(scores, _EDGE, 1 - _EDGE))
 
-    Their coefficients are not negative, so that strengths rank pairs as scores do (Platt,
-    "Probabilistic outputs for support vector machines", 1999).
+
+class PlattScaling:
+    """Strengths from two scores of pairs and from further inputs: logistic regression.
+
+    The coefficients of the scores are not negative, so that strengths rank pairs as scores
+    do, other inputs being equal (Platt, "Probabilistic outputs for support vector
+    machines", 1999).
     """
 
-    def fit(self, scores, strengths, counts=1.0):
-        """Learn from scores and true strengths of pairs, (n_pairs,), and their weights."""
-        counts = np.broadcast_to(counts, len(scores))
-        self._mean = np.average(strengths, weights=counts) if len(scores) else 0.0
+    def fit(self, inputs, strengths, counts=1.0):
+        """Learn from inputs, (n_pairs, n_inputs), true strengths, and weights of pairs.
+
+        The first two inputs are scores.
+        """
+        counts = np.broadcast_to(counts, len(inputs))
+        self._mean = np.average(strengths, weights=counts) if len(inputs) else 0.0
         self._model = None
         if 0 < self._mean < 1:
-            inputs = self._inputs(scores)
-            for self._columns in ([0, 1], [1], [0]):
-                model = fit_logistic(inputs[:, self._columns], strengths, counts)
-                if (model.coef_ >= 0).all():
-                    self._model = model
-                    break
+            model, columns = None, np.arange(inputs.shape[1])
+            while model is None and len(columns):
+                model = fit_logistic(inputs[:, columns], strengths, counts)
+                wrong = (columns < 2) & (model.coef_[0] < 0)
+                if wrong.any():
+                    model, columns = None, columns[~wrong]
+            self._model, self._columns = model, columns
         return self
 
-    def _inputs(self, scores):
-        return np.column_stack([scores, logit(np.clip(scores, _EDGE, 1 - _EDGE))])
-
-    def predict(self, scores):
-        """Strengths, of the shape of the scores."""
+    def predict(self, inputs):
+        """Strengths, (n_pairs,)."""
         if self._model is None:  # all alike, or scores that say nothing
-            return np.full(scores.shape, self._mean)
-        inputs = self._inputs(scores.ravel())[:, self._columns]
-        return self._model.predict_proba(inputs)[:, 1].reshape(scores.shape)
+            return np.full(len(inputs), self._mean)
+        return self._model.predict_proba(inputs[:, self._columns])[:, 1]
 
 
 class ObservedTable:
@@ -121,15 +127,72 @@ class ObservedTable:
 
     def given(self, heads, tails):
         """Strengths of pairs, (n_pairs,), NaN where they are unknown."""
+        if not len(heads):  # which scipy refuses
+            return np.empty(0)
         marked = np.asarray(self.marked[heads, tails]).ravel() > 0
         strengths = np.asarray(self.strengths[heads, tails]).ravel()
         return np.where(marked == self.marks_observed, strengths, np.nan)
+
+    def paths(self):
+        """Counts of tasks between others: see PathCounts."""
+        related = self.strengths - sparse.identity(len(self.prior), format="csr")
+        if self.marks_observed:
+            return PathCounts(related, 0, self.marked - self.strengths)
+        return PathCounts(related, 1, -(self.marked + self.strengths))
 
     def toarray(self):
         """Strengths of shape (n_tasks, n_tasks), NaN where unknown and in the diagonal."""
         observed = (self.marked.toarray() > 0) == self.marks_observed
         np.fill_diagonal(observed, False)
         return np.where(observed, self.strengths.toarray(), np.nan)
+
+
+class PathCounts:
+    """How many other tasks speak for or against a relation of two, by transitivity.
+
+    Of i -> j, they are those with i -> k -> j; those with k -> i but not k -> j, or j -> k
+    but not i -> k; and those with i -> k where k and j are unrelated, as i would lie in
+    both (in a tree, containers of a task lie inside one another). The pair itself has no
+    part in its counts, so that they are as good for observed pairs as for unknown ones.
+
+    ``related`` has strengths, and ``offset + unrelated`` one minus them, of observed pairs;
+    both are sparse, (n_tasks, n_tasks), and 0 elsewhere.
+    """
+
+    def __init__(self, related, offset, unrelated):
+        self.related = related.tocsr()
+        self.related_by = related.T.tocsr()
+        self.offset = offset
+        self.unrelated = unrelated.tocsr()
+        back = self.unrelated.T
+        # The product of offset + unrelated and its transpose, less the offset.
+        apart = self.unrelated.multiply(back) + offset * (self.unrelated + back)
+        self.apart = apart.tocsr()
+        self.n_members, self.n_containers = (
+            np.asarray(related.sum(axis=axis)).ravel() for axis in (0, 1)
+        )
+
+    def logarithms(self, heads, tails):
+        """Logarithms of one plus the counts of pairs, (n_pairs, 3)."""
+        used, at = np.unique(heads, return_inverse=True)
+        order = np.argsort(at, kind="stable")
+        counts = np.empty((len(heads), 3))
+        step = max(1, _BLOCK // self.related.shape[0])
+        for start in range(0, len(used), step):
+            first, last = np.searchsorted(at[order], [start, start + step])
+            places = order[first:last]
+            tables = self._tables(used[start : start + step])
+            for column, table in enumerate(tables):
+                counts[places, column] = table[at[places] - start, tails[places]]
+        return np.log1p(counts.clip(min=0))  # rounding
+
+    def _tables(self, rows):
+        members, containers = self.related_by[rows], self.related[rows]
+        yield toarray(containers @ self.related)
+        against = members @ self.unrelated + self.unrelated[rows] @ self.related_by
+        sides = self.n_members[rows, None] + self.n_containers
+        yield toarray(against) + self.offset * sides
+        yield toarray(containers @ self.apart) + self.offset * self.n_containers[rows, None]
 
 
 def unit_rows(X):
@@ -158,11 +221,13 @@ class SmootherModel(RelationModel):
         self._is_graded = pairs.is_graded
         self._choose(X)
         tasks = self._represent(X, np.arange(pairs.n_tasks))
+        self._paths = self._inside.paths() if pairs.n_unknown else None
         heads, tails, strengths, counts = self._calibrating()
+        evidence = self._evidence(tasks, heads, tasks, tails)
         self._scalings = {}
-        for kind in ("inside", "around", "new", "known"):
-            scores = self._scores(tasks, heads, tails, kind)
-            self._scalings[kind] = PlattScaling().fit(scores, strengths, counts)
+        for kind in ("inside", "around", "new", "known")[: 4 if pairs.n_unknown else 3]:
+            inputs = self._inputs(tasks, heads, tails, kind, evidence)
+            self._scalings[kind] = PlattScaling().fit(inputs, strengths, counts)
 
     def _calibrating(self):
         """Heads, tails, strengths and weights of observed pairs of some tasks."""
@@ -201,11 +266,8 @@ class SmootherModel(RelationModel):
             yield places, at[places] - start, means
 
     def _scores(self, tasks, heads, tails, kind):
-        """Scores of pairs whose head ("inside"), tail ("around") or both ("new") are new.
-
-        Those of "known" tasks are means of the first two.
-        """
-        scores = np.zeros(len(heads))
+        """Scores of pairs of which the head is new ("inside"), the tail, or both."""
+        scores = np.empty(len(heads))
         if kind == "new":  # a smoother of the rows, then one of the columns
             for places, rows, means in self._blocks(tasks, heads, self._inside):
                 center = means.mean(axis=1)
@@ -214,24 +276,46 @@ class SmootherModel(RelationModel):
                 both = toarray(weights @ (means - center[:, None]).T)
                 scores[places] = both[at, rows] + center[rows]
             return scores
-        inside, around = (heads, tails, self._inside), (tails, heads, self._around)
-        ways = {"inside": [inside], "around": [around], "known": [inside, around]}[kind]
-        for ends, others, table in ways:
-            for places, rows, means in self._blocks(tasks, ends, table):
-                scores[places] += means[rows, tasks.known[others[places]]]
-        return scores / len(ways)
+        ends, others, table = heads, tails, self._inside
+        if kind == "around":
+            ends, others, table = tails, heads, self._around
+        for places, rows, means in self._blocks(tasks, ends, table):
+            scores[places] = means[rows, tasks.known[others[places]]]
+        return scores
+
+    def _inputs(self, tasks, heads, tails, kind, evidence):
+        """Inputs of the PlattScaling of a kind of pairs, (n_pairs, n_inputs).
+
+        Those of "known" tasks are both leave-one-out scores, and paths between the tasks.
+        """
+        if kind != "known":
+            scores = self._scores(tasks, heads, tails, kind)
+            return np.column_stack([scores, log_odds(scores), evidence])
+        scores = [self._scores(tasks, heads, tails, side) for side in ("inside", "around")]
+        paths = self._paths.logarithms(tasks.known[heads], tasks.known[tails])
+        return np.column_stack([*map(log_odds, scores), paths, evidence])
+
+    def _evidence(self, tasks, heads, others, tails):
+        """Further inputs of the pairs of tasks and others, (n_pairs, n_further)."""
+        return np.empty((len(heads), 0))
 
     def _pair_strengths(self, tasks, heads, tails):
         kinds = 2 * (tasks.known[heads] < 0) + (tasks.known[tails] < 0)
+        known = np.flatnonzero(kinds == 0)
         strengths = np.empty(len(heads))
-        for number, kind in ((3, "new"), (2, "inside"), (1, "around"), (0, "known")):
-            at = np.flatnonzero(kinds == number)
+        strengths[known] = self._inside.given(
+            tasks.known[heads[known]], tasks.known[tails[known]]
+        )
+        unknown = known[np.isnan(strengths[known])]
+        places = [np.flatnonzero(kinds == number) for number in (3, 2, 1)]
+        for kind, at in zip(
+            ("new", "inside", "around", "known"), [*places, unknown], strict=True
+        ):
             if len(at):
-                scores = self._scores(tasks, heads[at], tails[at], kind)
-                strengths[at] = self._scalings[kind].predict(scores)
-        if len(at):  # observed strengths of known tasks stay
-            given = self._inside.given(tasks.known[heads[at]], tasks.known[tails[at]])
-            strengths[at] = np.where(np.isnan(given), strengths[at], given)
+                ends = heads[at], tails[at]
+                evidence = self._evidence(tasks, ends[0], tasks, ends[1])
+                inputs = self._inputs(tasks, *ends, kind, evidence)
+                strengths[at] = self._scalings[kind].predict(inputs)
         return strengths
 
     def _table(self, tasks, others):
@@ -241,7 +325,11 @@ class SmootherModel(RelationModel):
             tails = len(tasks) + np.tile(np.arange(len(others)), len(tasks))
             strengths = self._pair_strengths(stack_rows(tasks, others), heads, tails)
             return strengths.reshape(len(tasks), len(others))
-        table = np.empty((len(tasks), len(others)))
+        table, columns = np.empty((len(tasks), len(others))), np.arange(len(others))
         for places, _, means in self._blocks(tasks, np.arange(len(tasks)), self._inside):
-            table[places] = self._scalings["inside"].predict(means)
+            ends = np.repeat(places, len(others)), others, np.tile(columns, len(places))
+            scores = means.ravel()
+            inputs = [scores, log_odds(scores), self._evidence(tasks, *ends)]
+            strengths = self._scalings["inside"].predict(np.column_stack(inputs))
+            table[places] = strengths.reshape(means.shape)
         return table

@@ -6,6 +6,8 @@ from conftest import few_of, make_taxonomy
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import average_precision_score
 
+from sklearn_task2box import TaskRelations
+from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.models import KernelRidgeModel, PopularityModel
 from sklearn_task2box.models import _kernel_ridge as module
 from sklearn_task2box.utils._rows import IdentifiedRows
@@ -84,21 +86,34 @@ def test_constant_features_are_no_trouble():
     assert np.isfinite(model.predict_proba(np.ones((2, 3)) + 1)).all()
 
 
-def test_unknown_pairs_are_compared_by_relations_if_that_is_better():
-    # Features say nothing, relations all: groups of tasks with the same containers.
-    rng = np.random.RandomState(0)
-    groups = np.arange(90) % 6
-    contains = rng.uniform(size=(6, 90)) < 0.3
-    strengths = contains[groups].astype(float)
-    seen = few_of(strengths, 0.6)
-    noise = rng.normal(size=(90, 4))
+def test_unknown_pairs_are_learned_from_paths_between_tasks():
+    # Features say nothing, relations all: a binary tree.
+    parents = {i: (i - 1) // 2 for i in range(1, 127)}
+    strengths = TaskRelations(parents, transitive=True).toarray()
+    seen = few_of(strengths, 0.7)
+    noise = np.random.RandomState(0).normal(size=(127, 4))
     model = KernelRidgeModel().fit(noise, seen)
-    hidden = np.isnan(seen) & ~np.eye(90, dtype=bool)
+    hidden = np.isnan(seen) & ~np.eye(127, dtype=bool)
     found = model.predict_proba(noise)[hidden]
     popular = PopularityModel().fit(noise, seen).predict_proba(noise)[hidden]
     true = strengths[hidden]
     assert average_precision_score(true, found) > 0.9
     assert average_precision_score(true, popular) < 0.7
+
+
+def test_means_and_variances_are_read_by_their_names():
+    X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
+    new, known = np.arange(120) % 4 == 0, np.arange(120) % 4 != 0
+    true = relations.to_numpy()[np.ix_(new, known)] == 1
+    half = X.shape[1] // 2
+    names = [f"{kind}_{k}" for kind in ("mean", "variance") for k in range(half)]
+    scores = []
+    for columns in (names, [f"x{k}" for k in range(2 * half)]):
+        features = X.set_axis(columns, axis=1)
+        model = KernelRidgeModel().fit(features[known], relations.loc[known, known] == 1)
+        found = model.predict_proba(features[new])
+        scores.append(average_precision_score(true.ravel(), found.ravel()))
+    assert scores[0] > scores[1] + 0.01
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from sklearn_task2box import TaskPairs, TaskRelations
 from sklearn_task2box.metrics import expected_calibration_error
 from sklearn_task2box.models import KernelRidgeModel, NeighborsModel, PopularityModel
 from sklearn_task2box.models import _smoothers as module
-from sklearn_task2box.models._smoothers import ObservedTable, PlattScaling
+from sklearn_task2box.models._smoothers import ObservedTable, PlattScaling, log_odds
 
 X, GRAPH = make_taxonomy(n_tasks=120)
 N = len(X)
@@ -56,12 +56,16 @@ def test_a_table_gives_back_what_was_observed(unobserved):
     np.testing.assert_array_equal(table.part(some).toarray(), true[np.ix_(some, some)])
 
 
+def inputs_of(scores, *further):
+    return np.column_stack([scores, log_odds(scores), *further])
+
+
 def test_platt_scaling_calibrates_and_keeps_the_order():
     rng = np.random.RandomState(0)
     scores = rng.normal(0.2, 0.4, size=20_000)
     true = (rng.uniform(size=20_000) < 1 / (1 + np.exp(3 - 5 * scores))).astype(float)
-    scaling = PlattScaling().fit(scores, true)
-    strengths = scaling.predict(scores)
+    inputs = inputs_of(scores)
+    strengths = PlattScaling().fit(inputs, true).predict(inputs)
     assert expected_calibration_error(true, strengths) < 0.02
     order = np.argsort(scores)
     assert (np.diff(strengths[order]) >= 0).all()
@@ -69,14 +73,42 @@ def test_platt_scaling_calibrates_and_keeps_the_order():
 
 @pytest.mark.parametrize("strengths", [np.zeros(5), np.ones(5)])
 def test_scores_of_pairs_that_are_all_alike_say_nothing(strengths):
-    scaling = PlattScaling().fit(np.arange(5.0), strengths)
-    np.testing.assert_array_equal(scaling.predict(np.arange(3.0)), strengths[:3])
+    scaling = PlattScaling().fit(inputs_of(np.arange(5.0)), strengths)
+    np.testing.assert_array_equal(scaling.predict(inputs_of(np.arange(3.0))), strengths[:3])
 
 
 def test_scores_that_rank_the_wrong_way_give_the_mean():
     true = np.repeat([0.0, 1.0], 50)
-    found = PlattScaling().fit(1 - true, true).predict(np.array([0.0, 1.0]))
-    np.testing.assert_allclose(found, 0.5)
+    scaling = PlattScaling().fit(inputs_of(1 - true), true)
+    np.testing.assert_allclose(scaling.predict(inputs_of(np.array([0.0, 1.0]))), 0.5)
+
+
+def test_further_inputs_may_speak_against_a_pair():
+    true = np.repeat([0.0, 1.0], 50)
+    inputs = inputs_of(1 - true, -true)
+    predicted = PlattScaling().fit(inputs, true).predict(inputs)
+    assert (predicted[true == 1] > 0.9).all()
+    assert (predicted[true == 0] < 0.1).all()
+
+
+@pytest.mark.parametrize("unobserved", ["negative", "unknown"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_path_counts_are_those_of_dense_matrices(unobserved, share):
+    rng = np.random.RandomState(1)
+    true = few_of(rng.choice([0.0, 0.0, 0.5, 1.0], size=(12, 12)), share)
+    table = table_of(true, unobserved)
+    given = table.toarray()
+    related, unrelated = np.nan_to_num(given), np.nan_to_num(1 - given)
+    apart = unrelated * unrelated.T
+    counts = [
+        related @ related,
+        related.T @ unrelated + unrelated @ related.T,
+        related @ apart,
+    ]
+    heads, tails = np.nonzero(~np.eye(12, dtype=bool))
+    found = table.paths().logarithms(heads, tails)
+    expected = np.log1p([count[heads, tails] for count in counts]).T
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def new_tasks(model, seed=0):
