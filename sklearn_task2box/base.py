@@ -21,6 +21,7 @@ from sklearn_task2box.utils._features import check_numeric
 from sklearn_task2box.utils._matching import match_rows
 from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import stack_rows
+from sklearn_task2box.utils._storage import Stored
 from sklearn_task2box.utils._table_index import TableIndex
 
 # Pairs that are compared at a time, and numbers at work where strengths are predicted.
@@ -41,7 +42,7 @@ class Repeated:
         return self.make()
 
 
-class RelationModel(BaseEstimator):
+class RelationModel(Stored, BaseEstimator):
     """Base class of models of directed relations between tasks.
 
     A subclass gets ``fit``, predictions, scores, queries and graphs from two methods, and

@@ -9,10 +9,11 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from sklearn_task2box.embedder import BoxRelationEmbedder
 from sklearn_task2box.relations import TaskPairs, TaskRelations
 from sklearn_task2box.relations._names import some
+from sklearn_task2box.utils._storage import Stored
 from sklearn_task2box.utils._wrapped import unwrapped
 
 
-class TaskLinkClassifier(ClassifierMixin, BaseEstimator):
+class TaskLinkClassifier(Stored, ClassifierMixin, BaseEstimator):
     """Predict which ordered pairs of known tasks are related.
 
     A sample is an ordered pair (i, j) of tasks, of class 1 if i lies inside j. ``fit``

@@ -6,9 +6,10 @@ import numpy as np
 from sklearn.utils._array_api import get_namespace
 
 from sklearn_task2box.utils._sent_once import SentOnce
+from sklearn_task2box.utils._storage import Stored
 
 
-class RowSliceable(SentOnce):
+class RowSliceable(SentOnce, Stored):
     """Base class of containers that scikit-learn can cut by rows, by ``_select(indices)``.
 
     With ``iloc``, ``loc`` and ``take``, it takes its branch for pandas, which works with

@@ -169,8 +169,8 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         check_is_fitted(self)
         return self.gaussian_.get_feature_names_out()
 
-    def __getstate__(self):  # without the model, which is large, and loaded where needed
-        return {k: v for k, v in super().__getstate__().items() if k != "_model"}
+    def _attributes(self):  # without the model, which is large, and loaded where needed
+        return {name: value for name, value in vars(self).items() if name != "_model"}
 
     def _embedded(self, X, y):
         samples = read_samples(X, y, lambda groups: list(chain(*groups)))

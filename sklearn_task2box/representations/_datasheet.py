@@ -184,8 +184,8 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
                 options = {"add_indicator": True, "keep_empty_features": True}
                 imputer = SimpleImputer(strategy="median", **options)
                 encoders.append((label, make_pipeline(imputer, StandardScaler()), [name]))
-                names[label, name] = f"log10({name})" if kind == "size" else name
-                names[label, f"missingindicator_{name}"] = f"missing({name})"
+                shown = f"log10({name})" if kind == "size" else name
+                names[label] = {name: shown, f"missingindicator_{name}": f"missing({name})"}
                 continue
             counts = Counter(tag for of_task in values for tag in set(of_task))
             known = sorted(tag for tag, n in counts.items() if n >= self.min_frequency)
@@ -194,13 +194,13 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
                 encoder = CountVectorizer(**options, vocabulary=known, dtype=np.float64)
                 encoders.append((label, encoder, name))
                 sign = ":" if kind == "tags" else "="
-                names |= {(label, tag): f"{name}{sign}{tag}" for tag in known}
+                names[label] = {tag: f"{name}{sign}{tag}" for tag in known}
         if not encoders:
             raise ValueError(f"No column is left as a feature; the kinds are {kinds}.")
         return ColumnTransformer(
             encoders,
             sparse_threshold=0,
-            verbose_feature_names_out=partial(_feature_name, names=names),
+            verbose_feature_names_out=_FeatureNames(names),
         )
 
 
@@ -310,5 +310,14 @@ def _label(value):
     return str(int(value) if is_number and value % 1 == 0 else value)
 
 
-def _feature_name(label, name, names):  # a lambda could not be pickled
-    return names[label, name]
+class _FeatureNames:
+    """Names of the features that encoders make: not a function, which could not be stored.
+
+    ``names`` are by the label of an encoder, then by its own name of the feature.
+    """
+
+    def __init__(self, names):
+        self.names = names
+
+    def __call__(self, label, name):
+        return self.names[label][name]

@@ -13,11 +13,12 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 from sklearn_task2box.relations import task_names
 from sklearn_task2box.relations._names import positions_of
 from sklearn_task2box.utils._matching import match_rows, scaled
+from sklearn_task2box.utils._storage import Stored
 
 _CHECKS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
-class DuplicateIndicator(TransformerMixin, BaseEstimator):
+class DuplicateIndicator(Stored, TransformerMixin, BaseEstimator):
     """Add indicator features that tell tasks of equal features apart.
 
     A network gives tasks of equal features one box, whatever their relations are. This step
