@@ -12,6 +12,7 @@ import io
 import pickle
 from contextlib import suppress
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ def pack(value, memo):
         packed = {key: pack(one, memo) for key, one in value.items()}
     elif name := next((name for name, row in _KINDS.items() if row[0] is kind), None):
         packed = Packed(name, pack(_KINDS[name][1](value), memo))
-    elif kind is np.ndarray and value.dtype == object and {*map(type, value)} == {str}:
+    elif kind is np.ndarray and value.dtype == object and _are_texts(value):
         packed = Packed("texts", ("".join(value), np.array([*map(len, value)])))
     elif isinstance(value, nn.Module):
         hooks = vars(nn.Module()).keys() - _OF_MODULES
@@ -209,14 +210,14 @@ def _frame(columns, rows, names):
     return pd.DataFrame(columns, rows).set_axis(names, axis=1)
 
 
+def _are_texts(array):
+    return array.ndim == 1 and {*map(type, array)} == {str}
+
+
 def _texts(joined, lengths):
     ends = np.cumsum(lengths)
     pieces = zip(ends - lengths, ends, strict=True)
     return np.array([joined[start:end] for start, end in pieces], dtype=object)
-
-
-def _parts_of_sparse(matrix):
-    return matrix.data, matrix.indices, matrix.indptr, matrix.shape
 
 
 def _sparse(make, data, indices, indptr, shape):
@@ -235,8 +236,8 @@ _KINDS = {
     ),
     "RangeIndex": (
         pd.RangeIndex,
-        lambda index: (index.start, index.stop, index.step, None, False, index.name),
-        pd.RangeIndex,
+        attrgetter("start", "stop", "step", "name"),
+        lambda *ends: pd.RangeIndex(*ends[:3], name=ends[3]),
     ),
     "Parameter": (nn.Parameter, lambda p: (p.data, p.requires_grad), nn.Parameter),
     "Tensor": (
@@ -251,9 +252,10 @@ _KINDS = {
     "texts": (None, None, _texts),
     "tree": (
         TreePredictor,
-        lambda t: (t.nodes, t.binned_left_cat_bitsets, t.raw_left_cat_bitsets),
+        attrgetter("nodes", "binned_left_cat_bitsets", "raw_left_cat_bitsets"),
         TreePredictor,
     ),
 }
 for _one in (sparse.csr_matrix, sparse.csr_array):
-    _KINDS[_one.__name__] = _one, _parts_of_sparse, partial(_sparse, _one)
+    _parts = attrgetter("data", "indices", "indptr", "shape")
+    _KINDS[_one.__name__] = _one, _parts, partial(_sparse, _one)
