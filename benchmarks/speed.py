@@ -145,6 +145,20 @@ def run_nouns(folder, dim, epochs):
     }
 
 
+def run_scores(n, graded):
+    """Scores of all pairs of a tree of n tasks, by boxes that are laid out."""
+    rng = np.random.RandomState(0)
+    edges = [(i, (i - 1) // 8, rng.uniform(0.5, 1) if graded else 1.0) for i in range(1, n)]
+    X, relations = sparse.identity(n, format="csr"), TaskRelations(edges, range(n))
+    model = BoxRelationEmbedder(encoder="table", init="layout", max_epochs=0)
+    model.fit(X, relations)
+    found = {"peak memory after the fit, MB": _peak_memory()}
+    started = time.perf_counter()
+    found["score"] = model.score(X, relations)
+    found["seconds"] = time.perf_counter() - started
+    return found | {"peak memory of the process, MB": _peak_memory()}
+
+
 def _peak_memory():
     """Most memory this process ever held, MB (ru_maxrss starts from that of the parent)."""
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -280,6 +294,14 @@ def measure_fits(table, folder):
         key = "fit", 1182, 2, "layout, 0 epochs"
         table.add(*key, "fit seconds", value=seconds)
         table.add(*key, "MAP", value=reconstruction(model)[0])
+
+
+def measure_scores(table, folder, n=20_000):
+    """Scores of 400 million pairs, in blocks; without data of the folder."""
+    for method, graded in (("0/1 relations", False), ("graded relations", True)):
+        if table.get("score", n, 5, method, "peak memory of the process, MB") is None:
+            for metric, value in in_a_process(run_scores, n, graded).items():
+                table.add("score", n, 5, method, metric, value=value)
 
 
 def measure_gensim(table, folder):
@@ -474,7 +496,7 @@ def report(table):
             / targets["boxes", "seconds to final AP"]
         )
     print("\n", targets.T.to_string(float_format="{:.4g}".format), sep="")
-    for part in ("fit", "machine"):
+    for part in ("fit", "score", "machine"):
         chosen = rows[rows["part"] == part].drop(columns="part")
         print("\n", chosen.to_string(index=False, float_format="{:.4g}".format), sep="")
     if len(epochs):
@@ -506,6 +528,7 @@ PARTS = {
     "epoch": measure_epochs,
     "target": measure_targets,
     "fit": measure_fits,
+    "score": measure_scores,
     "gensim": measure_gensim,
     "kernel": measure_kernel,
     "machine": lambda table, folder: (

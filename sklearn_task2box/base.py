@@ -12,12 +12,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
 from sklearn_task2box.boxes._index import graph_of, rankings
-from sklearn_task2box.metrics import best_f1_threshold, relation_score
+from sklearn_task2box.metrics import best_f1_threshold, graded_score
 from sklearn_task2box.relations import TaskPairs, TaskRelations, as_relations, task_names
 from sklearn_task2box.relations._names import positions_of
 from sklearn_task2box.relations._parsing import is_labelled, is_labels
-from sklearn_task2box.utils._average_precision import average_precision_of
-from sklearn_task2box.utils._features import check_numeric
+from sklearn_task2box.utils._block_scores import average_precision_of
+from sklearn_task2box.utils._features import check_numeric, check_size
 from sklearn_task2box.utils._matching import match_rows
 from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import stack_rows
@@ -26,6 +26,8 @@ from sklearn_task2box.utils._table_index import TableIndex
 
 # Pairs that are compared at a time, and numbers at work where strengths are predicted.
 _BLOCK = 1 << 22
+# Pairs that are compared in one array: all of 5,000 tasks, in 0.8 GB.
+_MAX_COMPARED = 25_000_000
 # A table of all pairs is faster than the observed ones from this share on.
 _TABLE_FROM_SHARE = 0.1
 # Pairs that a threshold is chosen on; of more, unrelated ones are drawn.
@@ -169,6 +171,7 @@ class RelationModel(Stored, BaseEstimator):
 
     def _keep_features(self, data):
         self._features = data.copy()
+        self._largest = check_size(data)
 
     def _choose_threshold(self, pairs):
         *ends, strengths, weights = pairs.sample(_MAX_SCORED, np.random.RandomState(0))
@@ -186,7 +189,17 @@ class RelationModel(Stored, BaseEstimator):
         check_numeric(X)
         # In one order: sums of another are other numbers, and a fit would depend on it.
         options |= {"dtype": [np.float64, np.float32], "order": "C"}
-        return validate_data(self, X, accept_sparse="csr", **options)
+        X = validate_data(self, X, accept_sparse="csr", **options)
+        reset = options.get("reset", True)
+        check_size(X, None if reset else self._largest)
+        return X if reset else self._as_fitted(X)
+
+    def _as_fitted(self, X):
+        """Features as the model reads them: sparse ones where it was fitted to such."""
+        learned_sparse = sparse.issparse(self._features)
+        if learned_sparse == sparse.issparse(X):
+            return X
+        return sparse.csr_matrix(X) if learned_sparse else X.toarray()
 
     # -- what a subclass may override --------------------------------------------------
     def _represent(self, X, known):
@@ -329,8 +342,9 @@ class RelationModel(Stored, BaseEstimator):
         Returns
         -------
         score : float
-            At most 1. Relations are graded if some of training are between 0 and 1; their
-            ranks take memory for all pairs, and average precision only for a block.
+            At most 1. Relations are graded if some of training are between 0 and 1. Held
+            are a block of pairs, and strengths other than 0. So, above four million pairs,
+            predictions that differ by less than 1.5e-5 of their value may be ties in rho.
 
         Notes
         -----
@@ -338,11 +352,10 @@ class RelationModel(Stored, BaseEstimator):
         Use this score, or :func:`~sklearn_task2box.metrics.make_relation_scorer`.
         """
         check_is_fitted(self)
-        if self._graded:
-            return relation_score(*self.compare(X, y), graded=True)
-        return average_precision_of(self.compare_blocks(X, y))
+        blocks = self.compare_blocks(X, y)
+        return graded_score(blocks) if self._graded else average_precision_of(blocks)
 
-    def compare(self, X, y=None, by_task=False):
+    def compare(self, X, y=None):
         """True and predicted strengths of all pairs that y observes.
 
         Parameters
@@ -352,25 +365,28 @@ class RelationModel(Stored, BaseEstimator):
             As in :meth:`fit`. The pairs are those among the rows of X and, where relations
             name tasks (TaskRelations, a labelled DataFrame, a slice of either), those of
             rows and tasks of training, both ways.
-        by_task : bool, default=False
 
         Returns
         -------
         strengths : ndarray of shape (n_pairs,)
         predicted : ndarray of shape (n_pairs,)
-        heads : ndarray of int, of shape (n_pairs,)
-            A number for the task inside, of each pair. Only with ``by_task=True``.
 
         Raises
         ------
         ValueError
-            If X is unlike the X of fit, or y is not usable.
+            If X is unlike the X of fit, y is not usable, or there are more than 25 million
+            pairs (5,000 tasks): take :meth:`compare_blocks`, or some rows of X.
         """
-        columns = list(zip(*self.compare_blocks(X, y), strict=True))
-        strengths, predicted, counts = (np.concatenate(columns.pop(0)) for _ in range(3))
-        if not by_task:
-            return strengths, predicted
-        return strengths, predicted, np.repeat(np.arange(len(counts)), counts)
+        blocks, n_pairs = [], 0
+        for *block, _ in self.compare_blocks(X, y):
+            blocks.append(block)
+            n_pairs += len(block[0])
+            if n_pairs > _MAX_COMPARED:
+                raise ValueError(
+                    f"y observes more than {_MAX_COMPARED:,} pairs, too many for arrays. "
+                    "Take model.compare_blocks(X, y), or compare some of the rows of X."
+                )
+        return tuple(map(np.concatenate, zip(*blocks, strict=True)))
 
     def compare_blocks(self, X, y=None):
         """What :meth:`compare` returns, block by block, for the memory's sake.

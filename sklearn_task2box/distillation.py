@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_memory
 
 from sklearn_task2box._box_model import BoxModel, warn_of_contradictions
 from sklearn_task2box._soft_targets import named_features
-from sklearn_task2box.embedder import BoxRelationEmbedder
+from sklearn_task2box.embedder import BoxRelationEmbedder, check_taught
 from sklearn_task2box.ensemble import RelationEnsemble
 from sklearn_task2box.nets import Objective
 from sklearn_task2box.relations import task_names
@@ -128,6 +128,7 @@ class DistilledBoxEmbedder(BoxModel):
             data, relations = self._read_fit(X, y)
             pairs = relations.observed()
             pairs.check_related()
+            check_taught(pairs.n_tasks)
             rng = check_random_state(self.random_state)
             teacher, student = self.teacher, self.embedder
             if teacher is None:

@@ -346,17 +346,6 @@ class BoxRelationEmbedder(BoxModel):
             self._beside = None
         return self
 
-    def _check(self, X, **options):
-        X = super()._check(X, **options)
-        return X if options.get("reset", True) else self._as_fitted(X)
-
-    def _as_fitted(self, X):
-        """Features as the network reads them: sparse ones where it was fitted to such."""
-        learned_sparse = sparse.issparse(self._features)
-        if learned_sparse == sparse.issparse(X):
-            return X
-        return sparse.csr_matrix(X) if learned_sparse else X.toarray()
-
     def _allow_columns(self, X):
         """One-hot rows of new tasks have further columns."""
         if hasattr(self, "feature_names_in_") and hasattr(X, "columns"):
@@ -482,12 +471,7 @@ class BoxRelationEmbedder(BoxModel):
         self.teacher_ = None
         if teacher is None:
             return None
-        if n > _MAX_TARGETS:
-            raise ValueError(
-                f"X has {n} tasks, and the predictions of a teacher for more than "
-                f"{_MAX_TARGETS} tasks would be too large a table. Use a "
-                "BoxRelationEmbedder(teacher=None)."
-            )
+        check_taught(n)
         if not relations.named or len(set(names)) < len(names):  # some drawn twice
             names = None
         augmented, columns = X[:0], getattr(self, "feature_names_in_", None)
@@ -564,6 +548,16 @@ class BoxRelationEmbedder(BoxModel):
             columns[known] = np.arange(len(known))
             return columns[hot_columns(data)]
         return super()._recognized(data, names, positions)
+
+
+def check_taught(n):
+    """Refuse tasks too many for a table of a teacher's predictions."""
+    if n > _MAX_TARGETS:
+        raise ValueError(
+            f"X has {n} tasks, and the predictions of a teacher for more than "
+            f"{_MAX_TARGETS} tasks would be too large a table. Use a "
+            "BoxRelationEmbedder(teacher=None)."
+        )
 
 
 def _unless_auto(value, default):

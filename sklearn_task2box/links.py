@@ -93,6 +93,11 @@ class TaskLinkClassifier(Stored, ClassifierMixin, BaseEstimator):
             )
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
+        if pd.isna(y).any():
+            raise ValueError(
+                f"y has {pd.isna(y).sum()} missing labels (NaN or None). Leave out the "
+                "pairs that nothing is known of."
+            )
         classes = np.unique(y)
         if len(classes) != 2:
             graded = y.dtype.kind == "f" and len(classes) > 2

@@ -5,13 +5,15 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata, spearmanr
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.metrics import average_precision_score
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from sklearn_task2box.utils._average_precision import (
+from sklearn_task2box.utils._block_scores import (
     average_precision_of,
     check_numbers,
     check_related,
+    roc_auc_of,
+    spearman_of,
 )
 from sklearn_task2box.utils._wrapped import unwrapped
 
@@ -90,13 +92,22 @@ def mean_spearman_within(strengths, predicted, targets):
     if pd.isna(targets).any():
         raise ValueError(f"{pd.isna(targets).sum()} of the {len(targets)} targets are NaN.")
     groups = pd.Series(targets).groupby(targets).indices.values()
-    uneven = [its for its in groups if np.ptp(strengths[its]) > 0]
-    if not uneven:
+    return _mean_within((strengths[its], predicted[its]) for its in groups)
+
+
+def _mean_within(groups):
+    """Mean of Spearman's rho of true and predicted strengths, over groups of pairs."""
+    n, found = 0, []
+    for true, predicted in groups:
+        n += 1
+        if len(true) and np.ptp(true) > 0:
+            found.append(spearman(true, predicted))
+    if not found:
         raise ValueError(
-            f"None of the {len(groups)} targets has two pairs of different strengths, so "
-            "no rank correlation is defined. Score more pairs at once."
+            f"None of the {n} targets has two pairs of different strengths, so no rank "
+            "correlation is defined. Score more pairs at once."
         )
-    return float(np.mean([spearman(strengths[its], predicted[its]) for its in uneven]))
+    return float(np.mean(found))
 
 
 def expected_calibration_error(strengths, predicted, n_bins=15, strategy="uniform"):
@@ -377,22 +388,46 @@ def _related_or_not(strengths):
     return related
 
 
-def _rank_by_task(strengths, predicted, heads):
-    related = _related_or_not(strengths)
-    groups = pd.Series(heads).groupby(heads).indices.values()
-    return _mean_ranking((related[its], predicted[its]) for its in groups)
+def graded_score(blocks):
+    """Spearman's rho of blocks of pairs: exact where they are a list, else in bins."""
+    if not isinstance(blocks, list):
+        return spearman_of(blocks)
+    strengths, predicted, *_ = map(np.concatenate, zip(*blocks, strict=True))
+    return relation_score(strengths, predicted, graded=True)
 
 
+def _f1(blocks, threshold):
+    sizes, n_pairs = np.zeros(3, dtype=int), 0
+    for strengths, predicted, *_ in blocks:
+        related, above = strengths >= 0.5, predicted >= threshold
+        sizes += [np.count_nonzero(kind) for kind in (related & above, related, above)]
+        n_pairs += len(strengths)
+    check_related(n_pairs, sizes[1])
+    return 2 * sizes[0] / (sizes[1] + sizes[2])
+
+
+def _by_task(blocks, least=None):
+    """True strengths, or whether at least ``least``, and predicted ones, of each head."""
+    n_pairs = n_related = 0
+    for strengths, predicted, counts in blocks:
+        check_numbers(strengths, predicted)
+        true = strengths if least is None else strengths >= least
+        n_pairs, n_related = n_pairs + len(true), n_related + np.count_nonzero(true)
+        ends = np.cumsum(counts)[:-1]
+        yield from zip(np.split(true, ends), np.split(predicted, ends), strict=True)
+    check_related(n_pairs, n_related, least)
+
+
+# By the blocks of RelationModel.compare_blocks, and the threshold of the model.
 _SCORES = {
-    "average_precision": lambda true, p: average_precision_score(_related_or_not(true), p),
-    "roc_auc": lambda true, p: roc_auc_score(_related_or_not(true), p),
-    "f1": lambda true, above: f1_score(true >= 0.5, above),
-    "spearman": spearman,
-    "mean_average_precision": lambda *columns: _rank_by_task(*columns)[0],
-    "neg_mean_rank": lambda *columns: -_rank_by_task(*columns)[1],
-    "mean_spearman_within": mean_spearman_within,
+    "average_precision": lambda blocks, _: average_precision_of(blocks, least=0.5),
+    "roc_auc": lambda blocks, _: roc_auc_of(blocks, least=0.5),
+    "f1": _f1,
+    "spearman": lambda blocks, _: graded_score(blocks),
+    "mean_average_precision": lambda blocks, _: _mean_ranking(_by_task(blocks, 0.5))[0],
+    "neg_mean_rank": lambda blocks, _: -_mean_ranking(_by_task(blocks, 0.5))[1],
+    "mean_spearman_within": lambda blocks, _: _mean_within(_by_task(blocks)),
 }
-_BY_TASK = ("mean_average_precision", "neg_mean_rank", "mean_spearman_within")
 
 
 class RelationScorer:
@@ -406,7 +441,7 @@ class RelationScorer:
 
     def __call__(self, estimator, X, y):
         predictor, before = unwrapped(estimator)
-        if not hasattr(predictor, "compare"):
+        if not hasattr(predictor, "compare_blocks"):
             raise TypeError(
                 f"A {type(predictor).__name__} does not predict relations of tasks: "
                 f"{self!r} scores a relation model, or a Pipeline or "
@@ -415,21 +450,15 @@ class RelationScorer:
             )
         for step in before:
             X = step.transform(X)
-        if self.name == "average_precision":
-            return average_precision_of(predictor.compare_blocks(X, y), least=0.5)
-        options = {"by_task": True} if self.name in _BY_TASK else {}
-        strengths, predicted, *heads = predictor.compare(X, y, **options)
-        check_related(len(strengths), np.count_nonzero(strengths))
-        if self.name == "f1":
-            predicted = predicted >= predictor.threshold_
-        return float(_SCORES[self.name](strengths, predicted, *heads))
+        blocks = predictor.compare_blocks(X, y)
+        return float(_SCORES[self.name](blocks, predictor.threshold_))
 
 
 def make_relation_scorer(name):
     """Make a scorer for cross-validation over tasks.
 
     It grades every observed pair between the tasks given and the tasks known from
-    training, in both directions, and among the tasks given.
+    training, in both directions, and among the tasks given, a block of pairs at a time.
 
     Parameters
     ----------

@@ -24,6 +24,7 @@ from sklearn_task2box import base as module
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.metrics import make_relation_scorer
 from sklearn_task2box.models import PopularityModel
+from sklearn_task2box.utils import _block_scores
 
 X = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
 
@@ -96,6 +97,28 @@ def tree(n):
     return features, TaskRelations([(i, (i - 1) // 3) for i in range(1, n)], range(n))
 
 
+NAMES = [
+    "average_precision", "roc_auc", "f1", "spearman", "mean_average_precision",
+    "neg_mean_rank", "mean_spearman_within",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("graded", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_score_of_blocks_is_that_of_all_pairs(name, graded, monkeypatch):
+    features, relations = tree(60)
+    if graded:
+        strengths = np.random.RandomState(0).uniform(size=(60, 60)).round(2)
+        relations = TaskRelations(relations.toarray() * strengths, range(60))
+    model = Share().fit(features, relations)
+    whole = make_relation_scorer(name)(model, features, relations)
+    monkeypatch.setattr(module, "_BLOCK", 300)
+    in_blocks = make_relation_scorer(name)(model, features, relations)
+    assert in_blocks == pytest.approx(whole, abs=1e-6)
+    if name == "spearman" and graded:
+        assert model.score(features, relations) == in_blocks
+
+
 @pytest.mark.parametrize("block", [300, 1 << 22])
 def test_the_score_of_blocks_is_that_of_all_pairs(block, monkeypatch):
     monkeypatch.setattr(module, "_BLOCK", block)
@@ -108,13 +131,16 @@ def test_the_score_of_blocks_is_that_of_all_pairs(block, monkeypatch):
     assert scorer(model, features, relations) == pytest.approx(expected)
 
 
-def test_the_score_holds_a_block_of_pairs_and_shows_progress(monkeypatch, capsys):
+@pytest.mark.parametrize("name", [None, "f1", "roc_auc", "neg_mean_rank", "spearman"])
+def test_scores_hold_a_block_of_pairs_and_show_progress(name, monkeypatch, capsys):
     monkeypatch.setattr(module, "_BLOCK", 1 << 14)
+    monkeypatch.setattr(_block_scores, "_DROPPED", 15)  # as many bins fewer
     features, relations = tree(700)
     model = Share().fit(features, relations)
     model.verbose = 1
+    score = make_relation_scorer(name) if name else lambda model, *data: model.score(*data)
     tracemalloc.start()
-    model.score(features, relations)
+    score(model, features, relations)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 700**2 * 8  # one number for each pair
@@ -191,11 +217,39 @@ def test_a_model_of_ones_own_is_blended_and_classifies_links(taxonomy):
     assert links.predict_proba(pairs).shape == (len(y), 2)
 
 
-def test_the_task_inside_comes_with_each_compared_pair():
+def test_too_many_pairs_are_compared_in_blocks_only(monkeypatch):
+    monkeypatch.setattr(module, "_MAX_COMPARED", 12)
     model = fitted()
-    strengths, predicted, heads = model.compare(X, np.eye(4), by_task=True)
-    np.testing.assert_array_equal(heads, np.repeat(np.arange(4), 3))
-    assert len(strengths) == len(predicted) == 12
+    assert len(model.compare(X, np.eye(4))[0]) == 12
+    five = np.vstack([X, X[:1] + 3])
+    with pytest.raises(ValueError, match="more than 12 pairs.*compare_blocks"):
+        model.compare(five, np.eye(5))
+    assert sum(len(block[0]) for block in model.compare_blocks(five, np.eye(5))) == 20
+
+
+@pytest.mark.parametrize(
+    ("known", "new", "message"),
+    [
+        (X, 1e13 * X, "up to 2e.13, and the X of fit had none above 2.*units"),
+        (1e260 * X, None, "largest value of X is 2e.260.*Scale X into 1e-250 to 1e.250"),
+        (1e-260 * X, None, "largest value of X is 2e-260"),
+    ],
+)
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_features_beyond_what_can_be_computed_are_refused(known, new, message, kind):
+    model = PopularityModel()
+    with pytest.raises(ValueError, match=message):
+        model.fit(kind(known), [(0, 1)]).predict_proba(kind(new))
+
+
+def test_sparse_features_are_asked_of_a_dense_fit_and_back():
+    for model in (models.NeighborsModel(), models.KernelRidgeModel(), PopularityModel()):
+        dense = model.fit(X, [(0, 1), (2, 1)]).predict_proba(X + 1)
+        asked = model.predict_proba(sparse.csr_matrix(X + 1))
+        np.testing.assert_array_equal(asked, dense)
+        rows = sparse.csr_matrix(X)
+        expected = model.fit(rows, [(0, 1), (2, 1)]).predict_proba(rows[:2])
+        np.testing.assert_array_equal(model.predict_proba(X[:2]), expected)
 
 
 def test_verbose_fits_tell_how_relations_were_read(named_taxonomy, capsys):

@@ -303,3 +303,17 @@ def test_contradictions_of_the_student_are_warned_of_once_at_the_call():
     assert len(caught) == 1
     assert caught[0].filename == __file__
     assert len(model.contradictions_) == len(model.embedder_.contradictions_) > 0
+
+
+class Slow(PopularityModel):
+    """A teacher that must not be fitted."""
+
+    def fit(self, X, y=None):
+        raise AssertionError("The teacher was fitted.")
+
+
+def test_too_many_tasks_are_refused_before_the_teacher_is_fitted(monkeypatch):
+    monkeypatch.setattr("sklearn_task2box.embedder._MAX_TARGETS", 4)
+    X = np.random.RandomState(0).normal(size=(5, 2))
+    with pytest.raises(ValueError, match="X has 5 tasks.*teacher=None"):
+        DistilledBoxEmbedder(teacher=Slow()).fit(X, [(0, 1), (2, 1)])

@@ -241,3 +241,11 @@ def test_true_means_related_however_many_pairs_are(taxonomy):
     assert links.fit(pairs, [True, True, False]).classes_.tolist() == [False, True]
     with pytest.raises(ValueError, match="Does 1 mean related"):
         links.fit(pairs, [1, 1, 0])
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_missing_labels_are_refused(missing):
+    pairs = TaskPairs(np.eye(3), [(0, 1), (1, 0), (2, 1)])
+    labels = np.array([1, 0, missing], dtype=object if missing is None else float)
+    with pytest.raises(ValueError, match="y has 1 missing labels.*Leave out"):
+        TaskLinkClassifier().fit(pairs, labels)

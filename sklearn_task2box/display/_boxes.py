@@ -45,6 +45,15 @@ class BoxDisplay:
     texts_ : list of Text
         The labels drawn, of all plots.
 
+    Raises
+    ------
+    ValueError, NotFittedError
+        If arguments are not usable, or an estimator is not fitted.
+
+    See Also
+    --------
+    HierarchyDisplay : Which task lies in which, as a graph.
+
     Examples
     --------
     >>> from sklearn_task2box.display import BoxDisplay

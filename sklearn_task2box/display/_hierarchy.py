@@ -58,6 +58,15 @@ class HierarchyDisplay:
     texts_ : list of Text
         The labels drawn.
 
+    Raises
+    ------
+    ValueError, NotFittedError
+        If arguments are not usable, or an estimator is not fitted.
+
+    See Also
+    --------
+    BoxDisplay : The boxes themselves.
+
     Examples
     --------
     >>> import networkx as nx

@@ -41,6 +41,15 @@ class RelationMatrixDisplay:
     ordered_by_ : {"true", "predicted", "given"}
         What the order was made of.
 
+    Raises
+    ------
+    ValueError, NotFittedError
+        If arguments are not usable, or an estimator is not fitted.
+
+    See Also
+    --------
+    HierarchyDisplay : Related tasks alone, as a graph.
+
     Examples
     --------
     >>> from sklearn_task2box.display import RelationMatrixDisplay
@@ -70,7 +79,15 @@ class RelationMatrixDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X=None, y=None, *, order="auto", labels="auto", ax=None
+        cls,
+        estimator,
+        X=None,
+        y=None,
+        *,
+        order="auto",
+        labels="auto",
+        cmap="Blues",
+        ax=None,
     ):
         """Draw what a fitted model predicts, beside the truth.
 
@@ -81,7 +98,7 @@ class RelationMatrixDisplay:
             Tasks to draw, named by the index of a DataFrame. None draws those of training.
         y : relations among these tasks, default=None
             The truth, in any input format of ``fit``. If X is None, that of training.
-        order, labels, ax
+        order, labels, cmap, ax
             See :meth:`plot`.
 
         Returns
@@ -93,7 +110,7 @@ class RelationMatrixDisplay:
         true = _inputs.true_strengths(model, X, y, names)
         threshold = np.clip(model.threshold_, 0, 1)
         display = cls(model.pairwise_strengths(X), true, names, threshold)
-        return display.plot(ax, order=order, labels=labels)
+        return display.plot(ax, order=order, labels=labels, cmap=cmap)
 
     def plot(self, ax=None, *, order="auto", labels="auto", cmap="Blues"):
         """Draw the heat maps.

@@ -29,6 +29,15 @@ class TrainingDisplay:
     best_epoch_ : int or None
         First epoch of the best held-out score, which is marked; None without a score.
 
+    Raises
+    ------
+    ValueError, NotFittedError
+        If arguments are not usable, no epoch is there, or an estimator is not fitted.
+
+    See Also
+    --------
+    BoxDisplay : The boxes that a fit ends with.
+
     Examples
     --------
     >>> from sklearn_task2box import BoxRelationEmbedder

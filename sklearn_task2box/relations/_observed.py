@@ -221,6 +221,7 @@ class ObservedPairs:
             strengths=np.delete(self.strengths, drop),
             unknown_heads=np.concatenate([self.unknown_heads, held[0]]),
             unknown_tails=np.concatenate([self.unknown_tails, held[1]]),
+            weights=None if self.weights is None else np.delete(self.weights, drop),
         )
         return rest, held
 

@@ -1,6 +1,7 @@
 """Representation of tasks by the CLIP embeddings of their images or texts."""
 
 import hashlib
+import json
 import os
 import sqlite3
 import warnings
@@ -216,10 +217,9 @@ def _check_image(at, image):
 
 
 def _content_key(sample, kind):
+    """Hash of what the processor gets: of an image, the pixels as they are read here."""
     if kind == "text":
         content = sample.encode()
-    elif isinstance(sample, (str, os.PathLike)):
-        content = Path(sample).read_bytes()
     else:
         image = _open(sample)
         content = f"{image.mode} {image.size} ".encode() + image.tobytes()
@@ -304,7 +304,9 @@ class _Model:
         if self.kind == "image":
             digest.update(self.processor.to_json_string().encode())
         else:
-            digest.update(repr(sorted(self.processor.get_vocab().items())).encode())
+            state = json.loads(self.processor.backend_tokenizer.to_str())
+            state |= {"truncation": None, "padding": self.n_tokens}  # as they are called
+            digest.update(json.dumps(state, sort_keys=True).encode())
         return digest.hexdigest()
 
 

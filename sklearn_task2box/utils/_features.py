@@ -10,6 +10,9 @@ from sklearn.decomposition import PCA, TruncatedSVD
 
 # Times the median standard deviation from which columns have another scale.
 _OTHER_SCALE = 100
+# Largest feature whose products can be kept finite, and how far above the largest known one
+# a new one may be: networks read single precision.
+_LARGEST, _FARTHEST = 1e250, 1e12
 
 
 def preparation(X, n_components=None):
@@ -43,9 +46,18 @@ def _inverse(size):
 
 
 def check_numeric(X):
-    """Refuse a DataFrame with columns that are no numbers, and name them."""
+    """Refuse what holds no numbers, and name such columns of a DataFrame."""
     if not isinstance(X, pd.DataFrame):
+        array = X if sparse.issparse(X) else _as_array(X)
+        if array.dtype.kind not in "biufc":
+            raise ValueError(f"X must be numbers; got an array of the type {array.dtype}.")
         return
+    repeated = X.columns[X.columns.duplicated()].unique()
+    if len(repeated) or not X.shape[1]:
+        raise ValueError(
+            "X must have columns, each of another name; got "
+            f"{f'several named {repeated[0]!r}' if len(repeated) else '0 feature(s)'}."
+        )
     wrong = {name: column.dtype for name, column in X.items() if not _is_numeric(column)}
     if wrong:
         shown = ", ".join(f"{name!r} ({dtype})" for name, dtype in list(wrong.items())[:5])
@@ -55,6 +67,34 @@ def check_numeric(X):
             f"(OneHotEncoder(), {list(wrong)[:2]}), remainder='passthrough') or a "
             "DatasheetRepresentation, or leave them out."
         )
+
+
+def _as_array(X):
+    """X as an array, of float where it has numbers as objects or as text."""
+    try:
+        array = np.asarray(X)
+        return array.astype(float) if array.dtype.kind in "OUST" else array
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"X must be numbers, as many for each task; got something else in it: {error}."
+        ) from None
+
+
+def check_size(X, known=None):
+    """Largest feature; a ValueError where products overflow, or far above ``known``."""
+    largest = float(abs(X).max())
+    if largest and not 1 / _LARGEST <= largest <= _LARGEST:
+        raise ValueError(
+            f"The largest value of X is {largest:.3g}, and products of such numbers are "
+            f"beyond double precision. Scale X into {1 / _LARGEST:g} to {_LARGEST:g}."
+        )
+    if known is not None and largest > _FARTHEST * (known or 1.0):
+        raise ValueError(
+            f"X has values up to {largest:.3g}, and the X of fit had none above "
+            f"{known:.3g}. Give new tasks in the units of the known ones."
+        )
+    return largest
 
 
 def warn_of_scales(X, names, stacklevel):

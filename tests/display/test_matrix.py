@@ -266,3 +266,8 @@ def test_frames_are_put_into_one_order():
     np.testing.assert_array_equal(display.true, strengths)
     display = RelationMatrixDisplay(turned, predicted, names)
     np.testing.assert_array_equal(display.predicted, strengths)
+
+
+def test_a_model_is_drawn_in_the_colours_that_are_asked_for(embedder, pair):
+    display = RelationMatrixDisplay.from_estimator(embedder, cmap="Greens", ax=pair)
+    assert {image.get_cmap().name for image in display.images_} == {"Greens"}

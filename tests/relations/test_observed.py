@@ -1,6 +1,7 @@
 """What a fit sees of relations."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,21 @@ def test_hold_out_takes_a_stratified_share(unobserved):
     assert not mask[heads, tails].any()
     both = {*zip(*rest.expand()[:2], strict=True)} & {*zip(heads, tails, strict=True)}
     assert not both
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_hold_out_cuts_the_weights_with_the_pairs(weighted):
+    observed = TaskRelations(STRENGTHS, tasks=range(N)).observed()
+    weights = 1.0 + np.arange(len(observed.heads)) if weighted else None
+    observed = replace(observed, weights=weights)
+    rest, held = observed.hold_out(0.25, np.random.RandomState(0))
+    if not weighted:
+        assert rest.weights is None
+        return
+    before = dict(zip(observed.keys(observed.heads, observed.tails), weights, strict=True))
+    kept = [before[key] for key in rest.keys(rest.heads, rest.tails)]
+    np.testing.assert_array_equal(rest.weights, kept)
+    assert len(rest.listed()[0]) == len(rest.heads) + len(rest.unknown_heads)
 
 
 def test_zeros_are_drawn_without_a_table_of_all_pairs():

@@ -237,6 +237,37 @@ def test_cached_samples_are_not_embedded_again(folder, images, tmp_path, counted
     assert sum(counted) == 9  # what repeats is embedded once
 
 
+@pytest.mark.parametrize("turn", [6, 8])
+def test_cached_features_of_a_photo_are_those_of_its_turn(folder, tmp_path, turn, counted):
+    """The same pixels, whatever the file; other pixels by a tag alone."""
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
+    photo = Image.fromarray(pixels)
+    exif = photo.getexif()
+    exif[0x0112] = turn
+    photo.save(tmp_path / "plain.png")
+    photo.save(tmp_path / "turned.png", exif=exif)
+    back = {6: Image.Transpose.ROTATE_270, 8: Image.Transpose.ROTATE_90}
+    upright = photo.transpose(back[turn])
+    clip = CLIPRepresentation(folder, cache=tmp_path / "cache")
+    plain, turned = clip.embed([tmp_path / "plain.png", tmp_path / "turned.png"])
+    assert not np.allclose(plain, turned)
+    np.testing.assert_array_equal(clip.embed([upright])[0], turned)
+    assert sum(counted) == 2
+    # What a reader that does not turn would have cached is not taken for it.
+    assert _clip._content_key(tmp_path / "turned.png", "image") == _clip._content_key(
+        upright, "image"
+    )
+
+
+def test_texts_of_another_tokenizer_are_embedded_anew(folder, tmp_path):
+    clip = CLIPRepresentation(folder, kind="text", cache=tmp_path)
+    clip.embed(["aB"])
+    before = clip._model.key()
+    assert clip._model.key() == before  # also after it was called
+    clip._model.processor.backend_tokenizer.normalizer = None  # the same vocabulary
+    assert clip._model.key() != before
+
+
 def test_cache_key_is_the_content_of_a_file(folder, images, tmp_path, counted):
     """A file that was moved is known; one that was written over is not."""
     path, moved = tmp_path / "a.png", tmp_path / "b.png"

@@ -154,6 +154,29 @@ def test_columns_that_are_no_numbers_are_named_with_the_way_out():
         BoxRelationEmbedder().fit(bad, [(0, 1)])
 
 
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        (np.array([[1, "abc"]], dtype=object), ValueError, "something else in it: .*abc"),
+        (np.array([[1, [2]]], dtype=object), ValueError, "something else in it"),
+        ([[1, 2], [3]], ValueError, "as many for each task"),
+        ({"a": [1, 2]}, TypeError, "something else in it"),
+        (np.zeros(2, dtype=[("a", float), ("b", int)]), ValueError, "type.*'a'"),
+        (np.zeros((2, 2), dtype="datetime64[D]"), ValueError, "type datetime64"),
+        (pd.DataFrame(np.eye(2), columns=["a", "a"]), ValueError, "several named 'a'"),
+        (pd.DataFrame(index=["a", "b"]), ValueError, r"got 0 feature\(s\)"),
+    ],
+)
+def test_what_holds_no_numbers_is_refused_in_a_sentence(bad, error, message):
+    with pytest.raises(error, match="X must .*" + message):
+        BoxRelationEmbedder().fit(bad, [(0, 1)])
+
+
+@pytest.mark.parametrize("text", [[["1", "2.5"]], np.array([[1, "2.5"]], dtype=object)])
+def test_numbers_as_text_are_numbers(text):
+    check_numeric(text)
+
+
 def _with_a_large_column(size):
     X = np.random.RandomState(0).normal(size=(30, 20))
     X[:, 7] *= size
