@@ -321,14 +321,8 @@ ODD_FORMATS = {
     "undirected graph": lambda d, e, ids: _graph(d, e, ids, nx.Graph),
     "multigraph": lambda d, e, ids: _graph(d, e, ids, nx.MultiDiGraph),
     "weights as text": lambda d, e, ids: nx.DiGraph(
-        [
-            (
-                _nodes(ids)[u],
-                _nodes(ids)[v],
-                {"weight": d.pick(["1", "heavy", None, [1], {}])},
-            )
-            for u, v, _ in e
-        ]
+        (u, v, {"weight": d.pick(["1", "heavy", None, [1], {}])})
+        for u, v, _ in _ids_of(e, _nodes(ids))
     ),
     "views": lambda d, e, ids: _graph(d, e, ids).edges(data="weight"),
     "set": lambda d, e, ids: set(_ids_of(e, ids)),
