@@ -5,7 +5,6 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata, spearmanr
-from sklearn.metrics import average_precision_score
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklearn_task2box.utils._block_scores import (
@@ -220,8 +219,7 @@ def average_precision_beyond_closure(strengths, predicted, implied):
             f"The closure of the training pairs implies all {len(implied)} pairs, so none "
             "is left to be scored. Hold out more pairs, or whole tasks."
         )
-    related = _related_or_not(strengths[~implied])
-    return float(average_precision_score(related, predicted[~implied]))
+    return average_precision_of([(strengths[~implied], predicted[~implied])], least=0.5)
 
 
 def best_f1_threshold(strengths, predicted, weights=None):
@@ -379,13 +377,6 @@ def _mean_ranking(rows):
     if not precisions:
         raise ValueError("No task is related to another, so no score is defined.")
     return float(np.mean(precisions)), float(ranks / n_pairs)
-
-
-def _related_or_not(strengths):
-    """Which pairs are related, by half or more; some must be, and some not."""
-    related = strengths >= 0.5
-    check_related(len(related), np.count_nonzero(related), 0.5)
-    return related
 
 
 def graded_score(blocks):

@@ -71,7 +71,9 @@ def test_a_planted_fault_is_found(fault, kind, monkeypatch):
     y = [(1, 0), (2, 0), (3, 1)]
     monkeypatch.setattr(fuzz_inputs, "model", lambda d: Faulty(fault))
     monkeypatch.setattr(fuzz_inputs, "features", lambda d, odd: (None, X.copy(), "plain"))
-    monkeypatch.setattr(fuzz_inputs, "relations", lambda d, *more, **known: (y, None, "edges"))
+    monkeypatch.setattr(
+        fuzz_inputs, "relations", lambda d, *more, **known: (y, None, "edges")
+    )
     threads, state = torch.get_num_threads(), np.random.get_state()
     case = Case(0, 5).run()
     torch.set_num_threads(threads)

@@ -83,7 +83,7 @@ def _as_array(X):
 
 def check_size(X, known=None):
     """Largest feature; a ValueError where products overflow, or far above ``known``."""
-    largest = float(abs(X).max())
+    largest = float(max(X.max(), -X.min()))
     if largest and not 1 / _LARGEST <= largest <= _LARGEST:
         raise ValueError(
             f"The largest value of X is {largest:.3g}, and products of such numbers are "
