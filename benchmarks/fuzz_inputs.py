@@ -135,7 +135,7 @@ FEATURES = {
     "objects with None": lambda d, X: _one_value(None, X),
     "objects with lists": lambda d, X: _one_value_list(X),
     "lists": lambda d, X: X.tolist(),
-    "ragged": lambda d, X: [row[: 1 + i % 2] for i, row in enumerate(X.tolist())],
+    "ragged": lambda d, X: [row + row[: i % 2] for i, row in enumerate(X.tolist())],
     "dates": lambda d, X: (9 * X).astype("datetime64[D]"),
     "records": lambda d, X: np.zeros(len(X), dtype=[("a", float), ("b", int)]),
     "matrix class": lambda d, X: _np_matrix(X),
