@@ -6,7 +6,7 @@ READY = $(VENV)/.ready
 # Workers with several threads each would wait for one another.
 PYTEST = SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
-.PHONY: demo test test-slow test-docs docs lint format clean
+.PHONY: demo test test-slow test-docs test-versions docs lint format clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo_digits.py
@@ -19,7 +19,11 @@ test-slow: $(READY)
 	$(PYTEST) -m slow tests --ignore=tests/test_documents.py --ignore=tests/test_documentation.py
 
 # The snippets of README and guide, and the site without the figures of its gallery.
-test-docs: $(READY)
+test-# The quick tests with the lowest versions, with those of constraints.txt, and between.
+test-versions: $(READY)
+	$(BIN)/python tests/versions/run.py
+
+docs: $(READY)
 	$(PYTEST) -m slow tests/test_documents.py tests/test_documentation.py
 
 docs: $(READY)
@@ -41,4 +45,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-output
+	rm -rf $(VENV) .versions build dist *.egg-info demo-output

@@ -29,7 +29,7 @@ FREE = {"_version"}
 
 MAX_LINES = 600
 MAX_LINES_OF = {"embedder.py": 700}
-# The house had 13,500 lines when it was finished; safe storage and type hints may add some.
+# The house had 13,500 lines when it was finished; safe storage and type hints may add.
 MAX_PACKAGE_LINES = 14_200
 
 WORDS = re.compile(
