@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
-from sklearn_task2box.boxes._index import graph_of, rankings
 from sklearn_task2box.metrics import best_f1_threshold, graded_score
 from sklearn_task2box.relations import TaskPairs, TaskRelations, as_relations, task_names
 from sklearn_task2box.relations._names import positions_of
@@ -477,6 +476,8 @@ class RelationModel(Stored, BaseEstimator):
             )
         names = self.tasks_ if self._names_matter else None
         pairs = as_relations(relations, n, names).observed()
+        from sklearn_task2box.boxes._index import rankings  # imports PyTorch
+
         yield from rankings(self._index(self._known), pairs)
 
     # -- queries -----------------------------------------------------------------------
@@ -586,5 +587,7 @@ class RelationModel(Stored, BaseEstimator):
         threshold = self.threshold_ if threshold is None else threshold
         if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be a number in [0, 1]; got {threshold!r}.")
+        from sklearn_task2box.boxes._index import graph_of  # imports PyTorch
+
         graph = graph_of(self._index(tasks), threshold, reduce)
         return nx.relabel_nodes(graph, dict(enumerate(names.tolist())))

@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy import sparse
 from sklearn.decomposition import PCA, TruncatedSVD
 
@@ -21,6 +20,8 @@ def preparation(X, n_components=None):
     With more features than tasks or components, the rotation leads to the principal
     components, at most ``n_components`` of them; else it is a factor.
     """
+    import torch
+
     n, n_features = X.shape
     unit = float(abs(X).max()) or 1.0  # else squares of large features overflow
     most = min(n, n_features, n_components or n)
