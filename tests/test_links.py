@@ -181,8 +181,11 @@ def test_calibration_under_array_api_dispatch(taxonomy):
     pairs, y = TaskPairs.from_graph(graph, X, negatives=2, random_state=0)
     links = TaskLinkClassifier(BoxRelationEmbedder(2, max_epochs=3))
     plain = CalibratedClassifierCV(links, cv=2, ensemble=False).fit(pairs, y)
-    with sklearn.config_context(array_api_dispatch=True):
-        calibrated = CalibratedClassifierCV(links, cv=2, ensemble=False).fit(pairs, y)
+    try:
+        with sklearn.config_context(array_api_dispatch=True):
+            calibrated = CalibratedClassifierCV(links, cv=2, ensemble=False).fit(pairs, y)
+    except ImportError as error:
+        pytest.skip(str(error))
     assert calibrated.predict_proba(pairs).shape == plain.predict_proba(pairs).shape
 
 

@@ -215,6 +215,6 @@ def test_additive_effects_solve_the_least_squares(shrinkage):
     rows = np.hstack([np.ones((len(heads), 1)), np.eye(n)[heads], np.eye(n)[tails]])
     shrink = np.sqrt(shrinkage) * np.eye(2 * n + 1)[1:]
     right = np.concatenate([strengths[heads, tails], np.zeros(2 * n)])
-    expected = np.linalg.lstsq(np.vstack([rows, shrink]), right)[0]
+    expected = np.linalg.lstsq(np.vstack([rows, shrink]), right, rcond=None)[0]
     found = np.concatenate([[model.mean_], model.row_effects_, model.column_effects_])
     np.testing.assert_allclose(found, expected, atol=1e-8)

@@ -340,7 +340,7 @@ def test_other_columns_are_refused(sheets):
     with pytest.raises(ValueError, match="feature names should match"):
         representation.transform(sheets.rename(columns={"license": "licence"}))
     with pytest.raises(TypeError, match=r"[Ss]parse"):
-        representation.fit(sparse.eye_array(3))
+        representation.fit(sparse.csr_array(np.eye(3)))
 
 
 @pytest.fixture

@@ -337,7 +337,7 @@ def test_single_samples_need_shrinkage():
 @pytest.mark.parametrize("wrap", [lambda X: X, lambda X: [X], lambda X: {"a": X}])
 def test_sparse_samples_are_refused(wrap):
     with pytest.raises(TypeError, match="sparse.*toarray"):
-        GaussianRepresentation().fit(wrap(sparse.eye_array(3).tocsr()))
+        GaussianRepresentation().fit(wrap(sparse.csr_array(np.eye(3))))
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])

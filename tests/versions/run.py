@@ -75,7 +75,8 @@ def set_up(name, folder, torch_index):
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1]
         raise NotHere(f"no CPU build of torch for Python {version}: {reason}")
-    subprocess.run([*install, "--editable", f"{ROOT}[test]"], check=True)
+    named = ["--requirement", HERE / file] if file else []
+    subprocess.run([*install, *named, "--editable", f"{ROOT}[test]"], check=True)
     stamp.write_text(made_of.hexdigest())
     return python
 
