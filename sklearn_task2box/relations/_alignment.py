@@ -17,9 +17,12 @@ from sklearn_task2box.relations._names import (
 from sklearn_task2box.relations._parsing import as_labels, endpoints, is_labelled, is_labels
 from sklearn_task2box.relations._slicing import RowSliceable
 from sklearn_task2box.relations._task_relations import TaskRelations
+from sklearn_task2box.utils._typing import Names, Relations
 
 
-def as_relations(y, n_tasks, names=None, *, stacklevel=None):
+def as_relations(
+    y: Relations, n_tasks: int, names: Names = None, *, stacklevel: int | None = None
+) -> TaskRelations:
     """Read relations between the rows of a feature matrix.
 
     Parameters

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from sklearn_task2box.utils._typing import Any, Array
 
-def task_names(X):
+
+def task_names(X: Any) -> Array | None:
     """Names of the rows of a feature matrix, or None where it has none.
 
     A DataFrame names its rows, unless its index is the default one.

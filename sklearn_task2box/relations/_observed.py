@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from sklearn_task2box.utils._typing import Array, Random, Self
+
 # Strength from which a layout puts a task inside another.
 _CONTAINED = 0.5
 # Share of the other tasks that a task lies inside only where relations look reversed.
@@ -54,21 +56,21 @@ class ObservedPairs:
     weights: np.ndarray | None = None
 
     @property
-    def n_observed(self):
+    def n_observed(self) -> int:
         if not self.complete:
             return len(self.strengths)
         return self.n_tasks * (self.n_tasks - 1) - len(self.unknown_heads)
 
     @property
-    def n_related(self):
+    def n_related(self) -> int:
         return int(np.count_nonzero(self.strengths))
 
-    def contained(self):
+    def contained(self) -> tuple[Array, Array]:
         """Heads and tails of the pairs of at least half the full strength."""
         inside = self.strengths >= _CONTAINED
         return self.heads[inside], self.tails[inside]
 
-    def transitivity(self):
+    def transitivity(self) -> float:
         """Share of the pairs u, w with u -> v -> w that are related themselves.
 
         A pair is related here from half the full strength on. Unknown pairs do not count.
@@ -79,7 +81,7 @@ class ObservedPairs:
         through = strengths[ends][mask[ends]]
         return np.mean(through >= _CONTAINED) if len(through) else 1.0
 
-    def check_related(self):
+    def check_related(self) -> None:
         """Refuse pairs none of which is related, and warn of others that are no use."""
         if self.n_related == 0:
             raise ValueError(
@@ -109,12 +111,12 @@ class ObservedPairs:
             )
 
     @property
-    def is_graded(self):
+    def is_graded(self) -> bool:
         return not np.isin(self.strengths, (0, 1)).all()
 
-    def dense(self, dtype=np.float32):
+    def dense(self, dtype: type = np.float32) -> tuple[Array, Array]:
         """Strengths, and whether they are observed: arrays of shape (n_tasks, n_tasks)."""
-        strengths = np.zeros((self.n_tasks, self.n_tasks), dtype)
+        strengths: Array = np.zeros((self.n_tasks, self.n_tasks), dtype)
         mask = np.full(strengths.shape, self.complete)
         strengths[self.heads, self.tails] = self.strengths
         mask[self.heads, self.tails] = True
@@ -122,7 +124,7 @@ class ObservedPairs:
         np.fill_diagonal(mask, False)
         return strengths, mask
 
-    def listed(self):
+    def listed(self) -> tuple[Array, ...]:
         """Heads, tails, strengths, weights (unknown: 0) of all but zeros of weight 1."""
         if not self.complete:
             strengths, mask = self.dense()
@@ -140,7 +142,7 @@ class ObservedPairs:
             np.concatenate([weights[kept], zeros]).astype(np.float32),
         )
 
-    def expand(self):
+    def expand(self) -> tuple[Array, Array, Array]:
         """All observed pairs, those of strength 0 among them, as three arrays."""
         if not self.complete:
             return self.heads, self.tails, self.strengths
@@ -149,10 +151,12 @@ class ObservedPairs:
         return heads, tails, strengths[heads, tails]
 
     @property
-    def n_unknown(self):
+    def n_unknown(self) -> int:
         return self.n_tasks * (self.n_tasks - 1) - self.n_observed
 
-    def with_targets(self, targets, weight=1.0, least=1e-3):
+    def with_targets(
+        self, targets: Array, weight: float = 1.0, least: float = 0.001
+    ) -> "ObservedPairs":
         """These pairs, and soft targets of all the others, also of further tasks.
 
         Parameters
@@ -177,17 +181,19 @@ class ObservedPairs:
         soft = np.pad(~self.dense()[1], (0, len(strengths) - self.n_tasks))
         np.fill_diagonal(soft, False)
         heads, tails = np.nonzero((strengths != 0) | (soft & ~unknown))
+        unknown_heads, unknown_tails = np.nonzero(unknown)
         return ObservedPairs(
             len(strengths),
             heads,
             tails,
             strengths[heads, tails],
-            *np.nonzero(unknown),
+            unknown_heads,
+            unknown_tails,
             complete=True,
             weights=np.where(soft[heads, tails], weight, 1.0),
         )
 
-    def hold_out(self, fraction, rng):
+    def hold_out(self, fraction: float, rng: Random) -> tuple[Self, tuple[Array, ...]]:
         """Split off a random share of the observed pairs, stratified by related or not.
 
         Parameters
@@ -225,7 +231,7 @@ class ObservedPairs:
         )
         return rest, held
 
-    def sample(self, most, rng):
+    def sample(self, most: int, rng: Random) -> tuple[Array, ...]:
         """At most that many observed pairs, drawn without replacement, and their weights.
 
         They have all related ones or, if these are more than half of them and not all find
@@ -242,23 +248,23 @@ class ObservedPairs:
         weights = np.repeat(np.divide([n_related, n_zeros], np.maximum(counts, 1)), counts)
         return *pairs, weights
 
-    def keys(self, heads, tails):
+    def keys(self, heads: Array, tails: Array) -> Array:
         """One integer per ordered pair."""
         return np.asarray(heads, dtype=np.int64) * self.n_tasks + tails
 
-    def not_zero_keys(self):
+    def not_zero_keys(self) -> Array:
         """Sorted keys of the pairs that are not observed zeros."""
         related = self.keys(self.heads, self.tails)[self.strengths > 0]
         return np.union1d(related, self.keys(self.unknown_heads, self.unknown_tails))
 
-    def zero_keys(self):
+    def zero_keys(self) -> Array:
         """Keys of all pairs observed to be unrelated."""
         if not self.complete:
             return self.keys(self.heads, self.tails)[self.strengths == 0]
         strengths, mask = self.dense()
         return np.flatnonzero(mask & (strengths == 0))
 
-    def draw_zeros(self, n_drawn, rng):
+    def draw_zeros(self, n_drawn: int, rng: Random) -> tuple[Array, Array]:
         """Distinct pairs observed to be unrelated, at most as many as there are."""
         n, n_zeros = self.n_tasks, self.n_observed - self.n_related
         n_drawn = min(n_drawn, n_zeros)
@@ -275,7 +281,7 @@ class ObservedPairs:
         keys = rng.permutation(keys)[:n_drawn]
         return keys // n, keys % n
 
-    def with_zeros(self, n_drawn, rng):
+    def with_zeros(self, n_drawn: int, rng: Random) -> tuple[Array, Array, Array]:
         """Heads, tails and strengths of the related pairs and of some unrelated ones."""
         return self._and_zeros(self._related(), n_drawn, rng)
 

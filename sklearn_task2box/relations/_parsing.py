@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import networkx as nx
 import numpy as np
@@ -19,6 +19,7 @@ from sklearn_task2box.relations._names import (
     some,
 )
 from sklearn_task2box.relations._slicing import RowSliceable
+from sklearn_task2box.utils._typing import Any
 
 # Strengths that differ from 0 or 1 by no more units of rounding are 0 or 1.
 _ROUNDING = 4
@@ -87,7 +88,7 @@ def read_entries(relations, tasks=None):
     return _read_matrix(array, tasks)
 
 
-def is_labelled(relations):
+def is_labelled(relations: Any) -> TypeGuard[pd.DataFrame]:
     """Whether it is a DataFrame with index = columns, or such a one cut by rows."""
     if not isinstance(relations, pd.DataFrame) or len(relations) == 0:
         return False

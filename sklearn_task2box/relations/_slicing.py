@@ -7,6 +7,7 @@ from sklearn.utils._array_api import get_namespace
 
 from sklearn_task2box.utils._sent_once import SentOnce
 from sklearn_task2box.utils._storage import Stored
+from sklearn_task2box.utils._typing import ArrayLike, Self
 
 
 class RowSliceable(SentOnce, Stored):
@@ -32,7 +33,7 @@ class RowSliceable(SentOnce, Stored):
         return self._select(np.arange(len(self))[key])
 
     @property
-    def iloc(self):
+    def iloc(self) -> Self:
         return self
 
     loc = iloc  # masks, which scikit-learn takes to ``loc``
@@ -44,10 +45,10 @@ class RowSliceable(SentOnce, Stored):
         # The one that they see of NumPy's arrays, so that both mix.
         return get_namespace(np.empty(0))[0]
 
-    def take(self, indices, axis=0):
+    def take(self, indices: ArrayLike, axis: int = 0) -> Self:
         """Return the rows at ``indices``, as a container of the same kind."""
         if axis not in (0, "index"):
             raise ValueError(
                 f"{type(self).__name__} is sliced by rows only; got axis={axis!r}."
             )
-        return self._select(np.arange(len(self))[np.asarray(indices)])
+        return self[np.asarray(indices)]

@@ -1,7 +1,9 @@
 """TaskPairs: ordered pairs of tasks over one feature matrix."""
 
 import numbers
+from collections.abc import Iterable
 from copy import copy
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from sklearn_task2box.relations._alignment import as_relations
 from sklearn_task2box.relations._names import task_names
 from sklearn_task2box.relations._parsing import edge_columns, endpoints
 from sklearn_task2box.relations._slicing import RowSliceable
+from sklearn_task2box.utils._typing import Array, ArrayLike, Features, RandomState
 
 
 class TaskPairs(RowSliceable):
@@ -57,14 +60,21 @@ class TaskPairs(RowSliceable):
         "scoring=make_relation_scorer('average_precision'))."
     )
 
-    def __init__(self, X, pairs):
+    def __init__(self, X: Features, pairs: ArrayLike | Iterable[Any]) -> None:
         self.X = _features_with_rows(X)
         heads, tails, _ = edge_columns(pairs, "The list of pairs", widths=(2,))
         ends = endpoints(heads, tails, self.tasks, "The list of pairs")
         self.pairs = np.column_stack(ends)
 
     @classmethod
-    def from_graph(cls, graph, X, *, negatives="all", random_state=None):
+    def from_graph(
+        cls,
+        graph: Any,
+        X: Features,
+        *,
+        negatives: int | str = "all",
+        random_state: RandomState = None,
+    ) -> tuple[Self, Array]:
         """Turn known relations into labelled pairs, in random order.
 
         Parameters
@@ -119,7 +129,7 @@ class TaskPairs(RowSliceable):
         return cls.from_positions(X, heads[order], tails[order]), y
 
     @classmethod
-    def from_positions(cls, X, heads, tails):
+    def from_positions(cls, X: Features, heads: ArrayLike, tails: ArrayLike) -> Self:
         """Pairs of rows, whatever the rows are named.
 
         Parameters
@@ -141,13 +151,13 @@ class TaskPairs(RowSliceable):
             raise ValueError(f"X has rows 0 to {n - 1}, but a pair has row {outside[0]}.")
         return pairs
 
-    def copy(self):
+    def copy(self) -> Self:
         """A copy of the pairs, which shares their features."""
         other = self[:]
         other.pairs = self.pairs.copy()
         return other
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """The pairs as a tidy frame.
 
         Returns
@@ -157,7 +167,7 @@ class TaskPairs(RowSliceable):
         """
         return pd.DataFrame(self.tasks[self.pairs], columns=["task", "container"])
 
-    def with_features(self, X):
+    def with_features(self, X: Features) -> Self:
         """The same pairs, in the same rows of other features.
 
         Parameters
@@ -182,11 +192,11 @@ class TaskPairs(RowSliceable):
         return other
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         return self.pairs.shape
 
     @property
-    def tasks(self):
+    def tasks(self) -> Array:
         """Names of the rows of ``X``: its index, or their positions."""
         names = task_names(self.X)
         return np.arange(self.X.shape[0]) if names is None else names

@@ -1,6 +1,7 @@
 """TaskRelations: directed relations between tasks, as a sliceable container."""
 
 from copy import copy
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from sklearn_task2box.relations._parsing import (
     read_entries,
 )
 from sklearn_task2box.relations._slicing import RowSliceable
+from sklearn_task2box.utils._typing import Array, ArrayLike, Features, Names, Relations
 
 
 class TaskRelations(RowSliceable):
@@ -103,13 +105,13 @@ class TaskRelations(RowSliceable):
 
     def __init__(
         self,
-        relations,
-        tasks=None,
+        relations: Relations,
+        tasks: Names = None,
         *,
-        direction="member_to_container",
-        unobserved="negative",
-        transitive="auto",
-    ):
+        direction: str = "member_to_container",
+        unobserved: str = "negative",
+        transitive: bool | str = "auto",
+    ) -> None:
         for name, value, options in (
             ("direction", direction, ("member_to_container", "container_to_member")),
             ("unobserved", unobserved, ("negative", "unknown")),
@@ -171,7 +173,7 @@ class TaskRelations(RowSliceable):
 
     # -- made of something else --------------------------------------------------------
     @classmethod
-    def from_labels(cls, labels):
+    def from_labels(cls, labels: ArrayLike) -> Self:
         """Relate, both ways, the tasks that share a label.
 
         Parameters
@@ -205,7 +207,7 @@ class TaskRelations(RowSliceable):
         return cls(_pairs_within(codes), transitive=False)
 
     @classmethod
-    def from_pairs(cls, pairs, tasks=None):
+    def from_pairs(cls, pairs: ObservedPairs, tasks: Names = None) -> Self:
         """Relations that state just some ObservedPairs, of tasks with names or counted."""
         n, n_unknown = pairs.n_tasks, len(pairs.unknown_heads)
         heads = np.concatenate([pairs.heads, pairs.unknown_heads])
@@ -216,7 +218,9 @@ class TaskRelations(RowSliceable):
         return cls(matrix, tasks, unobserved=unobserved, transitive=False)
 
     @classmethod
-    def from_neighbors(cls, X, n_neighbors=15, tasks=None):
+    def from_neighbors(
+        cls, X: Features, n_neighbors: int = 15, tasks: Names = None
+    ) -> Self:
         """Relate each task to its nearest neighbors, by the features alone.
 
         The strengths are the membership strengths of UMAP (McInnes, Healy & Melville,
@@ -243,19 +247,19 @@ class TaskRelations(RowSliceable):
         return other
 
     @property
-    def tasks(self):
+    def tasks(self) -> Array:
         return self.all_tasks[self._rows]
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         return (len(self._rows), len(self.all_tasks))
 
     @property
-    def is_slice(self):
+    def is_slice(self) -> bool:
         """Whether the rows are not simply all the tasks, in their order."""
         return not np.array_equal(self._rows, np.arange(len(self.all_tasks)))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._rows)
 
     def __repr__(self):
@@ -266,7 +270,7 @@ class TaskRelations(RowSliceable):
             f"others {self.unobserved}; {self.closure}>"
         )
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if len(self) < len(self.all_tasks):
             raise TypeError(
                 f"Rows of relations, {self.shape}, stand for no array of predictions: a "
@@ -276,7 +280,7 @@ class TaskRelations(RowSliceable):
         return self.toarray().astype(dtype or np.float64, copy=False)
 
     # -- reading -----------------------------------------------------------------------
-    def toarray(self):
+    def toarray(self) -> Array:
         """Strengths as a dense array.
 
         Returns
@@ -286,7 +290,7 @@ class TaskRelations(RowSliceable):
         """
         return self.block(self._rows, np.arange(len(self.all_tasks)))
 
-    def block(self, heads, tails):
+    def block(self, heads: ArrayLike, tails: ArrayLike) -> Array:
         """Strengths between chosen tasks.
 
         Parameters
@@ -308,11 +312,11 @@ class TaskRelations(RowSliceable):
         strengths[:, (tails < 0) | ~self._known[1, tails]] = np.nan
         return strengths
 
-    def positions(self, names):
+    def positions(self, names: ArrayLike) -> Array:
         """Positions of names in ``all_tasks``; -1 for a name that is not there."""
         return positions_of(names, self.all_tasks)
 
-    def observed(self):
+    def observed(self) -> ObservedPairs:
         """ObservedPairs of the rows of this slice, in positions of the rows."""
         heads, tails, strengths = self._among_rows(self._matrix)
         known = ~np.isnan(strengths)
@@ -339,20 +343,20 @@ class TaskRelations(RowSliceable):
         return heads[off], tails[off], strengths[off]
 
     # -- other rows and other tasks ----------------------------------------------------
-    def renamed(self, names):
+    def renamed(self, names: Array) -> Self:
         """The same relations, the tasks having other names, in their order."""
         other = self[:]
         other.all_tasks, other.named = names, not is_positions(names)
         return other
 
-    def with_rows(self, at):
+    def with_rows(self, at: ArrayLike) -> Self:
         """The same relations, cut to the tasks at some positions of ``all_tasks``."""
         other = self[:]
         other._rows = np.asarray(at)
         other.n_contradicted = 0
         return other
 
-    def extended_to(self, names):
+    def extended_to(self, names: Array) -> Self:
         """These relations among all tasks of ``names``; further ones have no pair."""
         at, n = positions_of(self.all_tasks, names), len(names)
         other = self.renamed(names)
@@ -365,7 +369,7 @@ class TaskRelations(RowSliceable):
                 setattr(other, name, wider)
         return other
 
-    def of_rows(self):
+    def of_rows(self) -> Self:
         """The relations among the rows of this slice, without other tasks."""
         other, rows = self[:], self._rows
         other._matrix = self._matrix[rows][:, rows]
@@ -381,7 +385,7 @@ class TaskRelations(RowSliceable):
         other._known = self._known[:, rows]
         return other
 
-    def merge(self, other):
+    def merge(self, other: "TaskRelations") -> "TaskRelations":
         """Relations of two slices of one labelled DataFrame, with the rows of the first.
 
         Where both have a pair, the first counts; tasks of the second alone are left out.
@@ -389,10 +393,14 @@ class TaskRelations(RowSliceable):
         every, at = np.arange(len(self.all_tasks)), other.positions(self.all_tasks)
         ours, theirs = self.block(every, every), other.block(at, at)
         both = np.where(np.isnan(ours), theirs, ours)
-        options = {"unobserved": self.unobserved, "transitive": False}
-        return TaskRelations(both, self.all_tasks, **options).with_rows(self._rows)
+        merged = TaskRelations(
+            both, self.all_tasks, unobserved=self.unobserved, transitive=False
+        )
+        return merged.with_rows(self._rows)
 
-    def extended(self, y, n_new, names=None):
+    def extended(
+        self, y: Relations, n_new: int, names: Array | None = None
+    ) -> tuple[Self, Array]:
         """These relations and those of further tasks, closed anew where these are.
 
         ``y``, in any format, relates ``n_new`` tasks with one another and with the known
