@@ -13,6 +13,7 @@ makes a box differ from its intersection with itself, and did not help.
 import math
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 # Below this, log(softplus(z)) and z differ by less than exp(z) / 2.
@@ -44,7 +45,7 @@ class _LogSoftplus(torch.autograd.Function):
         return grad * torch.where(z > _LINEAR_BELOW, slope, torch.ones_like(slope))
 
 
-def log_softplus(z):
+def log_softplus(z: Tensor) -> Tensor:
     """log(log(1 + exp(z))), elementwise, without underflow.
 
     Parameters
@@ -59,7 +60,9 @@ def log_softplus(z):
     return _LogSoftplus.apply(z)
 
 
-def intersection(lower, upper, other_lower, other_upper):
+def intersection(
+    lower: Tensor, upper: Tensor, other_lower: Tensor, other_upper: Tensor
+) -> tuple[Tensor, Tensor]:
     """Corners of the intersection of boxes.
 
     Parameters
@@ -75,7 +78,7 @@ def intersection(lower, upper, other_lower, other_upper):
     return torch.maximum(lower, other_lower), torch.minimum(upper, other_upper)
 
 
-def log_volume(lower, upper, temperature):
+def log_volume(lower: Tensor, upper: Tensor, temperature: float) -> Tensor:
     """Logarithm of the soft volume of boxes.
 
     Parameters
@@ -94,7 +97,13 @@ def log_volume(lower, upper, temperature):
     return sides.sum(-1) + lower.shape[-1] * math.log(temperature)
 
 
-def log_overlap(lower, upper, other_lower, other_upper, temperature):
+def log_overlap(
+    lower: Tensor,
+    upper: Tensor,
+    other_lower: Tensor,
+    other_upper: Tensor,
+    temperature: float,
+) -> Tensor:
     """Logarithm of vol(box ∩ other) / vol(box), the share of a box that lies in another.
 
     Parameters
@@ -114,7 +123,7 @@ def log_overlap(lower, upper, other_lower, other_upper, temperature):
         At most 0, and 0 exactly where the box lies in the other. Between disjoint boxes
         it falls linearly with their distance, so its gradient never vanishes.
     """
-    total = 0
+    total = lower.new_zeros(())
     # One dimension at a time: no tensor of shape (..., box_dim) for a table of pairs.
     for k in range(lower.shape[-1]):
         low, high = lower[..., k], upper[..., k]
@@ -124,7 +133,13 @@ def log_overlap(lower, upper, other_lower, other_upper, temperature):
     return total.clamp(max=0)  # rounding, where one box lies in the other
 
 
-def overlap(lower, upper, other_lower, other_upper, temperature):
+def overlap(
+    lower: Tensor,
+    upper: Tensor,
+    other_lower: Tensor,
+    other_upper: Tensor,
+    temperature: float,
+) -> Tensor:
     """Share of a box that lies in another, vol(box ∩ other) / vol(box).
 
     Parameters

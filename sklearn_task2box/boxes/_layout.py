@@ -18,6 +18,7 @@ from scipy import sparse
 
 from sklearn_task2box.relations._closure import condensed, from_rows
 from sklearn_task2box.relations._observed import REVERSED
+from sklearn_task2box.utils._typing import Array, ArrayLike, Names, Random
 
 # Pairs of containers that are compared, in some gigabytes.
 _MAX_PAIRS = 1 << 26
@@ -25,7 +26,14 @@ _MAX_PAIRS = 1 << 26
 _SMALLER = 0.25
 
 
-def layout(heads, tails, n_tasks, box_dim, order=None, random_state=None):
+def layout(
+    heads: ArrayLike,
+    tails: ArrayLike,
+    n_tasks: int,
+    box_dim: int,
+    order: Names = None,
+    random_state: Random | None = None,
+) -> tuple[Array, Array]:
     """Boxes with given containments, and as few others as possible.
 
     Parameters

@@ -10,6 +10,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_task2box.datasets._home import description
+from sklearn_task2box.utils._typing import Any, RandomState
 
 N_DIGITS = 10
 NAMED_SETS = {
@@ -34,8 +35,13 @@ NAMED_SETS = {
     prefer_skip_nested_validation=True,
 )
 def load_digits_tasks(
-    *, n_tasks=120, n_components=16, as_frame=False, return_X_y=False, random_state=0
-):
+    *,
+    n_tasks: int = 120,
+    n_components: int = 16,
+    as_frame: bool = False,
+    return_X_y: bool = False,
+    random_state: RandomState = 0,
+) -> Bunch | tuple[Any, Any]:
     """Load tasks made of digit images, and how far each lies inside the others.
 
     A task is a set of images of some digits, from :func:`sklearn.datasets.load_digits`,

@@ -6,11 +6,12 @@ import secrets
 from pathlib import Path
 
 from sklearn_task2box.utils._optional import import_optional
+from sklearn_task2box.utils._typing import PathLike
 
 HOME_VARIABLE = "TASK2BOX_HOME"
 
 
-def get_data_home(data_home=None):
+def get_data_home(data_home: PathLike | None = None) -> str:
     """Return the folder of downloaded data sets, and make it if it is not there.
 
     Parameters

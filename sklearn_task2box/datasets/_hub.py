@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn_task2box.datasets._home import description, get_data_home, write_whole
 from sklearn_task2box.relations._names import some
 from sklearn_task2box.utils._optional import import_optional
+from sklearn_task2box.utils._typing import Labels, PathLike
 
 # Fields of a card that may have several values.
 MULTIPLE = (
@@ -32,15 +33,15 @@ _EXPAND = ["cardData", "description", "downloads", "likes"]
     prefer_skip_nested_validation=True,
 )
 def fetch_hub_cards(
-    ids=None,
+    ids: Labels | None = None,
     *,
-    limit=None,
-    sort="downloads",
-    filter=None,
-    token=None,
-    data_home=None,
-    download_if_missing=True,
-):
+    limit: int | None = None,
+    sort: str = "downloads",
+    filter: Labels | None = None,
+    token: str | None = None,
+    data_home: PathLike | None = None,
+    download_if_missing: bool = True,
+) -> Bunch:
     """Load the cards of data sets on the Hugging Face Hub.
 
     Features of them: :class:`~sklearn_task2box.representations.DatasheetRepresentation`.
@@ -84,10 +85,10 @@ def fetch_hub_cards(
     if (ids is None) == (limit is None):
         raise ValueError(f"Give either ids or limit; got ids={ids!r} and limit={limit!r}.")
     folder = Path(get_data_home(data_home)) / "hub_cards"
-    if ids is None:
+    if limit is not None:
         filter = [filter] if isinstance(filter, str) else list(filter or [])
         ids = _listed(folder, int(limit), sort, filter, token, download_if_missing)
-    ids = [ids] if isinstance(ids, str) else list(ids)
+    ids = [ids] if isinstance(ids, str) else list(ids or [])
     if not ids:
         raise ValueError("ids is empty.")
     for name in ids:

@@ -8,6 +8,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from sklearn_task2box.datasets._home import description, fetched
+from sklearn_task2box.utils._typing import PathLike
 
 BASE_URL = (
     "https://raw.githubusercontent.com/StanfordVL/taskonomy/"
@@ -43,11 +44,11 @@ VALUES, TRAINING_IMAGES = tuple(_SHA256), tuple(_SHA256["affinity"])
 )
 def fetch_taskonomy(
     *,
-    values="affinity",
-    training_images="default",
-    data_home=None,
-    download_if_missing=True,
-):
+    values: str = "affinity",
+    training_images: str = "default",
+    data_home: PathLike | None = None,
+    download_if_missing: bool = True,
+) -> Bunch:
     """Load how well 25 visual tasks transfer to 22 of them.
 
     A pickle of up to 190 kB is downloaded from Taskonomy's repository on the first call.

@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
 from sklearn_task2box.datasets._home import HOME_VARIABLE, description, fetched
+from sklearn_task2box.utils._typing import PathLike
 
 # WordNet 3.0 as the NLTK project keeps it, at a commit.
 URL = (
@@ -27,13 +28,13 @@ _POINTERS = {"@": "hypernym", "@i": "instance"}
 
 @validate_params({"instances": ["boolean"]}, prefer_skip_nested_validation=True)
 def fetch_wordnet(
-    root="mammal.n.01",
+    root: str = "mammal.n.01",
     *,
-    instances=True,
-    path=None,
-    data_home=None,
-    download_if_missing=True,
-):
+    instances: bool = True,
+    path: PathLike | None = None,
+    data_home: PathLike | None = None,
+    download_if_missing: bool = True,
+) -> Bunch:
     """Load a noun of WordNet and all nouns that are a kind of it.
 
     An installed database is read or, where there is none, WordNet 3.0 is downloaded (11

@@ -1,6 +1,7 @@
 """BoxDisplay: boxes as rectangles."""
 
 from pathlib import Path
+from typing import Any, Self
 
 import networkx as nx
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn_task2box.display._box_labels import label_boxes
 from sklearn_task2box.display._corners import Corners
 from sklearn_task2box.display._explorer import make_page
 from sklearn_task2box.display._looks import FONT, group_looks, is_dark, lay_out, shorten
+from sklearn_task2box.utils._typing import ArrayLike, Axes, Features, Labels, Names
 
 
 class BoxDisplay:
@@ -64,7 +66,13 @@ class BoxDisplay:
     ['poodle', 'animal', 'dog', 'cat']
     """
 
-    def __init__(self, boxes, names=None, groups=None, inside=None):
+    def __init__(
+        self,
+        boxes: ArrayLike,
+        names: Names = None,
+        groups: Names = None,
+        inside: Any = None,
+    ) -> None:
         boxes = np.asarray(boxes, dtype=float)
         if boxes.ndim != 2 or boxes.shape[1] % 2 or 0 in boxes.shape:
             raise ValueError(
@@ -85,7 +93,7 @@ class BoxDisplay:
         self.names = _inputs.read_names(names, n, "box")
         self.groups = _inputs.read_groups(groups, self.names)
         self.inside = None if inside is None else sparse.csr_array(inside, dtype=bool)
-        if inside is not None and self.inside.shape != (n, n):
+        if self.inside is not None and self.inside.shape != (n, n):
             raise ValueError(
                 f"inside must have the shape ({n}, {n}), a row and a column for each box; "
                 f"got {self.inside.shape}."
@@ -94,15 +102,15 @@ class BoxDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X=None,
+        estimator: Any,
+        X: Features | None = None,
         *,
-        groups=None,
-        highlight=None,
-        labels="auto",
-        spacing="auto",
-        ax=None,
-    ):
+        groups: Names = None,
+        highlight: Any = None,
+        labels: Labels = "auto",
+        spacing: str = "auto",
+        ax: Axes = None,
+    ) -> Self:
         """Draw the boxes of a fitted embedder.
 
         Parameters
@@ -126,7 +134,14 @@ class BoxDisplay:
         display = cls(boxes, names, groups, inside)
         return display.plot(ax, highlight=highlight, labels=labels, spacing=spacing)
 
-    def plot(self, ax=None, *, highlight=None, labels="auto", spacing="auto"):
+    def plot(
+        self,
+        ax: Axes = None,
+        *,
+        highlight: Any = None,
+        labels: Labels = "auto",
+        spacing: str = "auto",
+    ) -> Self:
         """Draw the boxes.
 
         Parameters
@@ -176,7 +191,9 @@ class BoxDisplay:
         ]
         return self
 
-    def to_html(self, path, *, title=None, spacing="auto"):
+    def to_html(
+        self, path: str | Path, *, title: str | None = None, spacing: str = "auto"
+    ) -> Path:
         """Write a page to explore the boxes in a browser.
 
         For more tasks than a picture can show: it zooms, finds tasks by name, describes the

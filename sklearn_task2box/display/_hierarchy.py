@@ -1,6 +1,7 @@
 """HierarchyDisplay: which task lies in which, as a graph."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import networkx as nx
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn_task2box.display._layers import Layers
 from sklearn_task2box.display._looks import group_looks, is_dark, lay_out, shorten
 from sklearn_task2box.relations._names import as_names, some
 from sklearn_task2box.utils._optional import import_optional
+from sklearn_task2box.utils._typing import Axes, Features, Labels, Names, Relations
 
 SURPLUS, MISSING = "#D55E00", "#8E44AD"
 # Entry in the legend, colour and style of edges that are marked beside a truth.
@@ -77,7 +79,7 @@ class HierarchyDisplay:
     [['animal'], ['dog', 'cat'], ['poodle']]
     """
 
-    def __init__(self, graph, groups=None, truth=None):
+    def __init__(self, graph: nx.DiGraph, groups: Names = None, truth: Any = None) -> None:
         if not isinstance(graph, nx.DiGraph) or graph.is_multigraph():
             raise ValueError(
                 "graph must be a networkx.DiGraph, as to_networkx of a relation model "
@@ -98,16 +100,16 @@ class HierarchyDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X=None,
+        estimator: Any,
+        X: Features | None = None,
         *,
-        y=None,
-        threshold=None,
-        groups=None,
-        labels="auto",
-        max_tasks=100,
-        ax=None,
-    ):
+        y: Relations = None,
+        threshold: float | None = None,
+        groups: Names = None,
+        labels: Labels = "auto",
+        max_tasks: int = 100,
+        ax: Axes = None,
+    ) -> Self:
         """Draw the hierarchy that a fitted model predicts.
 
         Parameters
@@ -137,7 +139,9 @@ class HierarchyDisplay:
             y = np.where(np.isnan(strengths), np.nan, related)
         return cls(graph, groups, y).plot(ax, labels=labels, max_tasks=max_tasks)
 
-    def plot(self, ax=None, *, labels="auto", max_tasks=100):
+    def plot(
+        self, ax: Axes = None, *, labels: Labels = "auto", max_tasks: int = 100
+    ) -> Self:
         """Draw the graph.
 
         Parameters

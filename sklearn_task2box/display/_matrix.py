@@ -1,11 +1,15 @@
 """RelationMatrixDisplay: predicted beside true strengths, as heat maps."""
 
+from typing import Any, Self
+
 import networkx as nx
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from sklearn_task2box.display import _inputs, _looks
 from sklearn_task2box.relations._names import positions_of
+from sklearn_task2box.utils._typing import Axes, Features, Labels, Names, Relations
 
 UNKNOWN, DIAGONAL = "#F2CF9B", "#9A9A9A"  # neither is a shade of the colour map
 
@@ -61,7 +65,13 @@ class RelationMatrixDisplay:
     array(['animal', 'dog', 'poodle'], dtype=object)
     """
 
-    def __init__(self, predicted, true=None, names=None, threshold=0.5):
+    def __init__(
+        self,
+        predicted: ArrayLike,
+        true: Names = None,
+        names: Names = None,
+        threshold: float = 0.5,
+    ) -> None:
         if names is None and isinstance(predicted, pd.DataFrame):
             names = predicted.index
         self.predicted = _read_strengths(predicted, names, "predicted")
@@ -80,15 +90,15 @@ class RelationMatrixDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X=None,
-        y=None,
+        estimator: Any,
+        X: Features | None = None,
+        y: Relations = None,
         *,
-        order="auto",
-        labels="auto",
-        cmap="Blues",
-        ax=None,
-    ):
+        order: str = "auto",
+        labels: Labels = "auto",
+        cmap: Any = "Blues",
+        ax: Axes = None,
+    ) -> Self:
         """Draw what a fitted model predicts, beside the truth.
 
         Parameters
@@ -112,7 +122,14 @@ class RelationMatrixDisplay:
         display = cls(model.pairwise_strengths(X), true, names, threshold)
         return display.plot(ax, order=order, labels=labels, cmap=cmap)
 
-    def plot(self, ax=None, *, order="auto", labels="auto", cmap="Blues"):
+    def plot(
+        self,
+        ax: Axes = None,
+        *,
+        order: str = "auto",
+        labels: Labels = "auto",
+        cmap: Any = "Blues",
+    ) -> Self:
         """Draw the heat maps.
 
         Parameters

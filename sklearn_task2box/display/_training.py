@@ -7,6 +7,7 @@ import pandas as pd
 
 from sklearn_task2box.display._inputs import fitted_model, set_axes
 from sklearn_task2box.display._looks import COLOURS, add_legend, is_dark
+from sklearn_task2box.utils._typing import Any, Axes, Labels, Self
 
 
 class TrainingDisplay:
@@ -50,7 +51,7 @@ class TrainingDisplay:
     ['train_loss']
     """
 
-    def __init__(self, history):
+    def __init__(self, history: Labels) -> None:
         history = list(history)
         if not history:
             raise ValueError(
@@ -66,7 +67,7 @@ class TrainingDisplay:
         self.history = history
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: Any, *, ax: Axes = None) -> Self:
         """Draw how the fit of an embedder went.
 
         Parameters
@@ -83,7 +84,7 @@ class TrainingDisplay:
         model, *_ = fitted_model(cls, estimator, attribute="history_")
         return cls(model.history_).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes = None) -> Self:
         """Draw the curves.
 
         Parameters
