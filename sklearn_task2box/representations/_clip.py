@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import warnings
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain
@@ -24,6 +25,7 @@ from sklearn_task2box.representations._gaussian import GaussianRepresentation
 from sklearn_task2box.representations._samples import TaskTransformer, read_samples
 from sklearn_task2box.utils._devices import resolve_device
 from sklearn_task2box.utils._optional import import_optional
+from sklearn_task2box.utils._typing import Any, Array, Names, Self, TaskSamples
 
 
 @dataclass(eq=False, repr=False)
@@ -101,7 +103,7 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    def fit(self, X, y=None):
+    def fit(self, X: TaskSamples, y: Names = None) -> Self:
         """Learn the moments of the tasks of these samples.
 
         Parameters
@@ -121,15 +123,15 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
         self.tasks_ = self.gaussian_.tasks_
         return self
 
-    def transform(self, X, y=None):
+    def transform(self, X: TaskSamples, y: Names = None) -> Array | pd.DataFrame:
         check_is_fitted(self)
         return self.gaussian_.transform(self._embedded(X, y))
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: TaskSamples, y: Names = None) -> Array | pd.DataFrame:
         """Learn the tasks of these samples, and describe them as :meth:`transform` does."""
         return self.fit(X, y).gaussian_.to_frame()
 
-    def embed(self, samples):
+    def embed(self, samples: Sequence[Any]) -> Array:
         """Embed images or texts one by one, without tasks.
 
         Parameters
@@ -151,21 +153,22 @@ class CLIPRepresentation(TaskTransformer, BaseEstimator):
             elif not isinstance(sample, str):
                 raise ValueError(f"Text {at} is a {type(sample).__name__}, not a str.")
         source = (str(self.model), self.kind)
-        if getattr(self, "_model", None) is None or self._model.source != source:
-            self._model = _Model(*source)
+        model = getattr(self, "_model", None)
+        if model is None or model.source != source:
+            model = self._model = _Model(*source)
         if self.kind == "text":
-            self._model.warn_of_long_texts(samples)
+            model.warn_of_long_texts(samples)
         if self.cache is None:
             return np.concatenate([part for _, part in self._batches(samples)])
         keys = [_content_key(sample, self.kind) for sample in samples]
         by_key = dict(zip(keys, samples, strict=True))
-        with closing(_Store(self.cache, f"{self._model.key()} {self.normalize}")) as store:
+        with closing(_Store(self.cache, f"{model.key()} {self.normalize}")) as store:
             new = [key for key in by_key if store.get(key) is None]
             for rows, part in self._batches([by_key[key] for key in new]):
                 store.add(new[rows], part)
             return np.stack([store.get(key) for key in keys])
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Names = None) -> Array:
         """Names of the features of a task: "mean_clip0", ...; no input names are used."""
         check_is_fitted(self)
         return self.gaussian_.get_feature_names_out()

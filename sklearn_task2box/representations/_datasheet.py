@@ -22,6 +22,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from sklearn_task2box.relations._names import as_names, some, task_names
 from sklearn_task2box.representations._samples import TaskTransformer
+from sklearn_task2box.utils._typing import Any, Array, Features, Names, Self
 
 KINDS = ("number", "size", "category", "tags", "text")
 # A column of strings holds texts where more than so many of them differ.
@@ -88,12 +89,18 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
         "min_frequency": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, *, kinds=None, separator="|", min_frequency=1):
+    def __init__(
+        self,
+        *,
+        kinds: dict | None = None,
+        separator: str | None = "|",
+        min_frequency: int | float = 1,
+    ) -> None:
         self.kinds = kinds
         self.separator = separator
         self.min_frequency = min_frequency
 
-    def fit(self, X, y=None):
+    def fit(self, X: Features, y: Any = None) -> Self:
         """Learn the columns, their values and their scales.
 
         A ValueError of an unusable parameter or column leaves the estimator unchanged.
@@ -133,7 +140,7 @@ class DatasheetRepresentation(TaskTransformer, BaseEstimator):
         with config_context(transform_output="default"):
             return self.encoder_.transform(self._prepared(frame, self.kinds_)), tasks
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Names = None) -> Array:
         """Names like "n", "log10(n)" of sizes, "missing(n)", "license=mit", "tags:digits".
 
         ``input_features`` can only be the columns of fit.

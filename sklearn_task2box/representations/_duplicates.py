@@ -14,6 +14,7 @@ from sklearn_task2box.relations import task_names
 from sklearn_task2box.relations._names import positions_of
 from sklearn_task2box.utils._matching import match_rows, scaled
 from sklearn_task2box.utils._storage import Stored
+from sklearn_task2box.utils._typing import Any, Array, Features, Names, Self
 
 _CHECKS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
@@ -55,7 +56,7 @@ class DuplicateIndicator(Stored, TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {"scale": [Interval(Real, 0, None, closed="neither")]}  # noqa: RUF012
 
-    def __init__(self, scale=0.1):
+    def __init__(self, scale: float = 0.1) -> None:
         self.scale = scale
 
     def __sklearn_tags__(self):
@@ -63,7 +64,7 @@ class DuplicateIndicator(Stored, TransformerMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
-    def fit(self, X, y=None):
+    def fit(self, X: Features, y: Any = None) -> Self:
         """Number the copies among tasks of equal features.
 
         Parameters
@@ -87,7 +88,7 @@ class DuplicateIndicator(Stored, TransformerMixin, BaseEstimator):
         self._value = self.scale * unit * (spread or 1.0)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Features) -> Array | pd.DataFrame:
         """Features with the indicators after them.
 
         Parameters
@@ -116,7 +117,7 @@ class DuplicateIndicator(Stored, TransformerMixin, BaseEstimator):
             return sparse.hstack([data, sparse.csr_matrix(bits)], format="csr")
         return np.hstack([data, bits])
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Names = None) -> Array:
         """Names of the features, then duplicate0, duplicate1, ..."""
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)

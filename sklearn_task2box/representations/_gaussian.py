@@ -16,6 +16,7 @@ from sklearn_task2box.representations._samples import (
     read_samples,
 )
 from sklearn_task2box.utils._rollback import all_or_nothing
+from sklearn_task2box.utils._typing import Array, Names, Self, TaskSamples
 
 # Numbers of samples, times features, whose deviations are computed at a time.
 _BLOCK = 1 << 22
@@ -89,12 +90,14 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
         "mean_shrinkage": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, variance=True, *, shrinkage=1.0, mean_shrinkage=0.0):
+    def __init__(
+        self, variance: bool = True, *, shrinkage: float = 1.0, mean_shrinkage: float = 0.0
+    ) -> None:
         self.variance = variance
         self.shrinkage = shrinkage
         self.mean_shrinkage = mean_shrinkage
 
-    def fit(self, X, y=None):
+    def fit(self, X: TaskSamples, y: Names = None) -> Self:
         """Learn the moments of the tasks of these samples.
 
         A ValueError of samples and tasks that do not fit together changes nothing.
@@ -117,7 +120,7 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
             raise_for_empty(self.tasks_, self.counts_)
         return self
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: TaskSamples, y: Names = None) -> Self:
         """Learn from a batch of samples, of known tasks and of new ones.
 
         Parameters
@@ -133,11 +136,11 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
             self._learn(X, y, reset=not hasattr(self, "_moments"))
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: TaskSamples, y: Names = None) -> Array | pd.DataFrame:
         """Learn the tasks of these samples, and describe them as :meth:`transform` does."""
         return self.fit(X, y).to_frame()
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Describe the tasks of :meth:`fit` and all calls of :meth:`partial_fit`.
 
         Returns
@@ -150,19 +153,19 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
         return self._frame(*self._features(self._moments, tasks))
 
     @property
-    def means_(self):
+    def means_(self) -> Array:
         return self._means(self._moments)
 
     @property
-    def variances_(self):
+    def variances_(self) -> Array:
         return self._variances(self._moments, self.tasks_)
 
     @property
-    def grand_mean_(self):
+    def grand_mean_(self) -> Array:
         return self._moments.means[self._moments.counts > 0].mean(axis=0)
 
     @property
-    def pooled_variance_(self):
+    def pooled_variance_(self) -> Array:
         freedom = np.maximum(self._moments.counts - 1, 0).sum()
         if freedom == 0:
             raise _NoVariance(
@@ -171,7 +174,7 @@ class GaussianRepresentation(TaskTransformer, BaseEstimator):
             )
         return self._moments.squares.sum(axis=0) / freedom
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Names = None) -> Array:
         """Names such as "mean_x0" and "variance_x0", for the features of fit or these."""
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from sklearn_task2box.relations._names import as_names, some
 from sklearn_task2box.relations._parsing import as_labels, is_labels
 from sklearn_task2box.utils._storage import Stored
+from sklearn_task2box.utils._typing import Array, Names, TaskSamples
 
 _GIVE_Y = " For samples in sequence, give y: the task of each or a matrix of memberships."
 # Samples, names of tasks or a range, and the positions of both in each membership.
@@ -21,7 +22,7 @@ Samples = namedtuple("Samples", ["values", "tasks", "of_sample", "of_task"])
 class TaskTransformer(Stored, TransformerMixin):
     """Base of the representations: transformers whose rows are tasks."""
 
-    def transform(self, X, y=None):
+    def transform(self, X: TaskSamples, y: Names = None) -> Array | pd.DataFrame:
         """Describe tasks by what :meth:`fit` learned.
 
         Parameters

@@ -5,6 +5,7 @@ from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
@@ -20,6 +21,7 @@ from tqdm.auto import tqdm
 from sklearn_task2box.relations._names import as_names
 from sklearn_task2box.representations._samples import TaskTransformer, read_groups
 from sklearn_task2box.utils._devices import resolve_device, seeded
+from sklearn_task2box.utils._typing import Array, Names, Self, TaskSamples
 
 # Layers with filters, by the axis of their weights that counts the output channels.
 _LAYERS = (
@@ -129,7 +131,7 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def fit(self, X, y=None):
+    def fit(self, X: TaskSamples, y: Names = None) -> Self:
         """Learn the scale of the Fisher information from these tasks.
 
         A ValueError of an unusable parameter or task leaves the estimator unchanged.
@@ -154,12 +156,12 @@ class Task2VecRepresentation(TaskTransformer, BaseEstimator):
         self.scale_ = np.where((self.normalization == "rms") & (rms > 0), rms, 1.0)
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: TaskSamples, y: Names = None) -> Array | pd.DataFrame:
         """Learn from tasks, and describe them as :meth:`transform` does."""
         self.fit(X)
         return self._frame(self.fishers_ / self.scale_, _read_datasets(X)[0])
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Names = None) -> Array:
         """Names of the filters, such as "features.0[5]"; no input names are used."""
         check_is_fitted(self)
         layers = zip(self.layers_, self.n_filters_, strict=True)
