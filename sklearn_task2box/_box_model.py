@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.boxes._index import KnownBoxes
+from sklearn_task2box.utils._typing import Any, Array, Features, Names, Self
 
 # Strength from which a task counts as contained.
 _CONTAINED = 0.5
@@ -24,7 +25,7 @@ class BoxModel(TransformerMixin, RelationModel):
     # How to write the defaults of arguments that are models.
     _nested_defaults: dict = {}  # noqa: RUF012
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         for key in params:
             name, _, nested = key.partition("__")
             value = params.get(name, getattr(self, name, None))
@@ -35,7 +36,7 @@ class BoxModel(TransformerMixin, RelationModel):
                 )
         return super().set_params(**params)
 
-    def transform(self, X):
+    def transform(self, X: Features) -> Array | pd.DataFrame:
         """Boxes of tasks, seen before or not.
 
         Parameters
@@ -49,7 +50,7 @@ class BoxModel(TransformerMixin, RelationModel):
         """
         return self._tasks(X)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Names = None) -> Array:
         """Names of the corners: lower0, ..., upper0, ...; no input names are used."""
         check_is_fitted(self)
         n = self.boxes_.shape[1] // 2

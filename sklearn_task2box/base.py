@@ -1,5 +1,6 @@
 """RelationModel: the protocol of everything that learns and predicts relations of tasks."""
 
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from numbers import Integral, Real
 
@@ -22,6 +23,7 @@ from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import stack_rows
 from sklearn_task2box.utils._storage import Stored
 from sklearn_task2box.utils._table_index import TableIndex
+from sklearn_task2box.utils._typing import Any, Array, Features, Relations, Self
 
 # Pairs that are compared at a time, and numbers at work where strengths are predicted.
 _BLOCK = 1 << 22
@@ -36,7 +38,7 @@ _MAX_SCORED = 50_000
 class Repeated:
     """What an iterator yields that ``make()`` makes, as often as it is asked for."""
 
-    def __init__(self, make):
+    def __init__(self, make: Callable[[], Iterator[Any]]) -> None:
         self.make = make
 
     def __iter__(self):
@@ -80,7 +82,7 @@ class RelationModel(Stored, BaseEstimator):
         Names of the features, where X was a DataFrame with string columns.
     """
 
-    _recognizes = None
+    _recognizes: str | None = None
     _width = 8
 
     def __sklearn_tags__(self):
@@ -89,7 +91,7 @@ class RelationModel(Stored, BaseEstimator):
         return tags
 
     # -- fitting -----------------------------------------------------------------------
-    def fit(self, X, y=None):
+    def fit(self, X: Features, y: Relations = None) -> Self:
         """Learn from the features of tasks and the relations among them.
 
         Parameters
@@ -223,7 +225,7 @@ class RelationModel(Stored, BaseEstimator):
         return TableIndex(self._table, self._strengths_in_blocks, tasks)
 
     # -- predictions -------------------------------------------------------------------
-    def predict_proba(self, X):
+    def predict_proba(self, X: Features | TaskPairs) -> Array:
         """Strengths of relations.
 
         Parameters
@@ -261,7 +263,7 @@ class RelationModel(Stored, BaseEstimator):
         data = self._check(X, reset=False)
         return self._table(self._describe(data, task_names(X)), self._known)
 
-    def predict(self, X):
+    def predict(self, X: Features | TaskPairs) -> Array:
         """Whether tasks are related: strengths of at least ``threshold_``.
 
         Parameters
@@ -276,7 +278,7 @@ class RelationModel(Stored, BaseEstimator):
         related = strengths[:, 1] if isinstance(X, TaskPairs) else strengths
         return related >= self.threshold_
 
-    def pairwise_strengths(self, X=None):
+    def pairwise_strengths(self, X: Features | None = None) -> Array:
         """Strengths of all relations among the same tasks.
 
         Parameters
@@ -329,7 +331,7 @@ class RelationModel(Stored, BaseEstimator):
         return values
 
     # -- scores ------------------------------------------------------------------------
-    def score(self, X, y=None):
+    def score(self, X: Features | TaskPairs, y: Relations = None) -> float:
         """Average precision of relations, or Spearman's rho if they are graded.
 
         Parameters
@@ -354,7 +356,7 @@ class RelationModel(Stored, BaseEstimator):
         blocks = self.compare_blocks(X, y)
         return graded_score(blocks) if self._graded else average_precision_of(blocks)
 
-    def compare(self, X, y=None):
+    def compare(self, X: Features | None, y: Relations = None) -> tuple[Array, ...]:
         """True and predicted strengths of all pairs that y observes.
 
         Parameters
@@ -387,7 +389,7 @@ class RelationModel(Stored, BaseEstimator):
                 )
         return tuple(map(np.concatenate, zip(*blocks, strict=True)))
 
-    def compare_blocks(self, X, y=None):
+    def compare_blocks(self, X: Features | None, y: Relations = None) -> Iterable[Any]:
         """What :meth:`compare` returns, block by block, for the memory's sake.
 
         Parameters
@@ -445,7 +447,7 @@ class RelationModel(Stored, BaseEstimator):
                 predicted = self._strengths_in_blocks(both, rows, columns)
             yield strengths[observed], predicted, counts
 
-    def ranked_containers(self, relations=None):
+    def ranked_containers(self, relations: TaskRelations | None = None) -> Iterator[Any]:
         """Yield, for each task inside another, the tasks ranked before its containers.
 
         Parameters
@@ -481,7 +483,9 @@ class RelationModel(Stored, BaseEstimator):
         yield from rankings(self._index(self._known), pairs)
 
     # -- queries -----------------------------------------------------------------------
-    def supersets(self, X=None, k=5, *, as_frame=False):
+    def supersets(
+        self, X: Features | None = None, k: int = 5, *, as_frame: bool = False
+    ) -> Any:
         """Known tasks that best contain each task.
 
         Parameters
@@ -509,7 +513,9 @@ class RelationModel(Stored, BaseEstimator):
         """
         return self._best(X, k, True, as_frame)
 
-    def subsets(self, X=None, k=5, *, as_frame=False):
+    def subsets(
+        self, X: Features | None = None, k: int = 5, *, as_frame: bool = False
+    ) -> Any:
         """Known tasks that are best contained in each task: as :meth:`supersets`.
 
         Parameters
@@ -556,7 +562,9 @@ class RelationModel(Stored, BaseEstimator):
         names = self.tasks_ if X is None else task_names(X)
         return np.arange(n) if names is None else names
 
-    def to_networkx(self, X=None, threshold=None, reduce=True):
+    def to_networkx(
+        self, X: Features | None = None, threshold: float | None = None, reduce: bool = True
+    ) -> nx.DiGraph:
         """Predicted relations as a graph.
 
         Parameters
@@ -585,7 +593,7 @@ class RelationModel(Stored, BaseEstimator):
         tasks = self._tasks(X)
         names = self._row_names(X, tasks.shape[0])
         threshold = self.threshold_ if threshold is None else threshold
-        if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+        if not isinstance(threshold, Real) or not 0 <= float(threshold) <= 1:
             raise ValueError(f"threshold must be a number in [0, 1]; got {threshold!r}.")
         from sklearn_task2box.boxes._index import graph_of  # imports PyTorch
 

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from joblib import Memory
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
@@ -12,6 +13,7 @@ from sklearn.utils.validation import check_memory
 
 from sklearn_task2box._box_model import BoxModel, warn_of_contradictions
 from sklearn_task2box._soft_targets import named_features
+from sklearn_task2box.base import RelationModel
 from sklearn_task2box.embedder import BoxRelationEmbedder, check_taught
 from sklearn_task2box.ensemble import RelationEnsemble
 from sklearn_task2box.nets import Objective
@@ -20,6 +22,7 @@ from sklearn_task2box.relations._parsing import is_labels
 from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import replace_rows
 from sklearn_task2box.utils._seeds import set_seeds
+from sklearn_task2box.utils._typing import Features, RandomState, Relations, Self
 
 # Attributes that are those of the fitted student.
 _OF_STUDENT = (
@@ -111,8 +114,14 @@ class DistilledBoxEmbedder(BoxModel):
     }
 
     def __init__(
-        self, embedder=None, teacher=None, *, memory=None, verbose=0, random_state=None
-    ):
+        self,
+        embedder: BoxRelationEmbedder | None = None,
+        teacher: RelationModel | None = None,
+        *,
+        memory: str | Memory | None = None,
+        verbose: int = 0,
+        random_state: RandomState = None,
+    ) -> None:
         self.embedder = embedder
         self.teacher = teacher
         self.memory = memory
@@ -120,7 +129,7 @@ class DistilledBoxEmbedder(BoxModel):
         self.random_state = random_state
 
     # -- fitting -----------------------------------------------------------------------
-    def fit(self, X, y=None):
+    def fit(self, X: Features, y: Relations = None) -> Self:
         with all_or_nothing(self), warnings.catch_warnings():
             # Of the teacher's boxes, too; those of the student are warned of below.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -158,7 +167,7 @@ class DistilledBoxEmbedder(BoxModel):
         work = check_memory(self.memory).cache(fit_teacher, ignore=["running"])
         return work(teacher, features, relations, running=running)
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Features, y: Relations = None) -> Self:
         """Let the student learn further tasks and their relations; the teacher stays.
 
         Parameters

@@ -42,6 +42,7 @@ from sklearn_task2box.utils._features import hot_columns, warn_of_scales
 from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import replace_rows, stack_rows
 from sklearn_task2box.utils._seeds import set_seeds
+from sklearn_task2box.utils._typing import Features, Relations, Self
 
 # One batch of all pairs up to this many; batches of that many pairs beyond.
 _MAX_WHOLE, _AUTO_BATCH = 30_000_000, 65_536
@@ -263,7 +264,7 @@ class BoxRelationEmbedder(BoxModel):
     }
 
     # -- fitting -----------------------------------------------------------------------
-    def fit(self, X, y=None):
+    def fit(self, X: Features, y: Relations = None) -> Self:
         with all_or_nothing(self):
             self._validate_params()
             continues = self.warm_start and hasattr(self, "encoder_")
@@ -278,7 +279,7 @@ class BoxRelationEmbedder(BoxModel):
                 self._labels = as_labels(labels_in_order(y, task_names(X)))
         return self
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Features, y: Relations = None) -> Self:
         """Learn further tasks and their relations, without forgetting those known.
 
         Continues with the fitted network over all relations, which are closed anew where
@@ -321,12 +322,12 @@ class BoxRelationEmbedder(BoxModel):
                     new = as_labels(labels_in_order(y, names))
                     self._labels = np.concatenate([self._labels, new])
                 every = None
-                if self.relations_.named and names is None:
-                    raise ValueError(
-                        "The known tasks have names, and the new ones have none. Give X as "
-                        "a DataFrame whose index holds the task names."
-                    )
                 if self.relations_.named:
+                    if names is None:
+                        raise ValueError(
+                            "The known tasks have names, and the new ones have none. Give "
+                            "X as a DataFrame whose index holds the task names."
+                        )
                     every = as_names([*self.tasks_, *names], "X, with the known tasks,")
                 data = replace_rows(known, data, rows)
                 relations = self._read_relations(data, self._labels, every)

@@ -31,6 +31,7 @@ from sklearn_task2box.relations._observed import thin_zeros
 from sklearn_task2box.utils._rows import IdentifiedRows
 from sklearn_task2box.utils._seeds import set_seeds
 from sklearn_task2box.utils._sent_once import SentOnce
+from sklearn_task2box.utils._typing import Any, Self
 
 # Shares of the tasks, and of the pairs of the others, that cv="auto" holds out.
 _HELD_TASKS, _HELD_PAIRS = 0.1, 0.2
@@ -198,10 +199,10 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     _recognizes = "features"
 
     # -- nested parameters -------------------------------------------------------------
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         return self._get_params("estimators", deep=deep)
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters: ``name="drop"`` drops a member, ``name=model`` exchanges it."""
         if self.estimators is None and "estimators" not in params:
             nested = {key.split("__")[0] for key in params} - set(self.get_params(False))

@@ -10,6 +10,7 @@ from sklearn_task2box.embedder import BoxRelationEmbedder
 from sklearn_task2box.relations import TaskPairs, TaskRelations
 from sklearn_task2box.relations._names import some
 from sklearn_task2box.utils._storage import Stored
+from sklearn_task2box.utils._typing import Any, Array, ArrayLike, Self
 from sklearn_task2box.utils._wrapped import unwrapped
 
 
@@ -59,12 +60,18 @@ class TaskLinkClassifier(Stored, ClassifierMixin, BaseEstimator):
     True
     """
 
-    def __init__(self, embedder=None, *, transitive="auto", pos_label=None):
+    def __init__(
+        self,
+        embedder: Any = None,
+        *,
+        transitive: bool | str = "auto",
+        pos_label: Any = None,
+    ) -> None:
         self.embedder = embedder
         self.transitive = transitive
         self.pos_label = pos_label
 
-    def fit(self, X, y):
+    def fit(self, X: TaskPairs, y: ArrayLike) -> Self:
         """Learn from observed pairs.
 
         Parameters
@@ -157,7 +164,7 @@ class TaskLinkClassifier(Stored, ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         return tags
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: TaskPairs) -> Array:
         """Probabilities of the two classes.
 
         Parameters
@@ -182,7 +189,7 @@ class TaskLinkClassifier(Stored, ClassifierMixin, BaseEstimator):
         probabilities = embedder.predict_proba(X)
         return probabilities if self._at_related == 1 else probabilities[:, ::-1]
 
-    def predict(self, X):
+    def predict(self, X: TaskPairs) -> Array:
         """The more probable class of each pair.
 
         Parameters

@@ -14,10 +14,13 @@ from sklearn_task2box.utils._block_scores import (
     roc_auc_of,
     spearman_of,
 )
+from sklearn_task2box.utils._typing import Any, ArrayLike, Names
 from sklearn_task2box.utils._wrapped import unwrapped
 
 
-def relation_score(strengths, predicted, graded=None):
+def relation_score(
+    strengths: ArrayLike, predicted: ArrayLike, graded: bool | None = None
+) -> float:
     """Average precision of 0/1 relations, Spearman's rho of graded ones.
 
     Parameters
@@ -52,14 +55,16 @@ def relation_score(strengths, predicted, graded=None):
     return average_precision_of([(strengths, predicted)])
 
 
-def spearman(strengths, predicted):
+def spearman(strengths: ArrayLike, predicted: ArrayLike) -> float:
     """Spearman's rank correlation of true and predicted strengths; 0 if one is constant."""
     if np.ptp(strengths) == 0 or np.ptp(predicted) == 0:
         return 0.0
     return float(spearmanr(strengths, predicted).statistic)
 
 
-def mean_spearman_within(strengths, predicted, targets):
+def mean_spearman_within(
+    strengths: ArrayLike, predicted: ArrayLike, targets: ArrayLike
+) -> float:
     """Mean over targets of Spearman's rho among the pairs of each.
 
     For strengths of another scale in each target, such as normalised transfer affinities.
@@ -109,7 +114,9 @@ def _mean_within(groups):
     return float(np.mean(found))
 
 
-def expected_calibration_error(strengths, predicted, n_bins=15, strategy="uniform"):
+def expected_calibration_error(
+    strengths: ArrayLike, predicted: ArrayLike, n_bins: int = 15, strategy: str = "uniform"
+) -> float:
     """How far predictions are, on average, from the strengths they stand for.
 
     Pairs are put into bins by prediction. The mean prediction of each bin is compared with
@@ -176,7 +183,9 @@ def _columns(strengths, predicted, *others):
     return strengths, predicted, *others
 
 
-def average_precision_beyond_closure(strengths, predicted, implied):
+def average_precision_beyond_closure(
+    strengths: ArrayLike, predicted: ArrayLike, implied: ArrayLike
+) -> float:
     """Average precision over the pairs that the closure of the training pairs leaves open.
 
     A held-out pair that follows from the training pairs by transitivity measures nothing
@@ -222,7 +231,9 @@ def average_precision_beyond_closure(strengths, predicted, implied):
     return average_precision_of([(strengths[~implied], predicted[~implied])], least=0.5)
 
 
-def best_f1_threshold(strengths, predicted, weights=None):
+def best_f1_threshold(
+    strengths: ArrayLike, predicted: ArrayLike, weights: Names = None
+) -> float:
     """The threshold at which predictions have the best F1 score.
 
     Parameters
@@ -261,7 +272,7 @@ def best_f1_threshold(strengths, predicted, weights=None):
     return float(middle if middle > below else values[best])  # it may round to below
 
 
-def mean_average_precision(strengths, predicted):
+def mean_average_precision(strengths: ArrayLike, predicted: ArrayLike) -> float:
     """Mean over tasks of the average precision with which their relations rank first.
 
     Parameters
@@ -289,7 +300,7 @@ def mean_average_precision(strengths, predicted):
     return _mean_ranking(_rows(strengths, predicted))[0]
 
 
-def mean_rank(strengths, predicted):
+def mean_rank(strengths: ArrayLike, predicted: ArrayLike) -> float:
     """Mean, over the related pairs, of the rank among the unrelated pairs of the task.
 
     Parameters
@@ -317,7 +328,7 @@ def mean_rank(strengths, predicted):
     return _mean_ranking(_rows(strengths, predicted))[1]
 
 
-def reconstruction(embedder, relations=None):
+def reconstruction(embedder: Any, relations: Any = None) -> tuple[float, float]:
     """How well the boxes of the known tasks give back their relations.
 
     The scores by which embeddings of taxonomies are compared, without a table of all pairs.
@@ -410,7 +421,7 @@ def _by_task(blocks, least=None):
 
 
 # By the blocks of RelationModel.compare_blocks, and the threshold of the model.
-_SCORES = {
+_SCORES: dict[str, Any] = {
     "average_precision": lambda blocks, _: average_precision_of(blocks, least=0.5),
     "roc_auc": lambda blocks, _: roc_auc_of(blocks, least=0.5),
     "f1": _f1,
@@ -424,13 +435,13 @@ _SCORES = {
 class RelationScorer:
     """What :func:`make_relation_scorer` makes: ``scorer(estimator, X, y)``."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
 
     def __repr__(self):
         return f"make_relation_scorer({self.name!r})"
 
-    def __call__(self, estimator, X, y):
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
         predictor, before = unwrapped(estimator)
         if not hasattr(predictor, "compare_blocks"):
             raise TypeError(
@@ -445,7 +456,7 @@ class RelationScorer:
         return float(_SCORES[self.name](blocks, predictor.threshold_))
 
 
-def make_relation_scorer(name):
+def make_relation_scorer(name: str) -> RelationScorer:
     """Make a scorer for cross-validation over tasks.
 
     It grades every observed pair between the tasks given and the tasks known from

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.relations._closure import condensed, last_of, passed_on
 from sklearn_task2box.utils._features import dense
+from sklearn_task2box.utils._typing import RandomState
 
 
 class RandomModel(RelationModel):
@@ -41,7 +42,7 @@ class RandomModel(RelationModel):
 
     _parameter_constraints = {"random_state": ["random_state"]}  # noqa: RUF012
 
-    def __init__(self, random_state=None):
+    def __init__(self, random_state: RandomState = None) -> None:
         self.random_state = random_state
 
     def _fit_pairs(self, X, pairs):
@@ -189,7 +190,7 @@ class AdditiveModel(_GraphModel):
 
     _parameter_constraints = {"shrinkage": [Interval(Real, 0, None, closed="neither")]}  # noqa: RUF012
 
-    def __init__(self, shrinkage=1.0):
+    def __init__(self, shrinkage: float = 1.0) -> None:
         self.shrinkage = shrinkage
 
     def _fit_pairs(self, X, pairs):

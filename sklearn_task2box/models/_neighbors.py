@@ -76,7 +76,13 @@ class NeighborsModel(SmootherModel):
         "shrinkage": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
     }
 
-    def __init__(self, n_neighbors="auto", *, power="auto", shrinkage="auto"):
+    def __init__(
+        self,
+        n_neighbors: int | str = "auto",
+        *,
+        power: float | str = "auto",
+        shrinkage: float | str = "auto",
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.power = power
         self.shrinkage = shrinkage

@@ -11,6 +11,7 @@ from torch import nn
 
 from sklearn_task2box.boxes._geometry import log_volume
 from sklearn_task2box.boxes._pair_loss import pairs_loss
+from sklearn_task2box.utils._typing import Any, Self
 
 
 class CrossEntropy(nn.Module):
@@ -121,25 +122,25 @@ class Objective(BaseEstimator):
     }
 
     @classmethod
-    def of(cls, objective):
+    def of(cls, objective: str | type | Self) -> Self:
         """The objective itself, or that of a pair loss given by its name or class."""
         objective = objective if isinstance(objective, cls) else cls(objective)
         objective._validate_params()
         return objective
 
-    def soft_weight_for(self, pairs):
+    def soft_weight_for(self, pairs: Any) -> float:
         """Weight of soft targets, given the ObservedPairs."""
         if self.soft_weight != "auto":
-            return self.soft_weight
+            return float(self.soft_weight)
         return max(_LEAST_SOFT_WEIGHT, 1 - pairs.transitivity())
 
-    def exponent_for(self, box_dim, graded):
+    def exponent_for(self, box_dim: int, graded: bool) -> float:
         """Power of the overlaps, given whether relations are graded."""
         if self.exponent != "auto":
             return float(self.exponent)
         return 1 / box_dim if graded and box_dim > 2 else 1.0
 
-    def make_loss(self, temperature, exponent):
+    def make_loss(self, temperature: float, exponent: float) -> nn.Module:
         """The torch module to be minimized; ValueError if its pair loss is unusable."""
         if isinstance(self.pair_loss, str):
             pair_loss = PAIR_LOSSES[self.pair_loss]()
