@@ -6,7 +6,7 @@ READY = $(VENV)/.ready
 # Workers with several threads each would wait for one another.
 PYTEST = SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
-.PHONY: demo test test-slow test-docs test-versions docs lint format clean
+.PHONY: demo test test-slow test-docs test-versions docs types lint format clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo_digits.py
@@ -28,6 +28,10 @@ docs: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+# Type hints, by mypy.
+types: $(READY)
+	$(BIN)/mypy
 
 lint: $(READY)
 	$(BIN)/ruff check .

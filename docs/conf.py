@@ -59,6 +59,8 @@ nitpick_ignore_regex = [
     (r"py:class", "Module"),  # in a docstring that comes from torch
 ]
 
+# Types are in the docstrings.
+autodoc_typehints = "none"
 autosummary_generate = True
 # Methods stand below their class, with those inherited from classes of this package.
 numpydoc_show_class_members = False
