@@ -19,12 +19,12 @@ test-slow: $(READY)
 	$(PYTEST) -m slow tests --ignore=tests/test_documents.py --ignore=tests/test_documentation.py
 
 # The snippets of README and guide, and the site without the figures of its gallery.
-test-# The quick tests with the lowest versions, with those of constraints.txt, and between.
+test-docs: $(READY)
+	$(PYTEST) -m slow tests/test_documents.py tests/test_documentation.py
+
+# The quick tests with the lowest versions, with those of constraints.txt, and between.
 test-versions: $(READY)
 	$(BIN)/python tests/versions/run.py
-
-docs: $(READY)
-	$(PYTEST) -m slow tests/test_documents.py tests/test_documentation.py
 
 docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

@@ -39,6 +39,7 @@ html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_sidebars = {
     "index": [],
+    "install": [],
     "guide": [],
     "representations": [],
     "benchmarks": [],
