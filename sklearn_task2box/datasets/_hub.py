@@ -183,9 +183,8 @@ def _content(info):
         json.dumps(card, default=str, indent=1)
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         card = f"unreadable ({type(error).__name__})"  # such as one nested too deeply
-    kept = {
-        name: getattr(info, name) for name in ("id", "downloads", "likes", "description")
-    }
+    names = ("id", "downloads", "likes", "description")
+    kept = {name: getattr(info, name, None) for name in names}  # a card may lack one
     return json.dumps({**kept, "card": card}, default=str, indent=1)
 
 
