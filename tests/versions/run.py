@@ -128,7 +128,7 @@ def main():
             continue
         all_passed, result = run_tests(python, arguments)
         passed &= all_passed
-        rows.append([name, *versions_of(python), result])
+        rows.append([name, *versions_of(python), "passed" if all_passed else result])
     header = ["set", "Python", *SHOWN, "result"]
     for row in [header, ["---"] * len(header), *rows]:
         print(f"| {' | '.join(row)} |")
