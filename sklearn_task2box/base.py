@@ -12,11 +12,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
-from sklearn_task2box.metrics import best_f1_threshold, graded_score
+from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.relations import TaskPairs, TaskRelations, as_relations, task_names
 from sklearn_task2box.relations._names import positions_of
 from sklearn_task2box.relations._parsing import is_labelled, is_labels
-from sklearn_task2box.utils._block_scores import average_precision_of
+from sklearn_task2box.utils._block_scores import average_precision_of, spearman_of
 from sklearn_task2box.utils._features import check_numeric, check_size
 from sklearn_task2box.utils._matching import match_rows
 from sklearn_task2box.utils._rollback import all_or_nothing
@@ -123,9 +123,8 @@ class RelationModel(Stored, BaseEstimator):
         -----
         UserWarning
             If y states pairs as unrelated that its own entries imply, or looks reversed.
-            Of boxes, also if columns of X drown the others, or if Ctrl-C interrupts the
-            fit: they are those of the last finished epoch or, without one, a
-            KeyboardInterrupt leaves all unchanged.
+            Of boxes, also if columns of X drown the others, or if Ctrl-C ends the fit: they
+            are those of the last epoch or, without one, all is unchanged.
         ConvergenceWarning
             If boxes contradict training pairs.
         """
@@ -349,12 +348,12 @@ class RelationModel(Stored, BaseEstimator):
 
         Notes
         -----
-        Scorers by name, ``scoring="average_precision"``, compare columns of other tasks.
-        Use this score, or :func:`~sklearn_task2box.metrics.make_relation_scorer`.
+        Scorers by name, ``scoring="average_precision"``, compare columns of other tasks:
+        use this one, or :func:`~sklearn_task2box.metrics.make_relation_scorer`.
         """
         check_is_fitted(self)
         blocks = self.compare_blocks(X, y)
-        return graded_score(blocks) if self._graded else average_precision_of(blocks)
+        return spearman_of(blocks) if self._graded else average_precision_of(blocks)
 
     def compare(self, X: Features | None, y: Relations = None) -> tuple[Array, ...]:
         """True and predicted strengths of all pairs that y observes.

@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklearn_task2box.utils._block_scores import (
@@ -12,6 +12,7 @@ from sklearn_task2box.utils._block_scores import (
     check_numbers,
     check_related,
     roc_auc_of,
+    spearman,
     spearman_of,
 )
 from sklearn_task2box.utils._typing import Any, ArrayLike, Names
@@ -53,13 +54,6 @@ def relation_score(
         check_related(len(strengths), np.count_nonzero(strengths))
         return spearman(strengths, predicted)
     return average_precision_of([(strengths, predicted)])
-
-
-def spearman(strengths: ArrayLike, predicted: ArrayLike) -> float:
-    """Spearman's rank correlation of true and predicted strengths; 0 if one is constant."""
-    if np.ptp(strengths) == 0 or np.ptp(predicted) == 0:
-        return 0.0
-    return float(spearmanr(strengths, predicted).statistic)
 
 
 def mean_spearman_within(
@@ -390,14 +384,6 @@ def _mean_ranking(rows):
     return float(np.mean(precisions)), float(ranks / n_pairs)
 
 
-def graded_score(blocks):
-    """Spearman's rho of blocks of pairs: exact where they are a list, else in bins."""
-    if not isinstance(blocks, list):
-        return spearman_of(blocks)
-    strengths, predicted, *_ = map(np.concatenate, zip(*blocks, strict=True))
-    return relation_score(strengths, predicted, graded=True)
-
-
 def _f1(blocks, threshold):
     sizes, n_pairs = np.zeros(3, dtype=int), 0
     for strengths, predicted, *_ in blocks:
@@ -425,7 +411,7 @@ _SCORES: dict[str, Any] = {
     "average_precision": lambda blocks, _: average_precision_of(blocks, least=0.5),
     "roc_auc": lambda blocks, _: roc_auc_of(blocks, least=0.5),
     "f1": _f1,
-    "spearman": lambda blocks, _: graded_score(blocks),
+    "spearman": lambda blocks, _: spearman_of(blocks),
     "mean_average_precision": lambda blocks, _: _mean_ranking(_by_task(blocks, 0.5))[0],
     "neg_mean_rank": lambda blocks, _: -_mean_ranking(_by_task(blocks, 0.5))[1],
     "mean_spearman_within": lambda blocks, _: _mean_within(_by_task(blocks)),

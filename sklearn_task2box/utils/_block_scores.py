@@ -6,7 +6,7 @@ Blocks are tuples that begin with true and predicted strengths, each of shape (n
 import math
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import rankdata, spearmanr
 
 # Bits of float32 that predictions are ranked by: sign, exponent and 16 of 23 of the rest.
 _DROPPED = 7
@@ -48,7 +48,24 @@ def _unrelated_beyond(blocks, least):
     return hits, beyond, above, n_pairs - hits.sum()
 
 
+def spearman(strengths, predicted):
+    """Spearman's rank correlation of true and predicted strengths; 0 if one is constant."""
+    if np.ptp(strengths) == 0 or np.ptp(predicted) == 0:
+        return 0.0
+    return float(spearmanr(strengths, predicted).statistic)
+
+
 def spearman_of(blocks):
+    """Spearman's rho of blocks of pairs: exact where they are a list, else in bins."""
+    if not isinstance(blocks, list):
+        return spearman_in_bins(blocks)
+    strengths, predicted, *_ = map(np.concatenate, zip(*blocks, strict=True))
+    check_numbers(strengths, predicted)
+    check_related(len(strengths), np.count_nonzero(strengths))
+    return spearman(strengths, predicted)
+
+
+def spearman_in_bins(blocks):
     """Spearman's rho, 0 if true or predicted strengths are constant.
 
     Held are the true strengths other than 0 and a histogram of the predictions, in [0, 1]:

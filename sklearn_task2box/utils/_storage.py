@@ -10,18 +10,17 @@ import copyreg
 import hashlib
 import io
 import pickle
+import sys
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
-from torch import nn
 
 from sklearn_task2box._version import __version__
 
@@ -134,11 +133,12 @@ def pack(value, memo):
         packed = kind(pack(one, memo) for one in value)
     elif kind is dict and all(isinstance(key, str) for key in value):
         packed = {key: pack(one, memo) for key, one in value.items()}
-    elif name := next((name for name, row in _KINDS.items() if row[0] is kind), None):
-        packed = Packed(name, pack(_KINDS[name][1](value), memo))
+    elif name := next((name for name, row in _kinds().items() if row[0] is kind), None):
+        packed = Packed(name, pack(_kinds()[name][1](value), memo))
     elif kind is np.ndarray and value.dtype == object and _are_texts(value):
         packed = Packed("texts", ("".join(value), np.array([*map(len, value)])))
-    elif isinstance(value, nn.Module):
+    elif _is_module(kind):
+        nn = sys.modules["torch.nn"]
         hooks = vars(nn.Module()).keys() - _OF_MODULES
         parts = {name: part for name, part in vars(value).items() if name not in hooks}
         of_torch = getattr(nn, kind.__name__, None) is kind
@@ -162,7 +162,9 @@ def unpack(value):
     if kind is Packed:
         if not hasattr(value, "made"):  # once, wherever it occurs
             parts = unpack(value.parts)
-            known = isinstance(value.kind, str) and _KINDS.get(value.kind)
+            known = None
+            if isinstance(value.kind, str):
+                known = _KINDS.get(value.kind) or _kinds_of_torch().get(value.kind)
             value.made = known[2](*parts) if known else _object(value.kind, parts)
         return value.made
     if _is_of("sklearn", kind) and isinstance(value, BaseEstimator):
@@ -176,8 +178,14 @@ def _is_of(package, kind):
     return kind.__module__.partition(".")[0] == package
 
 
+def _is_module(kind):
+    return "torch.nn" in sys.modules and issubclass(kind, sys.modules["torch.nn"].Module)
+
+
 def _object(kind, attributes):
     """A torch module, or an object of this package."""
+    from torch import nn
+
     kind = getattr(nn, kind, None) if isinstance(kind, str) else kind
     is_module = isinstance(kind, type) and issubclass(kind, nn.Module)
     if not is_module and not (isinstance(kind, type) and _is_of("sklearn_task2box", kind)):
@@ -239,14 +247,7 @@ _KINDS = {
         attrgetter("start", "stop", "step", "name"),
         lambda *ends: pd.RangeIndex(*ends[:3], name=ends[3]),
     ),
-    "Parameter": (nn.Parameter, lambda p: (p.data, p.requires_grad), nn.Parameter),
-    "Tensor": (
-        torch.Tensor,
-        lambda tensor: (tensor.detach().cpu().numpy(),),
-        lambda array: torch.from_numpy(array).clone(),  # aligned as by torch, and writable
-    ),
     "Path": (type(Path()), lambda path: (str(path),), Path),
-    "device": (torch.device, lambda device: (str(device),), torch.device),
     "dict": (dict, lambda d: (list(d.items()),), dict),
     "dtype": (np.dtype, lambda dtype: (str(dtype),), np.dtype),
     "texts": (None, None, _texts),
@@ -259,3 +260,23 @@ _KINDS = {
 for _one in (sparse.csr_matrix, sparse.csr_array):
     _parts = attrgetter("data", "indices", "indptr", "shape")
     _KINDS[_one.__name__] = _one, _parts, partial(_sparse, _one)
+
+
+@cache
+def _kinds_of_torch():
+    import torch
+    from torch.nn import Parameter
+
+    def tensor(array):  # aligned as by torch, and writable
+        return torch.from_numpy(array).clone()
+
+    return {
+        "Parameter": (Parameter, lambda p: (p.data, p.requires_grad), Parameter),
+        "Tensor": (torch.Tensor, lambda t: (t.detach().cpu().numpy(),), tensor),
+        "device": (torch.device, lambda device: (str(device),), torch.device),
+    }
+
+
+def _kinds():
+    """Rows of what is stored as Packed, with those of PyTorch where it is in use."""
+    return _KINDS | (_kinds_of_torch() if "torch.nn" in sys.modules else {})

@@ -13,7 +13,7 @@ from sklearn_task2box.utils import _block_scores
 from sklearn_task2box.utils._block_scores import (
     average_precision_of,
     roc_auc_of,
-    spearman_of,
+    spearman_in_bins,
 )
 
 TRUE = st.sampled_from([0.0, 0.0, 0.0, 0.3, 0.5, 1.0])
@@ -36,16 +36,16 @@ def pairs_in_blocks(draw):
 
 @settings(max_examples=30)
 @given(pairs_in_blocks())
-def test_spearman_of_blocks_is_that_of_scipy(given):
+def test_spearman_in_bins_blocks_is_that_of_scipy(given):
     true, predicted, blocks = given
     if not true.any():
         with pytest.raises(ValueError, match="None of the .* pairs"):
-            spearman_of(blocks)
+            spearman_in_bins(blocks)
         return
     constant = np.ptp(true) == 0 or np.ptp(predicted) == 0
     expected = 0.0 if constant else spearmanr(true, predicted).statistic
     with mock.patch.object(_block_scores, "_DROPPED", 12):  # fewer bins are quicker
-        assert spearman_of(iter(blocks)) == pytest.approx(expected, abs=1e-12)
+        assert spearman_in_bins(iter(blocks)) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("n_zeros", [0, 20_000])
@@ -54,7 +54,7 @@ def test_bins_change_spearman_by_next_to_nothing(n_zeros):
     true = np.append(rng.uniform(size=20_000), np.zeros(n_zeros))
     predicted = np.clip(true + rng.normal(size=len(true)), 0, 1) ** 4
     expected = spearmanr(true, predicted).statistic
-    assert spearman_of([(true, predicted)]) == pytest.approx(expected, abs=1e-6)
+    assert spearman_in_bins([(true, predicted)]) == pytest.approx(expected, abs=1e-6)
 
 
 @settings(max_examples=30)
@@ -76,4 +76,4 @@ def test_rankings_of_blocks_are_those_of_scikit_learn(given):
 @pytest.mark.parametrize("wrong", [-0.1, 1.5, np.inf, np.nan])
 def test_predictions_that_are_no_strengths_are_refused(wrong):
     with pytest.raises(ValueError, match=r"must be in \[0, 1\]; got|are NaN"):
-        spearman_of([(np.array([0.5, 0.2]), np.array([0.1, wrong]))])
+        spearman_in_bins([(np.array([0.5, 0.2]), np.array([0.1, wrong]))])
