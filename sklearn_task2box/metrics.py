@@ -11,8 +11,8 @@ from sklearn_task2box.utils._block_scores import (
     average_precision_of,
     check_numbers,
     check_related,
+    rank_correlation,
     roc_auc_of,
-    spearman,
     spearman_of,
 )
 from sklearn_task2box.utils._typing import Any, ArrayLike, Names
@@ -54,6 +54,11 @@ def relation_score(
         check_related(len(strengths), np.count_nonzero(strengths))
         return spearman(strengths, predicted)
     return average_precision_of([(strengths, predicted)])
+
+
+def spearman(strengths: ArrayLike, predicted: ArrayLike) -> float:
+    """Spearman's rank correlation of true and predicted strengths; 0 if one is constant."""
+    return rank_correlation(strengths, predicted)
 
 
 def mean_spearman_within(

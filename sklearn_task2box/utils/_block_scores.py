@@ -48,7 +48,7 @@ def _unrelated_beyond(blocks, least):
     return hits, beyond, above, n_pairs - hits.sum()
 
 
-def spearman(strengths, predicted):
+def rank_correlation(strengths, predicted):
     """Spearman's rank correlation of true and predicted strengths; 0 if one is constant."""
     if np.ptp(strengths) == 0 or np.ptp(predicted) == 0:
         return 0.0
@@ -62,7 +62,7 @@ def spearman_of(blocks):
     strengths, predicted, *_ = map(np.concatenate, zip(*blocks, strict=True))
     check_numbers(strengths, predicted)
     check_related(len(strengths), np.count_nonzero(strengths))
-    return spearman(strengths, predicted)
+    return rank_correlation(strengths, predicted)
 
 
 def spearman_in_bins(blocks):

@@ -141,7 +141,7 @@ def test_contained_pairs_are_those_of_the_plain_definition(seed, listed):
     ("edges", "expected"),
     [
         ([(0, 1), (1, 2)], 1.0),
-        ([(0, 1), (1, 2), (0, 2)], 0.1),
+        ([(0, 1), (1, 2), (0, 2)], 0.5),
         ([(0, 1), (1, 2), (2, 3), (0, 2)], 2 / 3),
     ],
 )
