@@ -62,6 +62,20 @@ COLUMNS = [
     "device",
     "message",
 ]
+# On disk, a row has all metrics of a part of a cell.
+METRICS = [
+    "average_precision",
+    "roc_auc",
+    "f1",
+    "f1_direction",
+    "spearman",
+    "spearman_within",
+    "brier",
+    "ece",
+    "ece_quantile",
+    "log_loss_ratio",
+]
+SHARED = [name for name in COLUMNS if name not in ("metric", "value")]
 # What --quick runs, with every method and the same settings.
 QUICK = {
     "taskonomy_wins_attributes": ("unseen",),
@@ -91,9 +105,11 @@ class Results:
     def add(self, rows):
         """Append the rows of a cell."""
         table = pd.DataFrame(rows, columns=COLUMNS)
-        text = table.to_csv(
-            index=False, header=_is_empty(self.path), float_format="%.6g"
-        ).encode()
+        text = (
+            _wide(table)
+            .to_csv(index=False, header=_is_empty(self.path), float_format="%.6g")
+            .encode()
+        )
         with open(self.path, "ab", buffering=0) as file:
             file.write(text)
             os.fsync(file.fileno())
@@ -110,16 +126,19 @@ class Results:
 
     def _write(self, rows):
         partial = self.path.with_suffix(".tmp")
-        rows.to_csv(partial, index=False, float_format="%.6g")
+        _wide(rows).to_csv(partial, index=False, float_format="%.6g")
         partial.replace(self.path)
 
     def _mend(self):
         if _is_empty(self.path) or self.path.read_bytes().endswith(b"\n"):
             return
-        whole = self.path.read_bytes()
-        self.path.write_bytes(whole[: whole.rfind(b"\n") + 1])
+        whole, _, cut = self.path.read_bytes().rpartition(b"\n")
+        self.path.write_bytes(whole + b"\n")
         rows = read_results(self.path)
-        if len(rows):  # the cut row may be of the cell before it
+        # The cut row may be of the cell before it.
+        data, protocol, _, *rest = [*cut.decode(errors="replace").split(","), *" " * 6][:6]
+        last = rows[CELL].iloc[-1:].astype(str).to_numpy().tolist()
+        if last and ([data, protocol, *rest] == last[0] or " " in rest):
             self._write(rows[~(rows[CELL] == rows[CELL].iloc[-1]).all(axis=1)])
 
 
@@ -127,9 +146,26 @@ def _is_empty(path):
     return not path.exists() or path.stat().st_size == 0
 
 
+def _wide(rows):
+    """Metrics as columns: a row for each part of a cell."""
+    numbers = rows.groupby([*CELL, "part"], sort=False, dropna=False).ngroup()
+    table = rows[SHARED].groupby(numbers).nth(0).set_axis(np.unique(numbers))
+    values = rows.assign(row=numbers).pivot(index="row", columns="metric", values="value")
+    values = values.reindex(columns=METRICS)
+    return pd.concat([table[SHARED[:6]], values, table[SHARED[6:]]], axis=1)
+
+
 def read_results(path):
-    """The rows of a file of results."""
-    return pd.read_csv(path, dtype={"part": str, "message": str})
+    """The rows of a file of results, one for each metric of a part of a cell.
+
+    The metric of a cell that failed is "error".
+    """
+    table = pd.read_csv(path, dtype={"part": str, "message": str})
+    rows = table.melt(SHARED, METRICS, "metric", "value", ignore_index=False)
+    failed = table[METRICS].isna().all(axis=1)
+    errors = table.loc[failed, SHARED].assign(metric="error", value=np.nan)
+    rows = pd.concat([rows.dropna(subset="value"), errors])
+    return rows.sort_index(kind="stable").reset_index(drop=True)[COLUMNS]
 
 
 # --------------------------------------------------------------------------------------

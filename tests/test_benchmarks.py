@@ -664,7 +664,7 @@ def test_the_document_holds_everything():
 
 def test_the_document_begins_with_an_overview(tmp_path, capsys):
     results = tmp_path / "relations.csv"
-    make_rows().to_csv(results, index=False)
+    relations.Results(results).add(make_rows())
     tables.main(type("Arguments", (), {"results": results}))
     assert "The ensemble: first in 0" in capsys.readouterr().out
     text = (tmp_path / "relations.md").read_text().replace("\N{NO-BREAK SPACE}", " ")
