@@ -34,6 +34,7 @@ from sklearn_task2box.models import (
     GeometryModel,
     NeighborsModel,
     PopularityModel,
+    SimilarityModel,
 )
 from sklearn_task2box.utils._seeds import set_seeds
 
@@ -57,6 +58,7 @@ MEMBERS = DEFAULT | {
     "bilinear": GeometryModel("bilinear"),
     "popularity": PopularityModel(),
     "closure": ClosureModel(),
+    "divergence": SimilarityModel("gaussian_kl", variances="auto"),
 }
 
 

@@ -24,7 +24,6 @@ from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.models import (
     KernelRidgeModel,
     PairClassifier,
-    SimilarityModel,
 )
 from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
 from sklearn_task2box.relations._observed import thin_zeros
@@ -51,8 +50,8 @@ def default_estimators():
     Returns
     -------
     estimators : list of (str, RelationModel)
-        Kernel ridge regression, boxes of ten dimensions, a pair MLP and a divergence of
-        normal distributions: see benchmarks.members for what each is worth.
+        Kernel ridge regression, boxes of ten dimensions and a pair MLP: see
+        benchmarks.members for what each is worth.
     """
     pairs = PairClassifier(
         hidden_layer_sizes=(128, 64),
@@ -65,7 +64,6 @@ def default_estimators():
         ("kernel_ridge", KernelRidgeModel()),
         ("boxes", BoxRelationEmbedder(10, teacher=None, max_epochs=100)),
         ("pairs", pairs),
-        ("divergence", SimilarityModel("gaussian_kl", variances="auto")),
     ]
 
 
