@@ -186,7 +186,7 @@ def test_few_held_out_relations_leave_a_plain_mean_of_log_odds():
 
 @pytest.mark.parametrize(
     "final",
-    [LogisticRegression(), HistGradientBoostingRegressor(max_iter=5)],
+    [LogisticRegression(), HistGradientBoostingRegressor(max_iter=20)],
     ids=["classifier", "regressor"],
 )
 def test_any_final_estimator_blends(final):
