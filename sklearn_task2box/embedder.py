@@ -319,8 +319,8 @@ class BoxRelationEmbedder(BoxModel):
             if is_labels(y) if by_labels else y is None and self._from_features:
                 # Of all tasks together.
                 if by_labels:
-                    new = as_labels(labels_in_order(y, names))
-                    self._labels = np.concatenate([self._labels, new])
+                    new = labels_in_order(y, names)
+                    self._labels = as_labels([*self._labels, *as_labels(new)])
                 every = None
                 if self.relations_.named:
                     if names is None:

@@ -162,6 +162,17 @@ def test_labels_and_maps_go_on_as_they_began():
         mapped.partial_fit(X[:3], [0, 1, 1])
 
 
+def test_labels_of_another_type_are_other_classes():
+    X, _ = make_taxonomy(N)
+    dates = np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]")[np.arange(60) % 2]
+    model = BoxRelationEmbedder(**QUICK).fit(X[:60], dates)
+    model.partial_fit(X[60:62], [0, 0])
+    strengths = model.relations_.toarray()
+    assert strengths[60, 61] == 1
+    assert strengths[0, 2] == 1
+    assert (strengths[60, :60] == 0).all()
+
+
 def test_labels_and_maps_of_named_tasks(named):
     frame, _ = named
     labels = np.arange(N) % 4

@@ -14,6 +14,7 @@ from sklearn_task2box.relations._alignment import as_relations
 from sklearn_task2box.relations._names import task_names
 from sklearn_task2box.relations._parsing import edge_columns, endpoints
 from sklearn_task2box.relations._slicing import RowSliceable
+from sklearn_task2box.utils._features import as_array
 from sklearn_task2box.utils._typing import Array, ArrayLike, Features, RandomState
 
 
@@ -219,7 +220,7 @@ class TaskPairs(RowSliceable):
 def _features_with_rows(X):
     """Features as something that has rows to take."""
     if not hasattr(X, "shape"):
-        X = np.asarray(X)
+        X = as_array(X)
     if len(X.shape) != 2:
         raise ValueError(
             "X must be the features of the tasks, of shape (n_tasks, n_features); "

@@ -49,7 +49,7 @@ def _inverse(size):
 def check_numeric(X):
     """Refuse what holds no numbers, and name such columns of a DataFrame."""
     if not isinstance(X, pd.DataFrame):
-        array = X if sparse.issparse(X) else _as_array(X)
+        array = X if sparse.issparse(X) else as_array(X)
         if array.dtype.kind not in "biufc":
             raise ValueError(f"X must be numbers; got an array of the type {array.dtype}.")
         return
@@ -70,7 +70,7 @@ def check_numeric(X):
         )
 
 
-def _as_array(X):
+def as_array(X):
     """X as an array, of float where it has numbers as objects or as text."""
     try:
         array = np.asarray(X)

@@ -320,3 +320,8 @@ def test_nothing_is_said_of_two_copies_of_a_task():
     copies = np.array([1, 1, 0, 1], dtype=bool)
     np.testing.assert_array_equal(mask, ~np.outer(copies, copies) & ~np.eye(4, dtype=bool))
     assert observed.n_observed == mask.sum()
+
+
+def test_pairs_of_ragged_features_are_refused():
+    with pytest.raises(ValueError, match="X must be numbers, as many for each task"):
+        TaskPairs([[1.0, 2.0], [3.0]], [(0, 1)])
