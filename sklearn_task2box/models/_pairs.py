@@ -159,7 +159,8 @@ class PairClassifier(RelationModel):
         if self.model == "boosted_trees":
             steps.append(PCA(min(self.n_components, *X.shape), random_state=rng))
         self._preparation = make_pipeline(*steps).set_output(transform="default")
-        self._preparation.fit(dense(X) / self._unit)
+        with np.errstate(invalid="ignore"):  # shares of the variance of equal rows
+            self._preparation.fit(dense(X) / self._unit)
         given = {name: getattr(self, name) for name in _USUAL[self.model]}
         given = {name: value for name, value in given.items() if value is not None}
         learn = self._learn_trees if self.model == "boosted_trees" else self._learn_net

@@ -188,3 +188,10 @@ def test_an_interrupted_fit_does_not_pass_for_a_finished_one(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         classifier.fit(X, GRAPH)
     assert vars(classifier) == before
+
+
+@pytest.mark.parametrize("model", ["mlp", "linear", "boosted_trees"])
+def test_tasks_of_equal_features_can_be_fitted(model):
+    fitted = PairClassifier(model, max_iter=2, random_state=0)
+    fitted.fit(np.zeros((4, 3)), [(0, 1), (1, 2)])
+    assert np.isfinite(fitted.predict_proba(np.zeros((1, 3)))).all()
