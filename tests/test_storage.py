@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import torch
 from scipy import sparse
 from sklearn.base import clone
@@ -22,6 +23,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 from stored.write import predictions
 
 from benchmarks import damage
@@ -46,6 +48,7 @@ from sklearn_task2box.representations import (
 )
 from sklearn_task2box.utils import _storage
 
+SKLEARN = parse_version(sklearn.__version__)
 skops_io = pytest.importorskip("skops.io")
 STORED = Path(__file__).parent / "stored"
 X, EDGES = damage.problem(0)
@@ -209,6 +212,8 @@ def test_skops_needs_trust_in_types_of_this_package_only_and_predicts_the_same(n
     others = [one for one in types if not one.startswith("sklearn_task2box.")]
     if name == "search":  # of which scikit-learn keeps the splitter
         others = [one for one in others if one != "sklearn.model_selection._split.KFold"]
+    if parse_version("1.7") > SKLEARN:  # a column transformer keeps this list
+        others = [one for one in others if not one.endswith("._RemainderColsList")]
     assert others == []
     again = skops_io.loads(content, trusted=types)
     for found, expected in zip(
@@ -423,6 +428,10 @@ def test_trees_that_would_read_elsewhere_are_refused(field, value):
 
 
 # -- formats ---------------------------------------------------------------------------
+@pytest.mark.skipif(
+    parse_version("1.9") > SKLEARN,
+    reason="scikit-learn 1.9 wrote parts of the files; earlier ones may not read them",
+)
 @pytest.mark.parametrize("path", sorted(STORED.glob("*.skops")), ids=lambda path: path.stem)
 def test_files_of_each_format_load_and_predict_the_same(path):
     number, _, name = path.stem.partition("_")
