@@ -274,7 +274,7 @@ class BoxRelationEmbedder(BoxModel):
             if self.encoder != "table" and not sparse.issparse(data):
                 warn_of_scales(data, getattr(self, "feature_names_in_", None), stacklevel=3)
             self._fit_relations(data, relations, continues)
-            self._labels = None
+            self._labels: Any = None
             if self._from_labels:  # partial_fit adds to them
                 self._labels = as_labels(labels_in_order(y, task_names(X)))
         return self
