@@ -42,7 +42,7 @@ from sklearn_task2box.utils._features import hot_columns, warn_of_scales
 from sklearn_task2box.utils._rollback import all_or_nothing
 from sklearn_task2box.utils._rows import replace_rows, stack_rows
 from sklearn_task2box.utils._seeds import set_seeds
-from sklearn_task2box.utils._typing import Features, Relations, Self
+from sklearn_task2box.utils._typing import Any, Features, Relations, Self
 
 # One batch of all pairs up to this many; batches of that many pairs beyond.
 _MAX_WHOLE, _AUTO_BATCH = 30_000_000, 65_536
