@@ -80,7 +80,7 @@ def test_the_demo_prints_a_table_and_draws_a_picture(tmp_path):
     table = {line[:24].strip(): [float(x) for x in line[24:].split()] for line in lines}
     for boxes, margin in (("boxes", 0.05), ("distilled boxes", 0.1)):
         assert table[boxes][0] > table["vote of the neighbours"][0] + margin
-        assert table[boxes][1] > table["vote of the neighbours"][1]
+        assert table[boxes][1] > table["closure"][1] + 0.1
         assert table[boxes][2] > table["closure"][2] + 0.5
     assert (tmp_path / "pictures" / "digits_tasks.png").stat().st_size > 10_000
 
