@@ -355,6 +355,8 @@ def test_clones_keep_parameters(estimator):
 
 
 def test_pairs_under_array_api_dispatch(labelled_pairs):
+    if sklearn.__version__.startswith("1.7."):
+        pytest.skip("scikit-learn 1.7 refuses data frames under array API dispatch")
     pairs, y = labelled_pairs
     try:
         with sklearn.config_context(array_api_dispatch=True):

@@ -26,6 +26,8 @@ OPTIONS = [
     {"init": "layout"},
     {"early_stopping": True},
     {"batch_size": 200, "negatives": "hard"},
+]
+OTHERS = [
     {"encoder": "linear"},
     {"objective": "squared_error", "normalization": "batch"},
     {
@@ -34,6 +36,7 @@ OPTIONS = [
         )
     },
 ]
+OPTIONS += [pytest.param(one, marks=pytest.mark.slow) for one in OTHERS]
 
 
 @pytest.fixture
