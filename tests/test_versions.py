@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 RUN = runpy.run_path(str(ROOT / "tests" / "versions" / "run.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOWEST = RUN["read_versions"](ROOT / "tests" / "versions" / "lowest.txt")
-OPTIONAL = ("plot", "explore", "hub", "fast", "dask", "clip")
+OPTIONAL = ("plot", "explore", "hub", "fast", "dask", "clip", "storage")
 REQUIREMENTS = [
     *PROJECT["dependencies"],
     *(line for extra in OPTIONAL for line in PROJECT["optional-dependencies"][extra]),
