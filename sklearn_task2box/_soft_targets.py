@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-from sklearn_task2box.boxes._out_of_sample import fit_boxes
+from sklearn_task2box.boxes._out_of_sample import Surroundings
 from sklearn_task2box.relations import TaskPairs
 from sklearn_task2box.utils._devices import few_threads
 from sklearn_task2box.utils._rows import stack_rows
@@ -32,10 +32,9 @@ _STEPS = 100
 # Weight of an augmented task, beside a known one, where a new one is embedded: they keep
 # new tasks apart, which else end up in the same gaps between known ones.
 _AUGMENTED_WEIGHT = 0.1
-# How far a new task's box follows a single teacher; an ensemble, whose targets weigh 1, is
-# followed in both directions. Without trust, its box is fitted to this share of what the
-# network says itself, which on taxonomies knows better what lies in new tasks.
-_TRUST, _OWN_SHARE = 0.1, 0.15
+# Where a new task is embedded: weight of what the soft targets say lies inside it, beside
+# what it lies in, and share of the network's own predictions in these targets.
+_AROUND_WEIGHT, _OWN_SHARE = 0.1, 0.135
 
 
 def augmented_tasks(X, share, box_dim, observed, rng):
@@ -109,7 +108,7 @@ class SoftTargets:
             both.append(self._both_ways(X, self.augmented, None))
         return tuple(np.hstack(tables) for tables in zip(*both, strict=True))
 
-    def embed(self, X, outputs, known_boxes, encoder, loss):
+    def embed(self, X, outputs, encoder, loss):
         """Boxes of new tasks, (n_new, 2 * box_dim): out-of-sample embedding.
 
         From ``outputs`` of the encoder's body for ``X``, (n_new, 2 * box_dim), they move
@@ -117,32 +116,17 @@ class SoftTargets:
         teacher's predictions, mostly, and the encoder's, by the ObjectiveLoss of the fit.
         """
         with torch.no_grad():
-            augmented = torch.cat(encoder.boxes_of(encoder.outputs(self.augmented)), dim=1)
-        others = np.concatenate([known_boxes, augmented.numpy()])
-        weights = np.repeat([1, _AUGMENTED_WEIGHT], [len(known_boxes), len(augmented)])
-        weight = loss.objective.soft_weight
-        trust = _TRUST if weight == "auto" else min(weight, 1)
+            others = [encoder.outputs(X) for X in (self.known, self.augmented)]
+        weights = np.repeat([1, _AUGMENTED_WEIGHT], [len(part) for part in others])
+        around = Surroundings(encoder, torch.cat(others), weights, loss, _AROUND_WEIGHT)
         boxes = np.empty(outputs.shape)
-        step = max(1, _BLOCK // len(others))
+        step = max(1, _BLOCK // len(weights))
         for start in range(0, len(boxes), step):
             part = slice(start, start + step)
-            inside, around = self.of_new(X[part])
-            with few_threads(inside.size):
-                boxes[part] = fit_boxes(
-                    encoder,
-                    outputs[part],
-                    others,
-                    weights,
-                    inside,
-                    around,
-                    loss.pair_loss.double(),
-                    loss.objective.positive_weight,
-                    loss.temperature,
-                    _STEPS,
-                    loss.exponent,
-                    _OWN_SHARE * (1 - trust),
-                    trust,
-                )
+            strengths = self.of_new(X[part])
+            with few_threads(strengths[0].size):
+                found = around.fit(outputs[part], *strengths, _STEPS, _OWN_SHARE)
+                boxes[part] = found
         return boxes
 
     def _both_ways(self, new, others, names):

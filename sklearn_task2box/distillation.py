@@ -43,10 +43,9 @@ def default_student(**params):
     -------
     student : BoxRelationEmbedder
         An ensemble is more often right than one model in closed form: its soft targets
-        count as much as observations, and there are six times as many augmented tasks.
+        count as much as observations.
     """
-    objective = Objective(soft_weight=1.0)
-    return BoxRelationEmbedder(**{"augmentation": 0.6, "objective": objective} | params)
+    return BoxRelationEmbedder(**{"objective": Objective(soft_weight=1.0)} | params)
 
 
 class DistilledBoxEmbedder(BoxModel):

@@ -84,11 +84,11 @@ class BoxRelationEmbedder(BoxModel):
         Model whose predictions the boxes learn where nothing is observed (soft targets,
         knowledge distillation): of pairs that y leaves unknown, and of augmented tasks,
         which have some features of one task and the rest of another. The box of a new task
-        starts where the network puts it, and moves until its overlaps agree with the
-        teacher's predictions, mostly (out-of-sample embedding). "auto" is
-        :class:`~sklearn_task2box.models.KernelRidgeModel`, and None with more than 3,000
-        tasks, encoder="table", or y=None. With None, the network is alone.
-    augmentation : float, default=0.1
+        starts where the network puts it, and near that of a known task, and moves until its
+        overlaps agree with the teacher's predictions, mostly (out-of-sample embedding).
+        "auto" is :class:`~sklearn_task2box.models.KernelRidgeModel`, and None with more
+        than 3,000 tasks, encoder="table", or y=None. With None, the network is alone.
+    augmentation : float, default=0.3
         Number of augmented tasks for each known one, at most 1,000 in all. Their boxes take
         room. So there are fewer, by ``(box_dim - 2) / 3``, below five dimensions, and by
         ``2 * observed`` where less than half of the pairs are observed.
@@ -212,7 +212,7 @@ class BoxRelationEmbedder(BoxModel):
     hidden_layer_sizes: tuple | int = (512, 256)
     normalization: str | None = "batch"
     teacher: RelationModel | str | None = "auto"
-    augmentation: float = 0.1
+    augmentation: float = 0.3
     side: str = "softplus"
     temperature: float | str = "auto"
     objective: str | type | Objective = "cross_entropy"
@@ -537,9 +537,8 @@ class BoxRelationEmbedder(BoxModel):
         if len(new) and self._soft_targets is not None and not self._is_table:
             objective = Objective.of(self.objective)
             loss = objective.make_loss(self.temperature_, self.exponent_)
-            boxes[new] = self._soft_targets.embed(
-                X[new], outputs[new], self._known, self.encoder_, loss
-            )
+            found = self._soft_targets.embed(X[new], outputs[new], self.encoder_, loss)
+            boxes[new] = found
         return boxes
 
     def _recognized(self, data, names=None, positions=None):

@@ -56,13 +56,17 @@ def default_estimators():
     pairs = PairClassifier(
         hidden_layer_sizes=(128, 64),
         n_similarities=16,
-        max_iter=200,
+        max_iter=60,
         max_pairs=16_384,
         batch_size=512,
+        learning_rate=5e-3,
+    )
+    boxes = BoxRelationEmbedder(
+        10, hidden_layer_sizes=(256, 128), teacher=None, max_epochs=100
     )
     return [
         ("kernel_ridge", KernelRidgeModel()),
-        ("boxes", BoxRelationEmbedder(10, teacher=None, max_epochs=100)),
+        ("boxes", boxes),
         ("pairs", pairs),
     ]
 

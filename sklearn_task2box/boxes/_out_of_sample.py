@@ -1,9 +1,11 @@
 """Out-of-sample embedding: the box of a new task among boxes that stay where they are.
 
 A network generalizes from the known tasks to a new one in a single pass, and its box need
-not make the overlaps that are expected of the task. So that box is where an optimization
-starts: for the box whose overlaps with the known ones fit best what is expected, as UMAP
-and other maps transform new points. Each task is embedded independently of the others.
+not make the overlaps that are expected of the task. So an optimization looks for the box
+whose overlaps with the known ones fit best what is expected, as UMAP and other maps
+transform new points. It starts twice, from that box and from the box of a known task of
+which similar overlaps are expected, since both can end in a poor local optimum. Each task
+is embedded independently of the others.
 """
 
 import numpy as np
@@ -13,6 +15,9 @@ from sklearn_task2box.boxes._geometry import log_softplus, sum_log_softplus
 
 # Initial step size of Adam, in units of the outputs of a network; it falls to 0.
 _RATE = 0.1
+# Known tasks from whose boxes an optimization may start, and how far from them, as a share
+# of their sides: a box that coincides with another has no gradient.
+_MAX_STARTS, _MOVED = 1000, 0.35
 # Numbers at work for each array of (box_dim, new tasks, known tasks).
 _BLOCK = 1 << 18
 
@@ -42,67 +47,109 @@ class _SharedVolumes(torch.autograd.Function):
         return -by_lower, by_upper, None, None
 
 
-def fit_boxes(
-    encoder,
-    outputs,
-    known,
-    weights,
-    inside,
-    around,
-    pair_loss,
-    positive_weight,
-    temperature,
-    n_steps,
-    exponent=1.0,
-    start_share=0.0,
-    around_weight=0.1,
-):
-    """Boxes of new tasks, (n_new, 2 * box_dim), fitted to strengths with known ones.
+class Surroundings:
+    """Known boxes, which stay where they are, and the losses of new boxes among them.
 
     Adam minimizes the loss of a fit over the pairs of one new task and each known one, in
     both directions, of which those around the new task have ``around_weight``. Most new
     tasks contain nothing, and boxes that may overlap no other member of a container find no
-    place in it: of 1, 0.1 and 0.01, 0.1 was good with kernel ridge regression as teacher
-    (average precision of new tasks in known ones up by 0 to .035 on five data sets), and 1
-    with an ensemble. It starts from ``outputs`` of the body of the encoder, (n_new, 2 *
-    box_dim). ``inside`` and ``around``, (n_new, n_known), are strengths of the relations
-    from new tasks to known ones, and back; fitted are
-    ``(1 - start_share) * given + start_share * at the start``. ``weights``, (n_known,),
-    are those of the pairs with each of the ``known`` boxes, (n_known, 2 * box_dim). The
-    other arguments are those of :func:`~sklearn_task2box.boxes._pair_loss.pairs_loss` and
-    of an :class:`~sklearn_task2box.nets.Objective`.
-    """
-    boxes_of = encoder.boxes_of
-    known, counts, inside, around = (
-        torch.from_numpy(np.ascontiguousarray(array))
-        for array in (known, weights, inside, around)
-    )
-    known_lower, known_upper = (known / temperature).T.chunk(2)
-    known_volumes, _ = sum_log_softplus(known_upper - known_lower, slopes=False)
+    place in it: of 1, 0.1 and 0.01, 0.1 was good (average precision of new tasks in known
+    ones up by 0 to .035 on five data sets).
 
-    def fit(outputs, inside, around):
-        strengths = torch.stack([inside, around])
+    The known boxes are those of ``outputs``, (n_known, 2 * box_dim), of the body of the
+    encoder. Pairs with each have ``weights``, (n_known,). ``loss`` is the ObjectiveLoss of
+    the fit.
+    """
+
+    def __init__(self, encoder, outputs, weights, loss, around_weight):
+        self.boxes_of = encoder.boxes_of
+        self.temperature = loss.temperature
+        self.exponent = loss.exponent
+        self.pair_loss = loss.pair_loss.double()
+        self.positive_weight = loss.objective.positive_weight
+        self.around_weight = around_weight
+        self.weights = torch.from_numpy(np.asarray(weights, dtype=float))
+        self.step = max(1, _BLOCK // outputs.numel())
+        with torch.no_grad():
+            corners = self.boxes_of(outputs)
+            self.lower, self.upper = (c.T.contiguous() / self.temperature for c in corners)
+            self.log_volumes, _ = sum_log_softplus(self.upper - self.lower, slopes=False)
+            self._find_starts(outputs)
+
+    def _find_starts(self, outputs):
+        """Outputs near those of known tasks, and losses if each pair was 1 or 0."""
+        n, dim = len(outputs), len(self.lower)
+        chosen = np.linspace(0, n - 1, min(n, _MAX_STARTS)).astype(int)
+        self.starts = outputs[chosen]
+        lower, upper = self.boxes_of(self.starts)
+        moves = np.random.RandomState(0).uniform(-0.5, 0.5, size=(len(chosen), dim))
+        self.starts[:, :dim] += _MOVED * torch.from_numpy(moves) * (upper - lower)
+        log_overlaps = map(self._log_overlaps, self.starts.split(self.step))
+        log_overlaps = torch.cat(list(log_overlaps), dim=1)
+        ones = torch.ones_like(log_overlaps)
+        self.start_losses = [self.pair_loss(log_overlaps, t) for t in (ones - 1, ones)]
+
+    def _log_overlaps(self, outputs):
+        """Logarithms of strengths of new tasks in known ones, and back, both stacked."""
+        lower, upper = (corner / self.temperature for corner in self.boxes_of(outputs))
+        volumes = log_softplus(upper - lower).sum(1)
+        shared = _SharedVolumes.apply(lower, upper, self.lower, self.upper)
+        overlaps = torch.stack([shared - volumes[:, None], shared - self.log_volumes])
+        return self.exponent * overlaps.clamp(max=0)
+
+    def _weigh(self, strengths):
+        weights = self.weights * (1 + (self.positive_weight - 1) * strengths)
+        return weights * torch.tensor([1.0, self.around_weight])[:, None, None]
+
+    def fit(self, outputs, inside, around, n_steps, start_share=0.0):
+        """Boxes of new tasks, (n_new, 2 * box_dim), fitted to strengths with known ones.
+
+        One start is from ``outputs`` of the body of the encoder, (n_new, 2 * box_dim).
+        ``inside`` and ``around``, (n_new, n_known), are strengths of the relations from
+        new tasks to known ones, and back; fitted are
+        ``(1 - start_share) * given + start_share * at the start``.
+        """
+        arrays = (torch.from_numpy(np.ascontiguousarray(a)) for a in (inside, around))
+        # Rounding depends on the batch, and steps would amplify errors: cut them off.
+        parts = (t.float().double().split(self.step) for t in (outputs, *arrays))
+        boxes = [
+            self._fit_part(outputs, torch.stack(strengths), n_steps, start_share)
+            for outputs, *strengths in zip(*parts, strict=True)
+        ]
+        return torch.cat(boxes).numpy()
+
+    def _fit_part(self, outputs, strengths, n_steps, start_share):
+        with torch.no_grad():
+            at_start = self._log_overlaps(outputs).exp()
+        strengths = strengths.lerp(at_start, start_share)
+        weights = self._weigh(strengths)
+        (boxes, losses), (others, other_losses) = (
+            self._descend(start, strengths, weights, n_steps)
+            for start in (outputs, self._nearest(strengths, weights))
+        )
+        return torch.where((other_losses < losses)[:, None], others, boxes)
+
+    def _nearest(self, strengths, weights):
+        """Outputs near those of the known task whose box would have the least loss."""
+        zero, one = self.start_losses
+        losses = (weights * (1 - strengths)) @ zero.mT + (weights * strengths) @ one.mT
+        # As equal: ties are broken by the order of tasks.
+        return self.starts[losses.sum(0).float().argmin(1)]
+
+    def _descend(self, outputs, strengths, weights, n_steps):
+        """Boxes of a local optimum, (n_new, 2 * box_dim), and their losses, (n_new,)."""
         outputs = outputs.clone().requires_grad_()
         optimizer = torch.optim.Adam([outputs], lr=_RATE)
+
+        def losses():
+            return (weights * self.pair_loss(self._log_overlaps(outputs), strengths)).sum(
+                (0, 2)
+            )
+
         for i in range(n_steps):
             optimizer.param_groups[0]["lr"] = _RATE * (1 - i / n_steps)
-            lower, upper = (corner / temperature for corner in boxes_of(outputs))
-            volumes = log_softplus(upper - lower).sum(1)
-            shared = _SharedVolumes.apply(lower, upper, known_lower, known_upper)
-            overlaps = torch.stack([shared - volumes[:, None], shared - known_volumes])
-            overlaps = exponent * overlaps.clamp(max=0)
-            if i == 0:
-                strengths = strengths.lerp(overlaps.detach().exp(), start_share)
-                weights = counts * (1 + (positive_weight - 1) * strengths)
-            losses = pair_loss(overlaps, strengths)
             optimizer.zero_grad()
-            inside_loss, around_loss = (weights * losses).sum((1, 2))
-            (inside_loss + around_weight * around_loss).backward()
+            losses().sum().backward()
             optimizer.step()
         with torch.no_grad():
-            return torch.cat(boxes_of(outputs), dim=1)
-
-    step = max(1, _BLOCK // known.numel())
-    # Rounding errors depend on the batch, and steps would amplify them: cut them off.
-    parts = (t.float().double().split(step) for t in (outputs, inside, around))
-    return torch.cat([fit(*part) for part in zip(*parts, strict=True)]).numpy()
+            return torch.cat(self.boxes_of(outputs), dim=1), losses()
