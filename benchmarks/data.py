@@ -129,7 +129,8 @@ def load(name, folder):
     return DATA[name](Path(folder))
 
 
-def _data(name, X, tasks, strengths, **options):
+def make_data(name, X, tasks, strengths, **options):
+    """RelationData of arrays: no pair of a task with itself, graded if strengths are."""
     strengths = np.array(strengths, dtype=float)
     np.fill_diagonal(strengths, np.nan)
     columns = options.pop("columns", [f"x{k}" for k in range(X.shape[1])])
@@ -143,7 +144,7 @@ def _data(name, X, tasks, strengths, **options):
 def _mammals(folder, n):
     """Mammals of the fixed splits, with TF-IDF features of lemmas and glosses."""
     arrays = np.load(folder / f"mammals{n}_split.npz", allow_pickle=False)
-    return _data(
+    return make_data(
         f"mammals{n}", arrays["X"], arrays["names"], arrays["D"], mask=arrays["mask"]
     )
 
@@ -153,14 +154,14 @@ def _mammals_minilm(folder, n):
     X, relations = whole(folder)
     order = breadth_first(folder)[:n]
     rows = relations.positions(order)
-    return _data(f"minilm{n}", X[rows], order, relations.block(rows, rows))
+    return make_data(f"minilm{n}", X[rows], order, relations.block(rows, rows))
 
 
 def _digits(folder, graded):
     """Data sets of digits: shares of one in another, or containment alone."""
     X, shares = load_digits_tasks(return_X_y=True, as_frame=True)
     strengths = shares if graded else shares == 1
-    return _data(
+    return make_data(
         "digits_graded" if graded else "digits",
         X,
         X.index,
@@ -199,7 +200,7 @@ def _taskonomy(folder, table, features):
     if features == "config":
         attributes = attributes[CONFIG_COLUMNS]
     name = f"taskonomy_{table}_{features}"
-    return _data(name, attributes, tasks, strengths, columns=attributes.columns)
+    return make_data(name, attributes, tasks, strengths, columns=attributes.columns)
 
 
 def tasks_with_cells(strengths):
@@ -282,7 +283,7 @@ def _nested(name, vectors, categories, tasks, inside):
     variances = below @ vectors**2 / counts - means**2
     variances = np.where(counts > 1, np.maximum(variances, 0), 0)
     moments, n_means = ("mean", "variance"), vectors.shape[1]
-    return _data(
+    return make_data(
         name,
         np.hstack([means, variances]),
         np.array(tasks, dtype=object)[kept],
@@ -316,7 +317,7 @@ def _imports(folder):
     for i, name in enumerate(names):
         found = [at[other] for other in _imported(trees[name]) if other in at]
         strengths[i, found] = 1
-    return _data("imports", X[kept], names, strengths)
+    return make_data("imports", X[kept], names, strengths)
 
 
 def _parsed(source):
@@ -391,6 +392,11 @@ DATA = {
 }
 
 
+DESCRIBED = (
+    "| data | tasks | features | pairs | related, or mean strength |\n|---|---|---|---|---|"
+)
+
+
 def describe(data):
     """A line about data: name, tasks, features, pairs, and how much is related.
 
@@ -415,7 +421,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, help="folder of the benchmark data")
     folder = parser.parse_args().data
-    print("| data | tasks | features | pairs | related, or mean strength |")
-    print("|---|---|---|---|---|")
+    print(DESCRIBED)
     for name in DATA:
         print(describe(load(name, folder)))

@@ -399,66 +399,116 @@ def _failure(message):
     return [{"metric": "error", "message": " ".join(message.split())[:500]}]
 
 
-def main(arguments):
-    """Run what is missing."""
-    names, seeds = arguments.only, arguments.seeds
-    if arguments.quick:
-        names, seeds = [name for name in names if name in QUICK], 1
+def complete(datas, cells, arguments):
+    """Compute the cells that the results lack, and print those that failed.
+
+    Parameters
+    ----------
+    datas : list of RelationData
+    cells : list of tuple
+        See cells_of.
+    arguments : Namespace
+        Of command_line(): results, again, jobs and limit are read.
+
+    Returns
+    -------
+    rows : DataFrame or None
+        All rows of the file of results, of other cells too; None where there is none.
+    """
     # One thread: no other may be at work where a process forks.
     with one_thread():
-        datas = [load(name, arguments.data) for name in names]
-        cells = list(
-            cells_of(datas, arguments.protocols, arguments.methods, seeds, arguments.dims)
-        )
-        if arguments.quick:
-            cells = [cell for cell in cells if cell[1] in QUICK[cell[0]]]
         results = Results(arguments.results)
         results.drop([cell for cell in cells if cell[2] in arguments.again])
         cells = [cell for cell in cells if cell not in results.done]
         further = served(cells)
         results.drop(further)
         cells = [cell for cell in cells if cell not in further]
-        tiny = np.random.RandomState(0).normal(size=(9, 4))
-        BoxRelationEmbedder(max_epochs=1, device="cpu").fit(tiny, [(0, 1)])  # loads code
-        run(datas, cells, results, arguments.jobs, arguments.limit)
+        if cells:
+            # The first fit of a process imports code, which forks share.
+            tiny = np.random.RandomState(0).normal(size=(9, 4))
+            BoxRelationEmbedder(max_epochs=1, device="cpu").fit(tiny, [(0, 1)])
+            run(datas, cells, results, arguments.jobs, arguments.limit)
     if not results.done:
-        return
+        return None
     rows = read_results(results.path)
     failed = rows[rows["metric"] == "error"]
     if len(failed):
         print(failed[[*CELL, "message"]].to_string(index=False))
+    return rows
 
 
-def parse(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def main(arguments):
+    """Run what is missing."""
+    names, seeds = arguments.only, arguments.seeds
+    if arguments.quick:
+        names, seeds = [name for name in names if name in QUICK], 1
+    with one_thread():
+        datas = [load(name, arguments.data) for name in names]
+    cells = list(
+        cells_of(datas, arguments.protocols, arguments.methods, seeds, arguments.dims)
+    )
+    if arguments.quick:
+        cells = [cell for cell in cells if cell[1] in QUICK[cell[0]]]
+    complete(datas, cells, arguments)
+
+
+def command_line(description, datas, protocols, methods, seeds, results):
+    """A parser of what a run of cells has as options.
+
+    Parameters
+    ----------
+    description : str
+    datas, protocols, methods : sequence of str
+        What there is to choose from, and is run by default.
+    seeds : int
+        Number of them by default.
+    results : Path
+        File by default.
+    """
+    parser = argparse.ArgumentParser(description=description)
     some = {"nargs": "+", "metavar": "NAME"}
-    parser.add_argument("--data", required=True, help="folder of the benchmark data")
-    parser.add_argument("--quick", action="store_true", help="few problems, one seed")
     parser.add_argument(
-        "--only", default=list(DATA), choices=list(DATA), help="data sets", **some
+        "--data", required=True, type=_folder, help="folder of the benchmark data"
     )
+    for option, names in {
+        "--only": datas,
+        "--protocols": protocols,
+        "--methods": methods,
+    }.items():
+        parser.add_argument(option, default=list(names), choices=list(names), **some)
+    parser.add_argument("--seeds", type=_count, default=seeds, help="number of seeds")
     parser.add_argument(
-        "--protocols", default=list(PROTOCOLS), choices=list(PROTOCOLS), **some
+        "--again", default=[], choices=list(methods), help="compute anew", **some
     )
-    parser.add_argument("--methods", default=list(METHODS), choices=list(METHODS), **some)
-    parser.add_argument("--dims", type=int, nargs="+", help="only these dimensions")
-    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
-    parser.add_argument(
-        "--again", default=[], choices=list(METHODS), help="compute anew", **some
-    )
-    parser.add_argument("--results", default=RESULTS, help="file of the results")
+    parser.add_argument("--results", default=results, help="file of the results")
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count(), help="processes at a time"
     )
     parser.add_argument(
         "--limit", type=float, default=3600, help="seconds until a cell is given up"
     )
-    given = parser.parse_args(arguments)
-    if not Path(given.data).is_dir():
-        parser.error(f"--data {given.data} is no folder")
-    if given.seeds < 1:
-        parser.error(f"--seeds must be at least 1; got {given.seeds}")
-    return given
+    return parser
+
+
+def _folder(path):
+    if not Path(path).is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is no folder")
+    return path
+
+
+def _count(text):
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
+    return int(text)
+
+
+def parse(arguments=None):
+    parser = command_line(
+        __doc__.split("\n")[0], DATA, PROTOCOLS, METHODS, seeds=5, results=RESULTS
+    )
+    parser.add_argument("--quick", action="store_true", help="few problems, one seed")
+    parser.add_argument("--dims", type=int, nargs="+", help="only these dimensions")
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -106,12 +106,13 @@ def written(mean, error, bold=False):
     return f"**{text}**" if bold else text
 
 
-def _markdown(header, rows):
+def markdown(header, rows):
+    """A Markdown table of a list of str and lists of them."""
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def _ordered(found, known):
+def ordered(found, known):
     """Those found, in the order of those known; others last."""
     order = {name: i for i, name in enumerate(known)}
     return sorted(set(found), key=lambda name: (order.get(name, len(order)), name))
@@ -142,26 +143,22 @@ def document(rows):
                 text += [f"### {meaning[0].upper()}{meaning[1:]}", block]
     text += ["## Seconds of a fit", _costs(rows, "seconds")]
     text += ["## Peak memory, MB", _costs(rows, "peak_mb")]
-    failed = rows[rows["metric"] == "error"]
-    if len(failed):
-        counts = failed.groupby(["data", "protocol", "method", "dim"])["message"]
-        text += [
-            "## Failures",
-            _markdown(
-                ["data", "protocol", "method", "seeds", "message"],
-                [
-                    [
-                        data,
-                        protocol,
-                        label(method, dim),
-                        str(len(messages)),
-                        messages.iloc[0],
-                    ]
-                    for (data, protocol, method, dim), messages in counts
-                ],
-            ),
-        ]
+    text += failures(rows)
     return "\n\n".join(text) + "\n"
+
+
+def failures(rows):
+    """A heading and a table of the cells that failed; nothing where none did."""
+    failed = rows[rows["metric"] == "error"]
+    if failed.empty:
+        return []
+    cells = failed.groupby(["data", "protocol", "method", "dim"])["message"]
+    lines = [
+        [data, protocol, label(method, dim), str(len(messages)), messages.iloc[0]]
+        for (data, protocol, method, dim), messages in cells
+    ]
+    header = ["data", "protocol", "method", "seeds", "message"]
+    return ["## Failures", markdown(header, lines)]
 
 
 def _block(table, metric, protocol, part):
@@ -174,11 +171,11 @@ def _block(table, metric, protocol, part):
     ].droplevel(["protocol", "part", "metric"])
     if chosen.empty:
         return ""
-    datas = _ordered(chosen.index.get_level_values("data"), DATA)
+    datas = ordered(chosen.index.get_level_values("data"), DATA)
     sign = -1 if metric in LOWER_IS_BETTER else 1
     best = {data: (sign * chosen.loc[data, "mean"]).max() for data in datas}
     lines = []
-    for method, dim in _methods(chosen.index):
+    for method, dim in methods_of(chosen.index):
         line = [label(method, dim)]
         for data in datas:
             if (data, method, dim) not in chosen.index:
@@ -187,11 +184,11 @@ def _block(table, metric, protocol, part):
             mean, error, _ = chosen.loc[(data, method, dim)]
             line.append(written(mean, error, sign * mean >= best[data]))
         lines.append(line)
-    return _markdown(["", *(data.replace("_", " ") for data in datas)], lines)
+    return markdown(["", *(data.replace("_", " ") for data in datas)], lines)
 
 
-def _methods(index):
-    """Methods and dimensions, ours first."""
+def methods_of(index):
+    """Methods and dimensions of an index, ours first."""
     found = set(index.droplevel([name for name in index.names if name not in KEY]))
     order = ["boxes", "distilled", "ensemble", *METHODS]
     return sorted(
@@ -204,15 +201,16 @@ def _costs(rows, column):
     """The median over the protocols and seeds."""
     found = rows[rows["metric"] != "error"]
     costs = found.groupby(["data", "method", "dim"])[column].median()
-    datas = _ordered(costs.index.get_level_values("data"), DATA)
+    datas = ordered(costs.index.get_level_values("data"), DATA)
     lines = [
-        [label(*m), *(_short(costs.get((data, *m), np.nan)) for data in datas)]
-        for m in _methods(costs.index)
+        [label(*m), *(short(costs.get((data, *m), np.nan)) for data in datas)]
+        for m in methods_of(costs.index)
     ]
-    return _markdown(["", *(data.replace("_", " ") for data in datas)], lines)
+    return markdown(["", *(data.replace("_", " ") for data in datas)], lines)
 
 
-def _short(value):
+def short(value):
+    """A number of seconds or MB; nothing where there is none."""
     return "" if np.isnan(value) else f"{value:.3g}"
 
 
@@ -326,7 +324,7 @@ def overview(rows):
             f" The ensemble that teaches them is {_places(of_ensemble)}, of "
             f"{len(of_ensemble)}."
         )
-    return _markdown(header, lines) + "\n\n" + caption
+    return markdown(header, lines) + "\n\n" + caption
 
 
 def _places(table):
