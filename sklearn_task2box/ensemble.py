@@ -26,22 +26,21 @@ from sklearn_task2box.models import (
     PairClassifier,
 )
 from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
-from sklearn_task2box.relations._observed import thin_zeros
 from sklearn_task2box.utils._rows import IdentifiedRows
 from sklearn_task2box.utils._seeds import set_seeds
 from sklearn_task2box.utils._sent_once import SentOnce
 from sklearn_task2box.utils._typing import Any, Self
 
-# Shares of the tasks, and of the pairs of the others, that cv="auto" holds out.
-_HELD_TASKS, _HELD_PAIRS = 0.1, 0.2
+# Share of the tasks that cv="auto" holds out, and one in how many pairs of the others.
+_HELD_TASKS, _HELD_PAIRS = 0.1, 5
 # Fewer related pairs say nothing about weights: members count alike.
 _ENOUGH_RELATED = 20
 # Strengths are kept so far from 0 and 1, where log-odds have no end.
 _EDGE = 1e-3
-# Tasks of whose pairs tables can be held.
-_MAX_TASKS = 10_000
-# Unrelated pairs held out; of more, this many are drawn.
-_MAX_ZEROS = 200_000
+# Tasks that have been tried, in 4 GB.
+_MAX_TASKS = 20_000
+# Unrelated pairs that may be held out; of more, this many are drawn.
+_MAX_ZEROS = 600_000
 
 
 def default_estimators():
@@ -254,9 +253,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         names, members = zip(*self._members(), strict=True)
         if pairs.n_tasks > _MAX_TASKS:
             raise ValueError(
-                f"X has {pairs.n_tasks} tasks, and a RelationEnsemble holds tables of all "
-                f"pairs, for at most {_MAX_TASKS} tasks. Use one model, such as a "
-                "BoxRelationEmbedder."
+                f"X has {pairs.n_tasks} tasks, and a RelationEnsemble is for at most "
+                f"{_MAX_TASKS}. Use one model, such as a BoxRelationEmbedder."
             )
         self._n_tasks = pairs.n_tasks
         splits = held_out_splits(pairs, self.cv, rng)
@@ -430,30 +428,24 @@ def held_out_splits(pairs, cv, rng):
 
     A ``cv`` of "auto" makes one, a number as many, but for those that leave no relation.
     """
-    n = pairs.n_tasks
-    strengths, observed = pairs.dense()
-    table = np.where(observed, strengths, np.nan)
-    order, draws = rng.permutation(n), rng.uniform(size=(n, n))
+    n, n_folds = pairs.n_tasks, _HELD_PAIRS if cv == "auto" else cv
+    order = rng.permutation(n)
+    fold_of = rng.randint(n_folds, size=(n, n), dtype=np.min_scalar_type(n_folds - 1))
+    heads, tails, strengths = pairs.with_zeros(_MAX_ZEROS, rng)
+    n_zeros, n_drawn = pairs.n_observed - pairs.n_related, len(heads) - pairs.n_related
+    weights = np.where(strengths > 0, 1.0, n_zeros / max(n_drawn, 1))
     splits = []
     for fold in range(1 if cv == "auto" else cv):
-        if cv == "auto":
-            out, held = order[n - math.ceil(_HELD_TASKS * n) :], draws < _HELD_PAIRS
-        else:
-            out, held = order[fold::cv], (draws * cv).astype(int) == fold
+        out = order[n - math.ceil(_HELD_TASKS * n) :] if cv == "auto" else order[fold::cv]
         known = order[~np.isin(order, out)]
-        n_known, places = len(known), np.concatenate([known, out])
-        hidden = held[np.ix_(known, known)]
-        test = table[np.ix_(places, places)]
-        left = np.where(hidden, np.nan, test[:n_known, :n_known])
-        if not (left > 0).any():
-            continue
-        test[:n_known, :n_known][~hidden] = np.nan
-        test[n_known:, n_known:] = np.nan
-        heads, tails = np.nonzero(~np.isnan(test))
-        kept, weights = thin_zeros(test[heads, tails], _MAX_ZEROS, rng)
-        heads, tails = heads[kept], tails[kept]
-        rest = TaskRelations(left, transitive=False).observed()
-        is_new = (heads >= n_known) | (tails >= n_known)
-        pairs_out = heads, tails, test[heads, tails], weights, is_new
-        splits.append(HeldOut(places, known, rest, *pairs_out))
+        places = np.append(known, out)
+        place = np.argsort(places)
+        is_new = np.isin(heads, out).astype(int) + np.isin(tails, out)
+        held = (is_new == 1) | ((is_new == 0) & (fold_of[heads, tails] == fold))
+        ends = place[heads[held]], place[tails[held]]
+        hidden = is_new[held] == 0
+        rest = pairs.among(known).without(*(end[hidden] for end in ends))
+        if rest.n_related:
+            about = strengths[held], weights[held], ~hidden
+            splits.append(HeldOut(places, known, rest, *ends, *about))
     return splits

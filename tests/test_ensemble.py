@@ -401,6 +401,6 @@ def test_n_jobs_does_not_change_the_quality_with_one_hot_features():
 
 
 def test_too_many_tasks_for_a_table_of_pairs():
-    table = sparse.identity(10_001, format="csr")
-    with pytest.raises(ValueError, match="10001 tasks.*at most 10000.*BoxRelationEmbedder"):
+    table = sparse.identity(20_001, format="csr")
+    with pytest.raises(ValueError, match="20001 tasks.*at most 20000.*BoxRelationEmbedder"):
         RelationEnsemble(members()).fit(table, [(0, 1)])

@@ -214,22 +214,34 @@ class ObservedPairs:
         n_zeros = self.n_observed - len(related)
         # More zeros than this do not make the score any more certain.
         n_out = min(round(fraction * n_zeros), max(10 * len(out), 100_000))
-        if self.complete:
-            drop, held = out, self._and_zeros(out, n_out, rng)
-        else:
-            zeros = np.setdiff1d(np.arange(len(self.strengths)), related)
-            drop = np.concatenate([out, rng.permutation(zeros)[:n_out]])
-            held = self.heads[drop], self.tails[drop], self.strengths[drop]
-        rest = replace(
-            self,
-            heads=np.delete(self.heads, drop),
-            tails=np.delete(self.tails, drop),
-            strengths=np.delete(self.strengths, drop),
-            unknown_heads=np.concatenate([self.unknown_heads, held[0]]),
-            unknown_tails=np.concatenate([self.unknown_tails, held[1]]),
-            weights=None if self.weights is None else np.delete(self.weights, drop),
+        held = self._and_zeros(out, n_out, rng)
+        return self.without(*held[:2]), held
+
+    def without(self, heads: Array, tails: Array) -> "ObservedPairs":
+        """The other pairs, with those of these heads and tails unknown."""
+        gone = np.isin(self.keys(self.heads, self.tails), self.keys(heads, tails))
+        unknown = [(self.unknown_heads, heads), (self.unknown_tails, tails)]
+        return self._some(~gone, *map(np.concatenate, unknown))
+
+    def among(self, tasks: Array) -> "ObservedPairs":
+        """The pairs of two of these tasks, in positions among them."""
+        place = np.full(self.n_tasks, -1)
+        place[tasks] = np.arange(len(tasks))
+        heads, tails = place[self.heads], place[self.tails]
+        unknown = place[self.unknown_heads], place[self.unknown_tails]
+        inside = np.min(unknown, axis=0) >= 0
+        renamed = replace(self, n_tasks=len(tasks), heads=heads, tails=tails)
+        kept = np.minimum(heads, tails) >= 0
+        return renamed._some(kept, *(ends[inside] for ends in unknown))
+
+    def _some(self, kept, unknown_heads, unknown_tails):
+        """Some of the listed pairs, and others that are unknown."""
+        names = "heads", "tails", "strengths", "weights"
+        arrays = {name: getattr(self, name) for name in names}
+        arrays = {k: None if array is None else array[kept] for k, array in arrays.items()}
+        return replace(
+            self, **arrays, unknown_heads=unknown_heads, unknown_tails=unknown_tails
         )
-        return rest, held
 
     def sample(self, most: int, rng: Random) -> tuple[Array, ...]:
         """At most that many observed pairs, drawn without replacement, and their weights.
