@@ -217,13 +217,13 @@ class ObservedPairs:
         held = self._and_zeros(out, n_out, rng)
         return self.without(*held[:2]), held
 
-    def without(self, heads: Array, tails: Array) -> "ObservedPairs":
+    def without(self, heads: Array, tails: Array) -> Self:
         """The other pairs, with those of these heads and tails unknown."""
         gone = np.isin(self.keys(self.heads, self.tails), self.keys(heads, tails))
         unknown = [(self.unknown_heads, heads), (self.unknown_tails, tails)]
         return self._some(~gone, *map(np.concatenate, unknown))
 
-    def among(self, tasks: Array) -> "ObservedPairs":
+    def among(self, tasks: Array) -> Self:
         """The pairs of two of these tasks, in positions among them."""
         place = np.full(self.n_tasks, -1)
         place[tasks] = np.arange(len(tasks))
