@@ -99,15 +99,21 @@ def contradictions(boxes, pairs, names):
     return pd.DataFrame(dict(zip(columns, rows, strict=True)))
 
 
-def warn_of_contradictions(found, n_observed, stacklevel):
+def warn_of_contradictions(found, n_observed, boxes, stacklevel):
     """Warn, with their number and the worst one, if there are contradictions."""
     if len(found):
         task, container, strength, predicted = found.iloc[0]
+        way_out = "With a larger box_dim or max_epochs there are fewer."
+        n_alike = len(boxes) - len(np.unique(boxes, axis=0))
+        if n_alike:
+            way_out = (
+                f"{n_alike} tasks have the box of another, since their features are equal: "
+                "see representations.DuplicateIndicator."
+            )
         warnings.warn(
             f"The boxes contradict {len(found)} of {n_observed} training pairs: {task!r} "
             f"in {container!r} is {strength:g}, and the overlap of their boxes is "
-            f"{predicted:.2g}. See contradictions_ for all of them; with a larger box_dim "
-            "or max_epochs there are fewer.",
+            f"{predicted:.2g}. See contradictions_ for all of them. {way_out}",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )

@@ -376,7 +376,8 @@ class BoxRelationEmbedder(BoxModel):
                 stacklevel=3,
             )
         self.contradictions_ = contradictions(self._index(self._known), pairs, self.tasks_)
-        warn_of_contradictions(self.contradictions_, pairs.n_observed, stacklevel=4)
+        told = self.contradictions_, pairs.n_observed, self.boxes_
+        warn_of_contradictions(*told, stacklevel=4)
 
     def _fit_net(self, X, relations, continues):
         """Pairs learned from and held out, a fitted net, and the extent of first boxes."""
@@ -479,8 +480,9 @@ class BoxRelationEmbedder(BoxModel):
         if self.encoder != "table":
             share = pairs.n_observed / (n * (n - 1))
             augmented = augmented_tasks(X, self.augmentation, self.box_dim, share, rng)
-        with warnings.catch_warnings():  # of a teacher's boxes; those of this fit follow
+        with warnings.catch_warnings():  # those of this fit follow
             warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.filterwarnings("ignore", ".*relations reversed")
             features = named_features(X, names, columns)
             y = TaskRelations.from_pairs(pairs, names)
             self.teacher_ = set_seeds(clone(teacher), rng).fit(features, y)

@@ -400,6 +400,7 @@ def fit_and_predict(model, features, relations, split):
         known = features[: len(split.known)]
     with warnings.catch_warnings():  # members need not be right about all pairs
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", ".*relations reversed")
         model.fit(known, relations)
     if getattr(model, "interrupted_", False):
         raise KeyboardInterrupt

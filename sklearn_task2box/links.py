@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
@@ -134,10 +134,11 @@ class TaskLinkClassifier(Stored, ClassifierMixin, BaseEstimator):
             edges, np.arange(X.X.shape[0]), unobserved="unknown", transitive=self.transitive
         )
         embedder = BoxRelationEmbedder() if self.embedder is None else clone(self.embedder)
-        if not hasattr(embedder, "predict_proba"):
+        if not hasattr(embedder, "predict_proba") or is_classifier(embedder):
             raise ValueError(
                 "embedder must predict relations, as BoxRelationEmbedder and other models "
-                f"do, or be a Pipeline that ends in one; {embedder!r} has no predict_proba."
+                f"do, or be a Pipeline that ends in one; got {embedder!r}. Classifiers of "
+                "the features of pairs are models.PairClassifier."
             )
         self.embedder_ = embedder.fit(X.X, relations)
         self.classes_, self._at_related = classes, at_related

@@ -30,7 +30,7 @@ FREE = {"_version"}
 MAX_LINES = 600
 MAX_LINES_OF = {"embedder.py": 700}
 # The house had 13,500 lines when it was finished; safe storage and type hints may add.
-MAX_PACKAGE_LINES = 14_400
+MAX_PACKAGE_LINES = 14_550
 
 WORDS = re.compile(
     r"\b(teachers|opinions?|lessons?|school|panel|rehears(e|al)|twins?|virtual tasks?"

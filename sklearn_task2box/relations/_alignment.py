@@ -76,11 +76,12 @@ def labels_in_order(labels, names):
     whole = as_integers(given)
     if whole is not None and is_positions(np.unique(whole)):
         return labels  # codes of classes, 0 to k - 1
+    mapping = "y.to_dict()" if isinstance(labels, pd.Series) else "dict(zip(X.index, y))"
     if 2 * np.count_nonzero(np.isin(as_text(given), as_text(names))) > len(given):
         raise ValueError(
             "y names a task of X for each row, or for most of them, and would be read as "
-            "class labels. Give parents as a mapping, dict(zip(X.index, y)), and classes "
-            "as TaskRelations.from_labels(y)."
+            f"class labels. Give parents as a mapping, {mapping}, and classes as "
+            "TaskRelations.from_labels(y)."
         )
     return labels
 
@@ -118,7 +119,7 @@ def _align(relations, n_tasks, names):
     if len(extra):
         raise ValueError(
             "The relations have rows for tasks that X does not have: "
-            f"{some(relations.all_tasks[extra])}. Add their rows to X, or drop them here; "
-            "for cross-validation, give the order: TaskRelations(relations, tasks=X.index)."
+            f"{some(relations.all_tasks[extra])}. Add their rows to X, or take the "
+            "relations of its tasks, relations.loc[X.index], of a TaskRelations."
         )
     return relations.with_rows(at)

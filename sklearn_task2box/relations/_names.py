@@ -1,11 +1,15 @@
 """Names of tasks: the index of a feature frame, and positions where there is none."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
 from sklearn_task2box.utils._typing import Any, Array
+
+# Names that an unknown one is compared with, and how alike two names are that may be one.
+_MAX_COMPARED, _CLOSE = 10_000, 0.8
 
 
 def task_names(X: Any) -> Array | None:
@@ -79,6 +83,15 @@ def hint_at_type(unknown, names):
         "are other names. Convert one side, as by X.set_axis(X.index.astype(str)); row "
         "positions are names as X.index[positions]."
     )
+
+
+def hint_at_close(unknown, names):
+    """A name that an unknown one may be meant to be, for an error message; else ''."""
+    known = {str(name).strip().lower(): name for name in names[:_MAX_COMPARED]}
+    for name in filter(lambda name: isinstance(name, str), unknown[:3]):
+        for close in get_close_matches(name.strip().lower(), known, 1, _CLOSE):
+            return f" Is {name!r} meant to be {known[close]!r}?"
+    return ""
 
 
 def in_order(series, names, what):

@@ -12,6 +12,8 @@ from sklearn_task2box.utils._typing import Array, Random, Self
 _CONTAINED = 0.5
 # Share of the other tasks that a task lies inside only where relations look reversed.
 _NEARLY_ALL = 0.9
+# How many times as many tops as leaves look reversed.
+_MANY_TOPS = 3
 REVERSED = (
     "Are the relations reversed? An edge u -> v means that u lies inside v; for the other "
     "direction, pass TaskRelations(relations, direction='container_to_member')."
@@ -102,13 +104,23 @@ class ObservedPairs:
             for ends in self.contained()
         )
         everywhere = np.count_nonzero(inside > _NEARLY_ALL)
+        reversed_by = ""
         if 0 < everywhere < self.n_tasks / 10 and around.max() < _CONTAINED:
-            warnings.warn(
+            reversed_by = (
                 f"{everywhere} of {self.n_tasks} tasks lie inside nearly all the others, "
-                f"and none contains half of them. {REVERSED}",
-                UserWarning,
-                stacklevel=4,
+                "and none contains half of them."
             )
+        elif not self.is_graded and ((around > 0) & (inside > 0)).any():
+            tops = np.count_nonzero((around > 0) & (inside == 0))
+            leaves = np.count_nonzero((inside > 0) & (around == 0))
+            related = np.count_nonzero((inside > 0) | (around > 0))
+            if tops > max(_MANY_TOPS * leaves, related / 2):
+                reversed_by = (
+                    f"{tops} tasks contain others and lie in none, and {leaves} lie in "
+                    "others and contain none, where a hierarchy has few tops."
+                )
+        if reversed_by:
+            warnings.warn(f"{reversed_by} {REVERSED}", UserWarning, stacklevel=4)
 
     @property
     def is_graded(self) -> bool:

@@ -13,6 +13,7 @@ from sklearn_task2box.relations._names import (
     as_integers,
     as_names,
     as_objects,
+    hint_at_close,
     hint_at_type,
     is_positions,
     positions_of,
@@ -31,6 +32,15 @@ NAME_THE_ROWS = (
     "Name the rows: pass X as a DataFrame whose index holds the task names, or "
     "TaskRelations(relations, tasks=names), names in the order of the rows of X. Names "
     "that a step of a Pipeline drops are kept by pipeline.set_output(transform='pandas')."
+)
+# Columns of an edge list that say which end is the member, and which the container.
+_HEADERS = (
+    ("child", "member", "hyponym", "subclass", "subset"),
+    ("parent", "container", "hypernym", "superclass", "superset"),
+)
+_ADD_OR_LEAVE_OUT = (
+    " Add their rows to X or, so that what they imply about others is kept, leave them out "
+    "after the closure: TaskRelations(relations).loc[X.index]."
 )
 _CUT = (
     "If a cross-validation splitter cut it, it has lost which tasks its rows and columns "
@@ -57,6 +67,8 @@ def read_entries(relations, tasks=None):
         return _read_labelled(relations, tasks)
     if isinstance(relations, nx.Graph):
         return _read_graph(relations, tasks)
+    if isinstance(relations, nx.classes.reportviews.OutEdgeView):
+        relations = list(relations)
     if isinstance(relations, Mapping):
         return _read_parents(relations, tasks)
     if sparse.issparse(relations):
@@ -97,6 +109,21 @@ def is_labelled(relations: Any) -> TypeGuard[pd.DataFrame]:
     if unlabelled and n_columns in (2, 3):
         return False  # an edge list of a few rows
     return n_columns >= n_rows and bool(relations.index.isin(relations.columns).all())
+
+
+def check_headers(relations, direction):
+    """ValueError if columns named as member and container stand in the other order."""
+    if not isinstance(relations, pd.DataFrame) or relations.shape[1] not in (2, 3):
+        return
+    order = [str(name).lower() for name in relations.columns[:2]]
+    inside = _HEADERS[0] if direction == "member_to_container" else _HEADERS[1]
+    if order[1] in inside and order[0] in set().union(*_HEADERS) - set(inside):
+        first, second = relations.columns[:2]
+        raise ValueError(
+            f"With direction={direction!r}, the first column of an edge list is the "
+            f"{'task inside' if inside is _HEADERS[0] else 'container'}; got the columns "
+            f"{first!r}, {second!r}. Take frame[{[second, first]}], or another direction."
+        )
 
 
 def is_labels(y):
@@ -171,9 +198,15 @@ def _read_graph(graph, tasks, what="The graph"):
         raise ValueError(
             f"{what} names tasks that are not among the {len(names)} rows of X: "
             f"{some(unknown)}."
-            + (hint or " Add their rows to X, or leave these tasks out.")
+            + (hint or hint_at_close(unknown, names) or _ADD_OR_LEAVE_OUT)
         )
     edges = list(graph.edges(data="weight", default=1.0))
+    attributes = set().union(*(data for *_, data in graph.edges(data=True)))
+    if "strength" in attributes and "weight" not in attributes:
+        raise ValueError(
+            "The strength of an edge is its attribute 'weight', and the edges have none, "
+            "but an attribute 'strength'. Rename it."
+        )
     ends = (as_objects(edge[end] for edge in edges) for end in (0, 1))
     weights = as_objects(1.0 if edge[2] is None else edge[2] for edge in edges)
     strengths = _as_strengths(weights, "The weights of the edges")
@@ -302,13 +335,16 @@ def endpoints(heads, tails, names, what):
     ends = np.concatenate([np.asarray(ends, dtype=object) for ends in (heads, tails)])
     unknown = pd.unique(ends[np.concatenate(at) < 0])
     hint = hint_at_type(unknown, names)
+    if pd.isna(unknown).any():
+        hint = " A missing name is no task: leave out rows without a container."
     named = any(p is None for p in as_int) or (some_named and not is_positions(names))
     if hint or named:
         if not hint and is_positions(names):
             hint = f" {NAME_THE_ROWS}" if "edge" in what else " Name them in X, as a frame."
         raise ValueError(
             f"{what} names tasks that are not among the {len(names)} rows of X: "
-            f"{some(unknown)}.{hint or ' Add their rows to X, or leave these pairs out.'}"
+            f"{some(unknown)}."
+            + (hint or hint_at_close(unknown, names) or _ADD_OR_LEAVE_OUT)
         )
     ends, n = np.concatenate(as_int), len(names)
     bad = np.unique(ends[(ends < 0) | (ends >= n)])

@@ -7,7 +7,7 @@ from sklearn.utils._array_api import get_namespace
 
 from sklearn_task2box.utils._sent_once import SentOnce
 from sklearn_task2box.utils._storage import Stored
-from sklearn_task2box.utils._typing import ArrayLike, Self
+from sklearn_task2box.utils._typing import Any, ArrayLike, Self
 
 
 class RowSliceable(SentOnce, Stored):
@@ -19,6 +19,8 @@ class RowSliceable(SentOnce, Stored):
 
     # What to do instead of taking columns, for error messages.
     _without_columns = ""
+    # What to do to take rows by name.
+    _by_name = ""
 
     def __getitem__(self, key):
         if isinstance(key, tuple):
@@ -30,13 +32,21 @@ class RowSliceable(SentOnce, Stored):
             key = key[0]
         if isinstance(key, numbers.Integral):
             key = [key]
-        return self._select(np.arange(len(self))[key])
+        try:
+            return self._select(np.arange(len(self))[key])
+        except IndexError as error:
+            raise IndexError(
+                f"{type(self).__name__} is sliced by positions or a mask: {error}. "
+                f"{self._by_name}"
+            ) from None
 
     @property
     def iloc(self) -> Self:
         return self
 
-    loc = iloc  # masks, which scikit-learn takes to ``loc``
+    @property
+    def loc(self) -> Any:  # masks, which scikit-learn takes to ``loc``
+        return self
 
     # Some of scikit-learn's tools need these two under array API dispatch.
     device = "cpu"

@@ -9,11 +9,18 @@ from scipy import sparse
 
 from sklearn_task2box.relations._affinities import neighborhood_affinities
 from sklearn_task2box.relations._closure import complete, contradicted, find_cycle, last_of
-from sklearn_task2box.relations._names import as_names, is_positions, positions_of, some
+from sklearn_task2box.relations._names import (
+    as_names,
+    as_objects,
+    is_positions,
+    positions_of,
+    some,
+)
 from sklearn_task2box.relations._observed import ObservedPairs
 from sklearn_task2box.relations._parsing import (
     NAME_THE_ROWS,
     as_labels,
+    check_headers,
     is_labelled,
     read_entries,
 )
@@ -120,7 +127,11 @@ class TaskRelations(RowSliceable):
             if not (isinstance(value, str | bool | np.bool_) and value in options):
                 raise ValueError(f"{name} must be one of {options}; got {value!r}.")
         if isinstance(relations, TaskRelations):
-            raise TypeError("These relations are a TaskRelations already: use them as is.")
+            raise TypeError(
+                "These relations are a TaskRelations already: use them as is, or take some "
+                "of their tasks, relations.loc[names]."
+            )
+        check_headers(relations, direction)
         if tasks is not None and not is_positions(tasks):
             tasks = as_names(tasks, "The argument tasks")
         entries = read_entries(relations, tasks)
@@ -241,10 +252,17 @@ class TaskRelations(RowSliceable):
         return cls(neighborhood_affinities(X, n_neighbors), tasks, transitive=False)
 
     # -- slicing -----------------------------------------------------------------------
+    _by_name = "Take names by relations.loc[names]."
+
     def _select(self, indices):
         other = copy(self)
         other._rows = self._rows[indices]
         return other
+
+    @property
+    def loc(self) -> "NamedRows":
+        """Rows by name, ``relations.loc[names]``, or by a mask."""
+        return NamedRows(self)
 
     @property
     def tasks(self) -> Array:
@@ -493,6 +511,22 @@ class TaskRelations(RowSliceable):
         given = np.isin(heads, rows) | np.isin(tails, rows)
         kept = new | (given & ~np.isnan(strengths)) | (strengths > 0)
         yield heads[kept], tails[kept], strengths[kept]
+
+
+class NamedRows:
+    """Rows of TaskRelations by the names of tasks, or by a mask."""
+
+    def __init__(self, relations):
+        self.relations = relations
+
+    def __getitem__(self, key):
+        if isinstance(key, slice) or np.asarray(key).dtype.kind == "b":
+            return self.relations[key]
+        names = as_objects([key] if isinstance(key, str | tuple) else np.atleast_1d(key))
+        at = positions_of(names, self.relations.tasks)
+        if (at < 0).any():
+            raise KeyError(f"The relations have no rows for {some(names[at < 0])}.")
+        return self.relations[at]
 
 
 def _pairs_within(groups):

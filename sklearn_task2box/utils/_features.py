@@ -1,6 +1,7 @@
 """Preparation of the features of tasks for networks."""
 
 import warnings
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,8 @@ def _inverse(size):
 
 def check_numeric(X):
     """Refuse what holds no numbers, and name such columns of a DataFrame."""
+    if isinstance(X, Real):
+        raise ValueError(f"X must be features of tasks; got {X!r}. Name other arguments.")
     if not isinstance(X, pd.DataFrame):
         array = X if sparse.issparse(X) else as_array(X)
         if array.dtype.kind not in "biufc":
@@ -61,12 +64,15 @@ def check_numeric(X):
         )
     wrong = {name: column.dtype for name, column in X.items() if not _is_numeric(column)}
     if wrong:
+        first = next(iter(wrong))
+        hint = f" If {first!r} names the tasks: X.set_index({first!r})."
+        hint = hint if len(wrong) == 1 and X[first].is_unique else ""
         shown = ", ".join(f"{name!r} ({dtype})" for name, dtype in list(wrong.items())[:5])
         raise ValueError(
             f"X must have numbers in all columns; {len(wrong)} of {X.shape[1]} have none: "
             f"{shown}. Encode them first, such as by make_column_transformer("
             f"(OneHotEncoder(), {list(wrong)[:2]}), remainder='passthrough') or a "
-            "DatasheetRepresentation, or leave them out."
+            f"DatasheetRepresentation, or leave them out.{hint}"
         )
 
 
