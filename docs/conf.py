@@ -41,6 +41,7 @@ html_sidebars = {
     "index": [],
     "install": [],
     "guide": [],
+    "faq": [],
     "representations": [],
     "benchmarks": [],
     "paper": [],
