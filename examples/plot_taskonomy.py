@@ -77,16 +77,18 @@ rho = mean_spearman_within(strengths[rows, columns], predicted[rows, columns], r
 print(f"Spearman's rho of sources within a target, in two dimensions: {rho:.2f}")
 
 # %%
-# The target is shaded, and the three sources that cover most of it have strong outlines:
-# the ones to start from. No box covers all of the target where no source serves it best
-# alone.
+# The target is shaded, and the three sources that cover it best have strong outlines, as
+# have those that equal the third: the ones to start from. No box covers all of the target
+# where no source serves it best alone.
 others = np.where(np.eye(len(X), dtype=bool), -1, predicted)
 best = others >= np.sort(others, axis=1)[:, [-3]]
 figure, axes = plt.subplots(1, 2, figsize=(16, 7.5), layout="constrained")
 for target, ax in zip(targets, axes, strict=True):
     display = BoxDisplay(embedder.boxes_, embedder.tasks_, inside=best)
     display.plot(ax, highlight=target, spacing="log")
-    ax.legend(ax.get_legend().legend_handles, [target, "covers most of it"], loc="best")
+    handles = ax.get_legend().legend_handles
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08), "ncols": 2}
+    ax.legend(handles, [target, "covers it best"], frameon=False, **place)
     ax.set_title(f"Sources for {target}")
 plt.show()
 
