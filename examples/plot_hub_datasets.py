@@ -55,10 +55,10 @@ def generate_cards(n=60, seed=0):
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("TASK2BOX_DATA", "."))
 if (folder / "hf_datasets_2022.csv.gz").exists():
-    cards = read_cards(folder)
-    print("Data: cards of the Hugging Face Hub, October 2022")
+    cards, source = read_cards(folder), "the Hugging Face Hub, October 2022"
+    print(f"Data: cards of {source}")
 else:
-    cards = generate_cards()
+    cards, source = generate_cards(), "generated cards"
     print("Data: generated cards, since there is no hf_datasets_2022.csv.gz")
 
 # %%
@@ -134,5 +134,5 @@ plt.show()
 # The same to explore: zoom, point, search, click.
 page = Path("examples-output", "hub_datasets.html")
 page.parent.mkdir(exist_ok=True)
-display.to_html(page, title="Data sets of the Hugging Face Hub as boxes")
+display.to_html(page, title=f"Data sets of {source}, as boxes")
 print("written:", page)
