@@ -142,6 +142,6 @@ ax.scatter(
 )
 ax.scatter(place[is_moved], fits[is_moved], s=40, color="#D55E00", label="misplaced")
 ax.set(xlabel="leaf, the least fitting first", ylabel="share inside its stated parent")
-ax.set_title("Misplaced concepts lie outside of their parents")
+ax.set_title("Misplaced concepts are among those that fit least")
 ax.legend()
 plt.show()
