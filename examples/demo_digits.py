@@ -136,7 +136,8 @@ def draw(X, inside, classes, folder):
     )
     sizes = {1: "one digit", 4: "four digits", 5: "five digits", 10: "all digits"}
     groups = pd.Categorical([sizes[n] for n in n_digits[few]], list(sizes.values()))
-    BoxDisplay.from_estimator(flat, groups=groups, labels="all", ax=axes[0])
+    looks = {"labels": "all", "spacing": "even"}  # however small, each box is seen
+    BoxDisplay.from_estimator(flat, groups=groups, ax=axes[0], **looks)
     HierarchyDisplay.from_estimator(flat, ax=axes[1])
     score = flat.score(X.iloc[few], contained)
     axes[0].set_title(f"{len(few)} tasks as boxes (average precision {score:.2f})")
