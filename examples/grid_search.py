@@ -8,7 +8,10 @@ relations among known tasks predicted?* Then ordered pairs of tasks are the samp
 are plain GridSearchCV.
 """
 
+import warnings
+
 import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -16,6 +19,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_task2box import BoxRelationEmbedder, TaskLinkClassifier, TaskPairs
 from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.metrics import make_relation_scorer
+
+# A few training pairs that boxes get wrong are no surprise here.
+warnings.simplefilter("ignore", ConvergenceWarning)
 
 tasks = load_digits_tasks(n_tasks=60, as_frame=True)
 X, contained = tasks.data, (tasks.relations == 1).astype(float)

@@ -11,9 +11,12 @@ The catalogue is drawn from the digit tasks that come with the package: an edge 
 that every class of u is a class of v.
 """
 
+import warnings
+
 import networkx as nx
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import classification_report
 from sklearn.model_selection import cross_validate, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -22,6 +25,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_task2box import BoxRelationEmbedder, TaskLinkClassifier, TaskPairs
 from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.models import ClosureModel, PopularityModel
+
+# A few training pairs that boxes get wrong are no surprise here.
+warnings.simplefilter("ignore", ConvergenceWarning)
 
 # %%
 # A networkx graph whose nodes are names; the index of the features names the same tasks.
