@@ -30,6 +30,8 @@ templates_path = ["templates"]
 exclude_patterns = ["_build", "templates"]
 # Links to headings, as GitHub makes them.
 myst_heading_anchors = 3
+# Quotes stand in code and messages: as they are typed, they are found, and can be copied.
+smartquotes = False
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 
 html_theme = "pydata_sphinx_theme"
