@@ -50,6 +50,7 @@ html_sidebars = {
 }
 html_theme_options = {
     "show_toc_level": 2,
+    "header_links_before_dropdown": 6,  # up to the API
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
