@@ -13,15 +13,20 @@ of which the carnivores are used. Without them, a generated taxonomy stands in.
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold
 
 from sklearn_task2box import BoxRelationEmbedder, TaskRelations
+
+# A few training pairs that boxes get wrong are no surprise here.
+warnings.simplefilter("ignore", ConvergenceWarning)
 
 
 def read_carnivores(folder):
