@@ -14,6 +14,8 @@ from sklearn_task2box.utils._typing import Any, Array, Features, Names, Self
 
 # Strength from which a task counts as contained.
 _CONTAINED = 0.5
+# Tasks of whose unrelated pairs all are searched for contradictions.
+_MAX_SEARCHED = 10_000
 
 
 class BoxModel(TransformerMixin, RelationModel):
@@ -85,8 +87,10 @@ def contradictions(boxes, pairs, names):
     found = [(heads, tails, strengths, boxes.pairs(heads, tails))]
     if pairs.complete:  # the unrelated pairs are all but these
         others = pairs.not_zero_keys()
-        thresholds = np.full(pairs.n_tasks, _CONTAINED)
-        for i, (at, predicted) in enumerate(boxes.at_least(boxes, thresholds, inside=True)):
+        some = np.linspace(0, len(boxes) - 1, min(len(boxes), _MAX_SEARCHED)).astype(int)
+        thresholds = np.full(len(some), _CONTAINED)
+        around = boxes.at_least(boxes[some], thresholds, inside=True)
+        for i, (at, predicted) in zip(some, around, strict=True):
             keys = pairs.keys(i, at)
             found_at = np.searchsorted(others, keys).clip(max=len(others) - 1)
             zero = (at != i) & (others[found_at] != keys)
@@ -102,7 +106,7 @@ def contradictions(boxes, pairs, names):
 def warn_of_contradictions(found, n_observed, boxes, stacklevel):
     """Warn, with their number and the worst one, if there are contradictions."""
     if len(found):
-        task, container, strength, predicted = found.iloc[0]
+        task, container, strength, predicted = next(found.itertuples(index=False))
         way_out = "With a larger box_dim or max_epochs there are fewer."
         n_alike = len(boxes) - len(np.unique(boxes, axis=0))
         if n_alike:

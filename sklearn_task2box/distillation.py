@@ -152,8 +152,8 @@ class DistilledBoxEmbedder(BoxModel):
             self.embedder_ = student.set_params(teacher=FrozenEstimator(self.teacher_))
             self.embedder_.fit(features, observed)
             self._follow_student(data, relations)
-        told = self.contradictions_, pairs.n_observed, self.boxes_
-        warn_of_contradictions(*told, stacklevel=3)
+        found = self.contradictions_, pairs.n_observed, self.boxes_
+        warn_of_contradictions(*found, stacklevel=3)
         return self
 
     def _fit_teacher(self, teacher, features, relations):

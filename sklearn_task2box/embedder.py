@@ -170,6 +170,7 @@ class BoxRelationEmbedder(BoxModel):
     contradictions_ : DataFrame
         Training pairs that the boxes contradict, the worst first, none if graded: columns
         "task", "container", "strength" (0 or 1) and "predicted", on the other side of 0.5.
+        With more than 10,000 tasks, unrelated pairs are those of 10,000 of them.
     history_ : list of dict
         One per epoch: epoch, train_loss, valid_score (with early stopping), dur in
         seconds, and numbers that ``callbacks`` recorded.
@@ -179,8 +180,10 @@ class BoxRelationEmbedder(BoxModel):
         The fitted network from features to boxes, in float64 on the CPU.
     teacher_ : RelationModel or None
         The fitted teacher, a model to be queried like any other.
-    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features_in_,)
-        Number of features, and their names where X was a DataFrame with string columns.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X was a DataFrame with string columns.
 
     See Also
     --------
@@ -190,9 +193,10 @@ class BoxRelationEmbedder(BoxModel):
 
     References
     ----------
-    R. Daroya, A. Sun, S. Maji, "Task2Box: Box Embeddings for Modeling Asymmetric Task
-    Relationships", CVPR 2024, arXiv:2403.17173. G. Hinton, O. Vinyals, J. Dean, "Distilling
-    the knowledge in a neural network", arXiv:1503.02531, 2015.
+    * R. Daroya, A. Sun, S. Maji, "Task2Box: Box Embeddings for Modeling Asymmetric Task
+      Relationships", CVPR 2024, arXiv:2403.17173.
+    * G. Hinton, O. Vinyals, J. Dean, "Distilling the knowledge in a neural network",
+      arXiv:1503.02531, 2015.
 
     Examples
     --------
@@ -376,8 +380,8 @@ class BoxRelationEmbedder(BoxModel):
                 stacklevel=3,
             )
         self.contradictions_ = contradictions(self._index(self._known), pairs, self.tasks_)
-        told = self.contradictions_, pairs.n_observed, self.boxes_
-        warn_of_contradictions(*told, stacklevel=4)
+        found = self.contradictions_, pairs.n_observed, self.boxes_
+        warn_of_contradictions(*found, stacklevel=4)
 
     def _fit_net(self, X, relations, continues):
         """Pairs learned from and held out, a fitted net, and the extent of first boxes."""

@@ -77,7 +77,7 @@ def test_readme_begins_with_the_two_commands():
 
 
 def test_readme_is_short_enough_to_be_read():
-    assert len(read("README.md").splitlines()) <= 130
+    assert len(read("README.md").splitlines()) <= 135
 
 
 def section_of_guide(heading):
