@@ -15,11 +15,10 @@ from benchmarks.data import DATA
 from benchmarks.methods import METHODS
 from benchmarks.relations import RESULTS, read_results
 
-# Stands under the title; to be removed when the results are measured anew.
+# Stands under the title, until all is measured.
 CAVEAT = (
-    "Rows of distilled boxes and of the ensemble were measured at commit fc7bb8c, before "
-    'the package was restructured: "distilled" was then the default fit, and "ensemble" '
-    "its ensemble. They are to be measured anew."
+    "Boxes, distilled boxes and the ensemble were measured in five dimensions, on data of "
+    "at most 500 tasks; empty cells were not."
 )
 # What the methods are judged by first: of 0/1 relations, and of graded strengths.
 HEADLINES = ("average_precision", "spearman", "spearman_within")
@@ -127,8 +126,9 @@ def document(rows):
     text = [
         "# Benchmark of relations",
         "Made by `python -m benchmarks.tables` of `relations.csv`: means and standard "
-        "errors over the seeds, the best of a column bold. `benchmarks/data.py`, "
-        "`protocols.py` and `methods.py` say what the data, protocols and methods are.",
+        "errors over the seeds, in tables of all methods the best of a column bold. "
+        "`benchmarks/data.py`, `protocols.py` and `methods.py` say what the data, the "
+        "protocols and the methods are.",
         CAVEAT,
     ]
     if not standings(rows).empty:
@@ -231,14 +231,18 @@ def standings(rows, ours=DISTILLED):
     table : DataFrame
         One row per data set and test: metric, ours and ours_error; the name of the best
         comparator, its mean and error; our other methods, closure and popularity; ``first``
-        where no comparator is better, and ``within`` where none is by more than its
-        standard error. A comparator is any method that is not ours; the settings of the
-        paper are one. Of a comparator with more seeds than ours, the shared seeds count.
+        where no comparator is better, and ``within`` where none is by more than two
+        standard errors of the paired difference over the seeds. A comparator is any method
+        that is not ours; the settings of the paper are one. Of a comparator with more seeds
+        than ours, the shared seeds count.
     """
     case = ["data", "protocol", "seed"]
     own = rows[(rows["method"] == ours[0]) & (rows["dim"] == ours[1])]
-    table = summary(rows.merge(own[case].drop_duplicates(), on=case))
-    lines = []
+    shared = rows.merge(own[case].drop_duplicates(), on=case)
+    table, lines = summary(shared), []
+    values = shared.pivot(
+        index=["metric", *CASE, "seed"], columns=["method", "dim"], values="value"
+    )
     for metric in HEADLINES:
         if metric not in table.index.get_level_values("metric"):
             continue
@@ -249,7 +253,8 @@ def standings(rows, ours=DISTILLED):
                 continue
             best = others["mean"].idxmax()
             own, theirs = cell.loc[ours], others.loc[best]
-            margin = 0.0 if np.isnan(theirs["error"]) else theirs["error"]
+            behind = (values[best] - values[ours]).loc[(metric, *key)]
+            margin = 2 * np.nan_to_num(behind.sem())
             line = dict(zip(CASE, key, strict=True)) | {
                 "metric": metric,
                 "ours": own["mean"],
@@ -331,7 +336,8 @@ def _places(table):
     n_first = int(table["first"].sum())
     n_within = int(table["within"].sum()) - n_first
     return (
-        f"first in {n_first}, and within one standard error of the first in {n_within} more"
+        f"first in {n_first}, and behind by at most two standard errors of the paired "
+        f"difference in {n_within} more"
     )
 
 

@@ -636,14 +636,14 @@ def test_standings_beside_the_best_comparator():
     assert table.loc["cub", "best"] == "closure"
     assert table.loc["cub", ["first", "within"]].tolist() == [True, True]
     assert table.loc["lvis", "best"] == "closure"
-    # 0.5 against 0.6 with a standard error of 0.1.
+    # 0.5 against 0.6, a difference with a standard error of 0.1.
     assert table.loc["lvis", ["first", "within"]].tolist() == [False, True]
     assert np.isnan(table.loc["lvis", "distilled_2"])
     report = tables.report(make_rows())
-    assert "Distilled boxes: first in 1, and within one stand" in report
-    assert "error of the first in 1 more, of 2 cells" in report
-    assert "The ensemble: first in 0, and within" in report  # closure is before it
-    assert "in 0 more, of 1 cells" in report
+    assert "Distilled boxes: first in 1, and behind by at most two stand" in report
+    assert "of the paired difference in 1 more, of 2 cells" in report
+    assert "The ensemble: first in 0, and behind" in report  # closure is before it
+    assert "paired difference in 1 more, of 1 cells" in report
     assert "Behind closure: 1 cells" in report
     assert "Behind popularity: 1 cells" in report
 
@@ -674,7 +674,7 @@ def test_the_document_begins_with_an_overview(tmp_path, capsys):
         "0.600 ± 0.000 (closure) |"
     )
     assert line in part
-    assert "first in 1, and within one standard error of the first in 1 more" in part
+    assert "first in 1, and behind by at most two standard errors of the paired" in part
     # Without distilled boxes there is nothing to compare.
     assert "## Overview" not in tables.document(make_rows().query("method == 'closure'"))
 
