@@ -37,7 +37,7 @@ _HELD_TASKS, _HELD_PAIRS = 0.1, 5
 _ENOUGH_RELATED = 20
 # Strengths are kept so far from 0 and 1, where log-odds have no end.
 _EDGE = 1e-3
-# Tasks that have been tried, in 4 GB.
+# Tasks of whose pairs one byte each, for its fold, takes 0.4 GB.
 _MAX_TASKS = 20_000
 # Unrelated pairs that may be held out; of more, this many are drawn.
 _MAX_ZEROS = 600_000
