@@ -53,6 +53,7 @@ INTERNAL = re.compile(
 DOCUMENTED = re.compile(
     r"Ignored self-loops|y states \d+ pairs|No pair is observed to be unrelated|"
     r"\d+ of \d+ columns of X vary|\d+ of \d+ tasks lie inside nearly all|"
+    r"\d+ tasks contain others and lie in none|"
     r"X does not have valid feature names|X has feature names, but"
 )
 # Features that no model can read.
