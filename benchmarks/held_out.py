@@ -203,7 +203,9 @@ HELD_OUT = {name: partial(_nouns, name=name) for name in AREAS} | {
 
 
 def load(names, folder, ontology=None):
-    """Those of HELD_OUT that are named; one whose package is missing is skipped, and said.
+    """Those of HELD_OUT that are named, without one whose package is missing.
+
+    A printed line names what is left out.
 
     Parameters
     ----------
