@@ -1,0 +1,116 @@
+"""ObservedTable: the observed strengths of known tasks, as sparse matrices."""
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_task2box.models._paths import PathCounts
+from sklearn_task2box.utils._features import toarray
+
+
+class ObservedTable:
+    """Table of the observed strengths of known tasks, each of which lies inside itself.
+
+    Both are CSR matrices, (n_tasks, n_tasks). ``marked`` has ones at observed pairs if
+    ``marks_observed``, else at unknown ones; ``prior``, (n_tasks,), is the mean of columns.
+    """
+
+    def __init__(self, strengths, marked, marks_observed):
+        self.strengths = strengths
+        self.marked = marked
+        self.marks_observed = marks_observed
+        sums, counts = (np.asarray(m.sum(axis=0)).ravel() for m in (strengths, marked))
+        counts = counts if marks_observed else strengths.shape[0] - counts
+        self.prior = (sums + sums.sum() / max(counts.sum(), 1)) / (counts + 1)
+
+    @classmethod
+    def of(cls, pairs):
+        """The table of ObservedPairs."""
+        n, own = pairs.n_tasks, np.arange(pairs.n_tasks)
+        related = pairs.strengths > 0
+        ends = [np.append(ends[related], own) for ends in (pairs.heads, pairs.tails)]
+        values = np.append(pairs.strengths[related], np.ones(n))
+        marked = pairs.unknown_heads, pairs.unknown_tails
+        if not pairs.complete:
+            marked = [np.append(ends, own) for ends in (pairs.heads, pairs.tails)]
+        ones = np.ones(len(marked[0]))
+        matrices = (sparse.csr_matrix(m, (n, n)) for m in ((values, ends), (ones, marked)))
+        return cls(*matrices, not pairs.complete)
+
+    def transpose(self):
+        """The table of the relations turned round."""
+        parts = (m.T.tocsr() for m in (self.strengths, self.marked))
+        return ObservedTable(*parts, self.marks_observed)
+
+    def part(self, tasks):
+        """The table of some of the tasks."""
+        parts = (m[tasks][:, tasks] for m in (self.strengths, self.marked))
+        return ObservedTable(*parts, self.marks_observed)
+
+    def means(self, weights, columns=slice(None)):
+        """Weighted means of rows, (n, n_tasks), that give unknown pairs the prior.
+
+        Weights, (n, n_tasks), need not sum to 1: the prior has the rest.
+        """
+        observed = toarray(weights @ self.marked[:, columns])
+        if not self.marks_observed:
+            observed = np.asarray(weights.sum(axis=1)).reshape(-1, 1) - observed
+        known = toarray(weights @ self.strengths[:, columns])
+        return self.prior[columns] * (1 - observed) + known
+
+    def given(self, heads, tails):
+        """Strengths of pairs, (n_pairs,), NaN where they are unknown."""
+        if not len(heads):  # which scipy refuses
+            return np.empty(0)
+        marked = np.asarray(self.marked[heads, tails]).ravel() > 0
+        strengths = np.asarray(self.strengths[heads, tails]).ravel()
+        return np.where(marked == self.marks_observed, strengths, np.nan)
+
+    def sums(self, axis):
+        """Sums of the strengths in columns (axis 0) or rows, (n_tasks,)."""
+        return np.asarray(self.strengths.sum(axis=axis)).ravel() - 1
+
+    def numbers(self, axis):
+        """Numbers of observed pairs in columns (axis 0) or rows, (n_tasks,)."""
+        marks = np.asarray(self.marked.sum(axis=axis)).ravel()
+        return (marks if self.marks_observed else len(self.prior) - marks) - 1
+
+    def means_without(self, heads, tails):
+        """Mean strengths of the rows of pairs and of their columns, without the pairs.
+
+        They count the mean of all pairs as one more. The shape is (n_pairs, 2).
+        """
+        given = self.given(heads, tails)
+        seen = ~np.isnan(given) & (heads != tails)
+        overall = self.sums(0).sum() / max(self.numbers(0).sum(), 1)
+        means = []
+        for ends, axis in ((heads, 1), (tails, 0)):
+            sums = self.sums(axis)[ends] - np.where(seen, given, 0)
+            means.append((sums + overall) / (self.numbers(axis)[ends] - seen + 1))
+        return np.column_stack(means)
+
+    def deviations(self, mean, columns):
+        """Observed strengths of columns less their mean, (n_tasks, n_columns), else 0."""
+        marks = toarray(self.marked[:, columns])
+        table = toarray(self.strengths[:, columns]) - mean * (marks == self.marks_observed)
+        table[columns, np.arange(len(columns))] = 0
+        return table
+
+    def deviations_dot(self, mean, dense):
+        """Product of the transposed deviations of all columns with (n_tasks, n) numbers."""
+        observed = self.marked.T @ dense
+        if not self.marks_observed:
+            observed = dense.sum(axis=0) - observed
+        return self.strengths.T @ dense - mean * observed - (1 - mean) * dense
+
+    def paths(self):
+        """Counts of tasks between others: see PathCounts."""
+        related = self.strengths - sparse.identity(len(self.prior), format="csr")
+        if self.marks_observed:
+            return PathCounts(related, 0, self.marked - self.strengths)
+        return PathCounts(related, 1, -(self.marked + self.strengths))
+
+    def toarray(self):
+        """Strengths of shape (n_tasks, n_tasks), NaN where unknown and in the diagonal."""
+        observed = (self.marked.toarray() > 0) == self.marks_observed
+        np.fill_diagonal(observed, False)
+        return np.where(observed, self.strengths.toarray(), np.nan)

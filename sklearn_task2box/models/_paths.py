@@ -1,0 +1,94 @@
+"""PathCounts: what speaks for or against a relation by transitivity."""
+
+import numpy as np
+from scipy.special import logit
+
+from sklearn_task2box.utils._features import toarray
+
+# Scores are kept so far from 0 and 1, where log-odds have no end.
+_EDGE = 1e-3
+# Numbers in a block of counts.
+_BLOCK = 1 << 23
+# Tasks between two that are looked at: those of the highest scores.
+_MAX_BETWEEN = 100
+
+
+def log_odds(scores):
+    """Log-odds of scores, which are kept away from 0 and 1."""
+    return logit(np.clip(scores, _EDGE, 1 - _EDGE))
+
+
+class PathCounts:
+    """How many other tasks speak for or against a relation of two, by transitivity.
+
+    Of i -> j, they are those with i -> k -> j; those with k -> i but not k -> j, or j -> k
+    but not i -> k; and those with i -> k where k and j are unrelated, as i would lie in
+    both (in a tree, containers of a task lie inside one another). The pair itself has no
+    part in its counts, so that they are as good for observed pairs as for unknown ones.
+
+    ``related`` has strengths, and ``offset + unrelated`` one minus them, of observed pairs;
+    both are sparse, (n_tasks, n_tasks), and 0 elsewhere.
+    """
+
+    def __init__(self, related, offset, unrelated):
+        self.related = related.tocsr()
+        self.related_by = related.T.tocsr()
+        self.offset = offset
+        self.unrelated = unrelated.tocsr()
+        back = self.unrelated.T
+        # The product of offset + unrelated and its transpose, less the offset.
+        apart = self.unrelated.multiply(back) + offset * (self.unrelated + back)
+        self.apart = apart.tocsr()
+        self.n_members, self.n_containers = (
+            np.asarray(related.sum(axis=axis)).ravel() for axis in (0, 1)
+        )
+
+    def logarithms(self, heads, tails):
+        """Logarithms of one plus the counts of pairs, (n_pairs, 3)."""
+        used, at = np.unique(heads, return_inverse=True)
+        order = np.argsort(at, kind="stable")
+        counts = np.empty((len(heads), 3))
+        step = max(1, _BLOCK // self.related.shape[0])
+        for start in range(0, len(used), step):
+            first, last = np.searchsorted(at[order], [start, start + step])
+            places = order[first:last]
+            tables = self._tables(used[start : start + step])
+            for column, table in enumerate(tables):
+                counts[places, column] = table[at[places] - start, tails[places]]
+        return np.log1p(counts.clip(min=0))  # rounding
+
+    def _tables(self, rows):
+        members, containers = self.related_by[rows], self.related[rows]
+        yield toarray(containers @ self.related)
+        against = members @ self.unrelated + self.unrelated[rows] @ self.related_by
+        sides = self.n_members[rows, None] + self.n_containers
+        yield toarray(against) + self.offset * sides
+        yield toarray(containers @ self.apart) + self.offset * self.n_containers[rows, None]
+
+    def of_new(self, scores):
+        """Counts for tasks by their scores in known ones, (n_rows, n_tasks), as a generator.
+
+        Where the relations i -> k of a new task have scores, sums take the place of counts.
+        Yields tables of the shape of the scores: those that speak for i -> j, those against
+        it, the strongest of each, and the sum and the largest of all scores of a row.
+        """
+        yield np.log1p((scores @ self.related).clip(min=0))
+        sums = scores.sum(axis=1, keepdims=True)
+        yield np.log1p((scores @ self.apart + self.offset * sums).clip(min=0))
+        yield np.log1p((self.n_containers - scores @ self.related_by).clip(min=0))
+        yield from map(log_odds, self._strongest(scores))
+        yield np.broadcast_to(np.log1p(sums), scores.shape)
+        yield np.broadcast_to(log_odds(scores.max(axis=1, keepdims=True)), scores.shape)
+
+    def _strongest(self, scores):
+        """The largest products of a score with a strength, or with one minus it."""
+        n = scores.shape[1]
+        n_between = min(n, _MAX_BETWEEN)
+        top = np.argpartition(-scores, n_between - 1, axis=1)[:, :n_between]
+        tables = np.zeros((2, *scores.shape))
+        for row, places in enumerate(top):
+            by = scores[row, places][:, None]
+            np.max(by * toarray(self.related[places]), axis=0, out=tables[0, row])
+            apart = toarray(self.apart[places]) + self.offset
+            np.max(by * apart, axis=0, out=tables[1, row])
+        return tables
