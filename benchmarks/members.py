@@ -32,7 +32,6 @@ from sklearn_task2box.metrics import expected_calibration_error, relation_score
 from sklearn_task2box.models import (
     ClosureModel,
     GeometryModel,
-    NeighborsModel,
     PopularityModel,
     SimilarityModel,
 )
@@ -50,9 +49,10 @@ DATA_SETS = (
 )
 PROTOCOLS = ("novel", "unseen")
 PARTS = ("test", "novel_to_known", "known_to_novel", "novel_to_novel")
+# Held-out pairs that the blend of a part learns from: those of HeldOut.kinds.
+KIND_OF = {"test": 0, "novel_to_known": 1, "known_to_novel": 2}
 DEFAULT = dict(default_estimators())
 MEMBERS = DEFAULT | {
-    "neighbors": NeighborsModel(),
     "further boxes": clone(DEFAULT["boxes"]),
     "boxes of five dimensions": BoxRelationEmbedder(),
     "bilinear": GeometryModel("bilinear"),
@@ -78,7 +78,7 @@ def measure(name, protocol, seed, folder, cache):
     pairs = TaskRelations(parts.train, tasks=list(X.index), transitive=False).observed()
     rng = np.random.RandomState(seed)
     (held,) = held_out_splits(pairs, "auto", rng)
-    found |= {"held": np.stack([held.strengths, held.weights, held.is_new])}
+    found |= {"held": np.stack([held.strengths, held.weights, held.kinds])}
     for part, (_, strengths) in parts.tests.items():
         found[f"true/{part}"] = strengths
     for member, model in MEMBERS.items():
@@ -100,13 +100,13 @@ def measure(name, protocol, seed, folder, cache):
 
 def scores(cell, members, penalty):
     """Score, calibration error and ratio of log losses of a blend, by part of a cell."""
-    strengths, weights, is_new = cell["held"]
+    strengths, weights, kinds = cell["held"]
     predicted = np.column_stack([cell[f"held/{member}"] for member in members])
     values = {}
     for part in PARTS:
         if f"true/{part}" not in cell:
             continue
-        chosen = is_new == (part != "test")
+        chosen = kinds > 0 if part == "novel_to_novel" else kinds == KIND_OF[part]
         blend = StrengthBlend(penalty)
         blend.fit(predicted[chosen], strengths[chosen], weights[chosen])
         tests = np.column_stack([cell[f"full/{member}/{part}"] for member in members])

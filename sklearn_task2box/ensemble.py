@@ -21,10 +21,7 @@ from sklearn_task2box._soft_targets import named_features
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.embedder import BoxRelationEmbedder
 from sklearn_task2box.metrics import best_f1_threshold
-from sklearn_task2box.models import (
-    KernelRidgeModel,
-    PairClassifier,
-)
+from sklearn_task2box.models import KernelRidgeModel, NeighborsModel, PairClassifier
 from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
 from sklearn_task2box.utils._rows import IdentifiedRows
 from sklearn_task2box.utils._seeds import set_seeds
@@ -39,6 +36,8 @@ _ENOUGH_RELATED = 20
 _EDGE = 1e-3
 # Tasks of whose pairs one byte each, for its fold, takes 0.4 GB.
 _MAX_TASKS = 20_000
+# Kinds of pairs, by number: with a new head 1, with a new tail 2, with both 3.
+_KINDS = ("known", "inside", "around", "new")
 # Unrelated pairs that may be held out; of more, this many are drawn.
 _MAX_ZEROS = 600_000
 
@@ -49,7 +48,7 @@ def default_estimators():
     Returns
     -------
     estimators : list of (str, RelationModel)
-        Kernel ridge regression, boxes of ten dimensions and a pair MLP: see
+        Kernel ridge regression, neighbors, boxes of ten dimensions and a pair MLP: see
         benchmarks.members for what each is worth.
     """
     pairs = PairClassifier(
@@ -65,6 +64,7 @@ def default_estimators():
     )
     return [
         ("kernel_ridge", KernelRidgeModel()),
+        ("neighbors", NeighborsModel()),
         ("boxes", boxes),
         ("pairs", pairs),
     ]
@@ -141,7 +141,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     Each member is fitted twice: once without some of the tasks and pairs, to predict these,
     and once to everything. Final estimators learn from the held-out predictions to blend
-    the members, for pairs of known tasks (transductive) and with a new one (inductive).
+    the members: one for pairs of known tasks (transductive), and three for pairs with a new
+    one (inductive), as models differ in what they know of either end.
 
     Parameters
     ----------
@@ -170,8 +171,10 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     ----------
     estimators_, named_estimators_ : list of RelationModel, dict
         The fitted members, without dropped ones, and the same by name.
-    transductive_, inductive_ : estimator
-        The final estimators of pairs of known tasks, and of pairs with a new one.
+    final_estimators_ : dict of str to estimator
+        Final estimators of pairs of two "known" tasks, of a new one "inside" a known one,
+        of a new one "around" a known one, and of two "new" ones, which learns from all
+        pairs with a new one. So do the two before where fewer than 20 pairs are related.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`; the threshold is chosen
         on held-out pairs of known tasks.
@@ -289,21 +292,23 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     def _fit_blends(self, splits, held_out, graded):
         """Fit the final estimators to what the members predict of unseen pairs."""
-        strengths, weights, is_new = (
+        strengths, weights, kinds = (
             np.concatenate([np.empty(0), *(getattr(split, name) for split in splits)])
-            for name in ("strengths", "weights", "is_new")  # none of a few tasks
+            for name in ("strengths", "weights", "kinds")  # none of a few tasks
         )
         predicted = np.concatenate([np.empty((0, len(self.estimators_))), *held_out])
-        known, new = (
-            (predicted[chosen], strengths[chosen], weights[chosen])
-            for chosen in (is_new == 0, is_new == 1)
-        )
-        self.transductive_ = self._fit_blend(*known, graded)
-        self.inductive_ = self._fit_blend(*new, graded)
-        predicted, strengths, weights = known
+        self.final_estimators_ = {}
+        for number, kind in enumerate(_KINDS):
+            used = kinds == number
+            if number and np.count_nonzero(strengths[used]) < _ENOUGH_RELATED:
+                used = kinds > 0
+            pairs = predicted[used], strengths[used], weights[used]
+            self.final_estimators_[kind] = self._fit_blend(*pairs, graded)
+        known = kinds == 0
+        predicted, strengths, weights = predicted[known], strengths[known], weights[known]
         self._held_out_threshold = None
         if np.count_nonzero(strengths >= 0.5) >= _ENOUGH_RELATED:
-            blended = _predicted_by(self.transductive_, predicted)
+            blended = _predicted_by(self.final_estimators_["known"], predicted)
             self._held_out_threshold = best_f1_threshold(strengths, blended, weights)
 
     def _fit_blend(self, predicted, strengths, weights, graded):
@@ -371,12 +376,14 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     def _blended(self, predicted, heads, tails):
         """Strengths of pairs of known tasks, -1 for a new one, from those of members."""
-        both = (heads >= 0) & (tails >= 0)
+        kinds = (heads < 0) + 2 * (tails < 0)
         strengths = np.empty(len(predicted))
-        for blend, chosen in ((self.transductive_, both), (self.inductive_, ~both)):
+        for number, kind in enumerate(_KINDS):
+            chosen = kinds == number
             if chosen.any():
+                blend = self.final_estimators_[kind]
                 strengths[chosen] = _predicted_by(blend, predicted[chosen])
-        strengths[both & (heads == tails)] = 1.0
+        strengths[(kinds == 0) & (heads == tails)] = 1.0
         return strengths
 
 
@@ -421,7 +428,7 @@ class HeldOut(SentOnce):
     tails: np.ndarray
     strengths: np.ndarray
     weights: np.ndarray  # how many pairs each stands for
-    is_new: np.ndarray  # whether one of the two tasks is held out
+    kinds: np.ndarray  # 1 where the head is held out, 2 where the tail is, else 0
 
 
 def held_out_splits(pairs, cv, rng):
@@ -441,12 +448,12 @@ def held_out_splits(pairs, cv, rng):
         known = order[~np.isin(order, out)]
         places = np.append(known, out)
         place = np.argsort(places)
-        is_new = np.isin(heads, out).astype(int) + np.isin(tails, out)
-        held = (is_new == 1) | ((is_new == 0) & (fold_of[heads, tails] == fold))
+        kinds = np.isin(heads, out) + 2 * np.isin(tails, out)
+        held = np.where(kinds == 0, fold_of[heads, tails] == fold, kinds < 3)
         ends = place[heads[held]], place[tails[held]]
-        hidden = is_new[held] == 0
+        hidden = kinds[held] == 0
         rest = pairs.among(known).without(*(end[hidden] for end in ends))
         if rest.n_related:
-            about = strengths[held], weights[held], ~hidden
+            about = strengths[held], weights[held], kinds[held]
             splits.append(HeldOut(places, known, rest, *ends, *about))
     return splits

@@ -82,7 +82,7 @@ def test_members_are_exchanged_dropped_and_set():
     assert list(model.named_estimators_) == ["boxes", "like"]
     assert model.named_estimators_["boxes"].boxes_.shape == (N, 4)
     assert isinstance(model.named_estimators_["like"], PopularityModel)
-    assert len(model.transductive_.weights_) == 2
+    assert len(model.final_estimators_["known"].weights_) == 2
 
 
 def test_nested_parameters_of_default_members_need_a_list():
@@ -141,7 +141,7 @@ def test_a_worker_of_a_search_fits_all_members_itself():
 def test_members_count_alike_where_too_few_tasks_can_be_held_out(n_tasks, seed):
     members = [("popularity", PopularityModel()), ("neighbors", NeighborsModel())]
     ensemble = RelationEnsemble(members, random_state=seed).fit(X[:n_tasks], [(0, 1)])
-    assert ensemble.transductive_.weights_.tolist() == [0.5, 0.5]
+    assert ensemble.final_estimators_["known"].weights_.tolist() == [0.5, 0.5]
     assert ensemble.predict_proba(X[:1])[0, 1] > 0.5
 
 
@@ -150,7 +150,7 @@ def test_a_good_member_outweighs_noise():
     features, graph = make_taxonomy(n_tasks=120)
     noisy = [("closure", ClosureModel()), ("noise", RandomModel())]
     model = RelationEnsemble(noisy, random_state=0).fit(features, graph)
-    closure, noise = model.transductive_.weights_
+    closure, noise = model.final_estimators_["known"].weights_
     assert 0 <= noise < 0.5 * closure
 
 
@@ -179,7 +179,7 @@ def test_sample_weights_stand_for_repeated_pairs():
 def test_few_held_out_relations_leave_a_plain_mean_of_log_odds():
     small, graph = make_taxonomy(n_tasks=8)
     model = RelationEnsemble(members(), random_state=0).fit(small, graph)
-    for blend in (model.transductive_, model.inductive_):
+    for blend in model.final_estimators_.values():
         np.testing.assert_allclose(blend.weights_, 1 / 3)
         assert blend.intercept_ == 0
 
@@ -192,7 +192,7 @@ def test_few_held_out_relations_leave_a_plain_mean_of_log_odds():
 def test_any_final_estimator_blends(final):
     model = RelationEnsemble(members(), final_estimator=final, random_state=0)
     model.fit(X, GRAPH)
-    assert type(model.inductive_) is type(final)
+    assert type(model.final_estimators_["inside"]) is type(final)
     strengths = model.predict_proba(X + 0.1)
     assert ((strengths >= 0) & (strengths <= 1)).all()
     assert model.score(X, GRAPH) > 0.9
@@ -230,11 +230,11 @@ def test_held_out_pairs_are_never_trained_on(cv):
         assert not trained & set(zip(heads, tails, strict=True))
         np.testing.assert_array_equal(split.strengths, STRENGTHS[heads, tails])
         new = ~np.isin(np.arange(N), split.known)
-        np.testing.assert_array_equal(split.is_new, new[heads] | new[tails])
+        np.testing.assert_array_equal(split.kinds, new[heads] + 2 * new[tails])
     if cv == 4:  # every task and every pair is held out in one of the folds
         counts = np.zeros((N, N), dtype=int)
         for split in splits:
-            known = ~split.is_new
+            known = split.kinds == 0
             heads, tails = split.order[split.heads[known]], split.order[split.tails[known]]
             counts[heads, tails] += 1
         assert counts.max() == 1

@@ -29,10 +29,9 @@ class NeighborsModel(SmootherModel):
     The relation of a new task to a known one is the mean of those of its nearest known
     tasks, weighted by powers of cosine similarities, and shrunk towards the mean relation
     of all tasks to it. A relation between two new tasks is a mean over the neighbors of
-    both. Strengths are calibrated by leave-one-out predictions of known tasks (Platt
-    scaling). For a pair of known tasks that nobody observed, a logistic regression learns
-    from both its leave-one-out predictions and from counts of tasks that are between the
-    two, or speak against the pair, by transitivity. An observed pair has its strength.
+    both. Strengths are calibrated as those of a KernelRidgeModel, by leave-one-out votes of
+    known tasks and by what other relations say of a pair. An observed pair has its
+    strength.
 
     Parameters
     ----------

@@ -9,6 +9,8 @@ from sklearn_task2box.utils._features import toarray
 _EDGE = 1e-3
 # Numbers in a block of counts.
 _BLOCK = 1 << 23
+# Tasks whose relations are made dense where that is quicker.
+_MAX_DENSE = 2000
 # Tasks between two that are looked at: those of the highest scores.
 _MAX_BETWEEN = 100
 
@@ -66,11 +68,12 @@ class PathCounts:
         yield toarray(containers @ self.apart) + self.offset * self.n_containers[rows, None]
 
     def of_new(self, scores):
-        """Counts for tasks by their scores in known ones, (n_rows, n_tasks), as a generator.
+        """Yield what speaks for or against relations of new tasks, by their scores.
 
-        Where the relations i -> k of a new task have scores, sums take the place of counts.
-        Yields tables of the shape of the scores: those that speak for i -> j, those against
-        it, the strongest of each, and the sum and the largest of all scores of a row.
+        Scores of i -> k, (n_new, n_tasks), take the place of relations, and sums that of
+        counts. Tables of the same shape are yielded: logarithms of the three counts,
+        log-odds of the strongest task between and of the strongest one in both of which i
+        would lie, and what describes a row: the sum and the largest of its scores.
         """
         yield np.log1p((scores @ self.related).clip(min=0))
         sums = scores.sum(axis=1, keepdims=True)
@@ -86,9 +89,13 @@ class PathCounts:
         n_between = min(n, _MAX_BETWEEN)
         top = np.argpartition(-scores, n_between - 1, axis=1)[:, :n_between]
         tables = np.zeros((2, *scores.shape))
-        for row, places in enumerate(top):
-            by = scores[row, places][:, None]
-            np.max(by * toarray(self.related[places]), axis=0, out=tables[0, row])
-            apart = toarray(self.apart[places]) + self.offset
-            np.max(by * apart, axis=0, out=tables[1, row])
+        for table, matrix, offset in zip(
+            tables, (self.related, self.apart), (0, self.offset), strict=True
+        ):
+            if n <= _MAX_DENSE:
+                matrix = toarray(matrix)
+            for row, places in enumerate(top):
+                strengths = toarray(matrix[places]) + offset
+                strengths *= scores[row, places][:, None]
+                np.max(strengths, axis=0, out=table[row])
         return tables

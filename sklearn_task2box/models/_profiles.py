@@ -14,14 +14,14 @@ _BLOCK = 1 << 22
 class ProfileRegression:
     """Ridge regression of what lies in a task on what lies in the others.
 
-    Features are not used: a task that lies in most of what some others lie in probably lies
-    in the rest of it (collaborative filtering by a linear autoencoder: Steck, "Embarrassingly
+    Features are not used: if most of what lies in one task lies in another, so does the
+    rest, probably (collaborative filtering by a linear autoencoder: Steck, "Embarrassingly
     shallow autoencoders for sparse data", WWW 2019). The prediction of a pair i -> j comes
-    from the regression of column j of the observed strengths on the other columns, fitted
-    without row i. Strengths are taken less their mean, unknown pairs as 0. It is the same if
-    rows are regressed on rows, and has a closed form for all pairs, so that predictions of
-    observed pairs are as good as those of unknown ones. The penalty is the one of the least
-    squared error of observed pairs.
+    from a regression of column j of the observed strengths on the other columns, fitted
+    without row i; that of rows on rows, without column j, is the same. It has a closed form
+    for all pairs at once, so that observed pairs are predicted as unknown ones are, without
+    themselves. Strengths are taken less their mean, those of unknown pairs as 0. Of some
+    penalties, the one of the least squared error of observed pairs is taken.
 
     Parameters
     ----------

@@ -14,6 +14,8 @@ _CONTAINED = 0.5
 _NEARLY_ALL = 0.9
 # How many times as many tops as leaves look reversed.
 _MANY_TOPS = 3
+# Weight of targets of further tasks that are not 0, beside an observed strength.
+_FURTHER_WEIGHT = 0.5
 REVERSED = (
     "Are the relations reversed? An edge u -> v means that u lies inside v; for the other "
     "direction, pass TaskRelations(relations, direction='container_to_member')."
@@ -176,7 +178,8 @@ class ObservedPairs:
         targets : ndarray of shape (n, n), n >= n_tasks
             Strengths. Those of observed pairs do not matter; NaN leaves a pair unknown.
         weight : float, default=1.0
-            Weight of the targets of two of these tasks beside an observed strength.
+            Weight of the targets of two of these tasks beside an observed strength. Those
+            of further tasks that are not 0 have 0.5, lest they push the known ones aside.
         least : float, default=1e-3
             Weaker targets, which are almost all of them, are 0.
 
@@ -194,6 +197,8 @@ class ObservedPairs:
         np.fill_diagonal(soft, False)
         heads, tails = np.nonzero((strengths != 0) | (soft & ~unknown))
         unknown_heads, unknown_tails = np.nonzero(unknown)
+        weights = np.where(soft[heads, tails], weight, 1.0)
+        further = (heads >= self.n_tasks) | (tails >= self.n_tasks)
         return ObservedPairs(
             len(strengths),
             heads,
@@ -202,7 +207,7 @@ class ObservedPairs:
             unknown_heads,
             unknown_tails,
             complete=True,
-            weights=np.where(soft[heads, tails], weight, 1.0),
+            weights=np.where(further, _FURTHER_WEIGHT, weights),
         )
 
     def hold_out(self, fraction: float, rng: Random) -> tuple[Self, tuple[Array, ...]]:

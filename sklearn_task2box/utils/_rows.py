@@ -5,15 +5,11 @@ from scipy import sparse
 
 
 class IdentifiedRows:
-    """Features of tasks, and which known task each is: its position, -1 for a new one.
+    """Features of tasks, and which known task each is: its position, -1 for a new one."""
 
-    ``beside`` may hold other features of the same tasks.
-    """
-
-    def __init__(self, known, X, beside=None):
+    def __init__(self, known, X):
         self.known = known
         self.X = X
-        self.beside = beside
 
     @property
     def shape(self):
@@ -23,16 +19,14 @@ class IdentifiedRows:
         return self.X.shape[0]
 
     def __getitem__(self, rows):
-        beside = None if self.beside is None else self.beside[rows]
-        return IdentifiedRows(self.known[rows], self.X[rows], beside)
+        return IdentifiedRows(self.known[rows], self.X[rows])
 
 
 def stack_rows(one, other):
     """The rows of both, one below the other."""
     if isinstance(one, IdentifiedRows):
         known = np.concatenate([one.known, other.known])
-        beside = None if one.beside is None else stack_rows(one.beside, other.beside)
-        return IdentifiedRows(known, stack_rows(one.X, other.X), beside)
+        return IdentifiedRows(known, stack_rows(one.X, other.X))
     if sparse.issparse(one) or sparse.issparse(other):
         return sparse.vstack([one, other], format="csr")
     return np.concatenate([one, other])

@@ -7,7 +7,6 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import average_precision_score
 
 from sklearn_task2box import TaskRelations
-from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.models import KernelRidgeModel, PopularityModel
 from sklearn_task2box.models import _kernel_ridge as module
 from sklearn_task2box.utils._rows import IdentifiedRows
@@ -99,21 +98,6 @@ def test_unknown_pairs_are_learned_from_paths_between_tasks():
     true = strengths[hidden]
     assert average_precision_score(true, found) > 0.9
     assert average_precision_score(true, popular) < 0.7
-
-
-def test_means_and_variances_are_read_by_their_names():
-    X, relations = load_digits_tasks(return_X_y=True, as_frame=True)
-    new, known = np.arange(120) % 4 == 0, np.arange(120) % 4 != 0
-    true = relations.to_numpy()[np.ix_(new, known)] == 1
-    half = X.shape[1] // 2
-    names = [f"{kind}_{k}" for kind in ("mean", "variance") for k in range(half)]
-    scores = []
-    for columns in (names, [f"x{k}" for k in range(2 * half)]):
-        features = X.set_axis(columns, axis=1)
-        model = KernelRidgeModel().fit(features[known], relations.loc[known, known] == 1)
-        found = model.predict_proba(features[new])
-        scores.append(average_precision_score(true.ravel(), found.ravel()))
-    assert scores[0] > scores[1] + 0.01
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,9 @@ def test_targets_stand_beside_observed_pairs_with_a_tenth_of_their_weight():
     np.testing.assert_allclose(strengths[mask], expected[mask], rtol=1e-6)
     weights = np.ones((N + 3, N + 3))
     weights[:N, :N][hidden] = 0.1  # also where a target is 0
+    further = np.ones((N + 3, N + 3), dtype=bool)
+    further[:N, :N] = False
+    weights[further & (np.where(mask, expected, 0) > 0)] = 0.5
     heads, tails, listed, listed_weights = pairs.listed()
     found = np.ones((N + 3, N + 3))
     found[heads, tails] = listed_weights
