@@ -9,6 +9,7 @@ from scipy import linalg, sparse
 from sklearn.utils._param_validation import Interval, StrOptions
 from threadpoolctl import threadpool_limits
 
+from sklearn_task2box.models._divergence import NormalDivergence, has_variances
 from sklearn_task2box.models._smoothers import (
     MAX_CHOSEN,
     MAX_SCORED,
@@ -16,6 +17,7 @@ from sklearn_task2box.models._smoothers import (
     unit_rows,
 )
 from sklearn_task2box.utils._features import toarray
+from sklearn_task2box.utils._rows import IdentifiedRows
 
 # Settings that "auto" chooses from.
 _GAMMAS = (0.3, 1.0)
@@ -24,6 +26,9 @@ _RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 _MAX_EXACT = 5000
 # Tasks up to which threads of linear algebra would wait for one another.
 _MAX_SINGLE_THREAD = 1000
+# Divergences: the smallest variance, as a share of the mean one, and what is added to each
+# before the logarithm, as a share of their median, of some pairs.
+_VARIANCE_FLOOR, _OFFSET, _MAX_DIVERGENCES = 1e-3, 1e-3, 10_000
 # A feature whose standard deviation is this much below the largest is constant.
 _CONSTANT = 1e-9
 
@@ -41,7 +46,8 @@ class KernelRidgeModel(SmootherModel):
     learns from both its leave-one-out predictions, from a ridge regression of the observed
     relations on one another, from the mean strengths of either task, and from counts of
     tasks that are between the two, or speak against the pair. An observed pair has its
-    strength.
+    strength. Where features are named "mean_a", ..., "variance_a", ..., divergences of
+    normal distributions (see SimilarityModel) are inputs, too.
 
     Parameters
     ----------
@@ -118,6 +124,14 @@ class KernelRidgeModel(SmootherModel):
         constant = deviations <= _CONSTANT * deviations.max()
         self._scale = 1 / np.where(constant, np.inf, deviations)
         some = rng.permutation(n)[:MAX_CHOSEN]  # of which the first are scored
+        names = getattr(self, "feature_names_in_", None)
+        self._divergence = None
+        if not sparse.issparse(X) and has_variances("auto", X, names):
+            self._divergence = NormalDivergence(X, True, _VARIANCE_FLOOR, clips=True)
+            normals = self._divergence.normals(X)
+            pairs = rng.randint(n, size=(2, _MAX_DIVERGENCES))
+            divergences = self._divergence.between(normals, pairs[0], normals, pairs[1])
+            self._offset = _OFFSET * float(np.median(divergences)) or 1.0
         self._root = None
         self._choose_by(X[some], some)
         self._landmarks = rows = self._prepared(X)
@@ -156,6 +170,16 @@ class KernelRidgeModel(SmootherModel):
                     best = score
                     chosen = self.standardize_, self.kernel_, self.gamma_, ridge
         self.standardize_, self.kernel_, self.gamma_, self.ridge_ = chosen
+
+    def _represent(self, X, known):
+        beside = None if self._divergence is None else self._divergence.normals(X)
+        return IdentifiedRows(known, self._prepared(X), beside)
+
+    def _evidence(self, tasks, heads, others, tails):
+        if self._divergence is None:
+            return super()._evidence(tasks, heads, others, tails)
+        ends = tasks.beside, heads, others.beside, tails
+        return -np.log(self._offset + self._divergence.between(*ends))[:, None]
 
     def _prepared(self, X):
         if sparse.issparse(X):

@@ -102,9 +102,10 @@ class SmootherModel(RelationModel):
         heads, tails, strengths, counts = observed = self._calibrating()
         if pairs.n_unknown:
             self._profiles = ProfileRegression(self._inside, *observed)
+        evidence = self._evidence(tasks, heads, tasks, tails)
         self._scalings = {}
         for kind in ("inside", "around", "new", "known")[: 4 if pairs.n_unknown else 3]:
-            inputs = self._inputs(tasks, heads, tails, kind)
+            inputs = self._inputs(tasks, heads, tails, kind, evidence)
             self._scalings[kind] = PlattScaling().fit(inputs, strengths, counts)
 
     def _calibrating(self):
@@ -167,7 +168,7 @@ class SmootherModel(RelationModel):
             return tails, heads, self._around
         return heads, tails, self._inside
 
-    def _inputs(self, tasks, heads, tails, kind):
+    def _inputs(self, tasks, heads, tails, kind, evidence):
         """Inputs of the PlattScaling of a kind of pairs, (n_pairs, n_inputs).
 
         Those of "known" tasks are both leave-one-out scores, a ProfileRegression, mean
@@ -180,17 +181,17 @@ class SmootherModel(RelationModel):
             profile = self._profiles.predict(*ends)
             inputs += [profile, *self._inside.means_without(*ends).T]
             paths = self._paths["inside"].logarithms(*ends)
-            return np.column_stack([*map(log_odds, inputs), profile, paths])
+            return np.column_stack([*map(log_odds, inputs), profile, paths, evidence])
         if kind == "new":
             scores = self._scores(tasks, heads, tails, kind)
-            return np.column_stack([scores, log_odds(scores)])
+            return np.column_stack([scores, log_odds(scores), evidence])
         ends, others, table = self._sides(heads, tails, kind)
         inputs = np.empty((len(ends), _N_INPUTS))
         for places, rows, some, means in self._blocks(tasks, ends, table):
             columns = tasks.known[others[places]]
             for number, values in enumerate(self._inputs_of_new(some, means, kind)):
                 inputs[places, number] = values[rows, columns]
-        return inputs
+        return np.column_stack([inputs, evidence])
 
     def _inputs_of_new(self, tasks, means, kind):
         """Yield tables of inputs, (n_tasks, n_known): as many as _N_INPUTS."""
@@ -199,6 +200,10 @@ class SmootherModel(RelationModel):
         scores, rows = means.clip(0, 1), np.flatnonzero(tasks.known >= 0)
         scores[rows, tasks.known[rows]] = 0
         yield from self._paths[kind].of_new(scores)
+
+    def _evidence(self, tasks, heads, others, tails):
+        """Further inputs of the pairs of tasks and others, (n_pairs, n_further)."""
+        return np.empty((len(heads), 0))
 
     def _pair_strengths(self, tasks, heads, tails):
         kinds = 2 * (tasks.known[heads] < 0) + (tasks.known[tails] < 0)
@@ -213,7 +218,9 @@ class SmootherModel(RelationModel):
             ("new", "inside", "around", "known"), [*places, unknown], strict=True
         ):
             if len(at):
-                inputs = self._inputs(tasks, heads[at], tails[at], kind)
+                ends = heads[at], tails[at]
+                evidence = self._evidence(tasks, ends[0], tasks, ends[1])
+                inputs = self._inputs(tasks, *ends, kind, evidence)
                 strengths[at] = self._scalings[kind].predict(inputs)
         return strengths
 
@@ -224,9 +231,11 @@ class SmootherModel(RelationModel):
             tails = len(tasks) + np.tile(np.arange(len(others)), len(tasks))
             strengths = self._pair_strengths(stack_rows(tasks, others), heads, tails)
             return strengths.reshape(len(tasks), len(others))
-        table, rows = np.empty((len(tasks), len(others))), np.arange(len(tasks))
+        table, columns = np.empty((len(tasks), len(others))), np.arange(len(others))
+        rows = np.arange(len(tasks))
         for places, _, some, means in self._blocks(tasks, rows, self._inside):
+            ends = np.repeat(places, len(others)), others, np.tile(columns, len(places))
             inputs = [t.ravel() for t in self._inputs_of_new(some, means, "inside")]
-            strengths = self._scalings["inside"].predict(np.column_stack(inputs))
-            table[places] = strengths.reshape(means.shape)
+            inputs = np.column_stack([*inputs, self._evidence(tasks, *ends)])
+            table[places] = self._scalings["inside"].predict(inputs).reshape(means.shape)
         return table

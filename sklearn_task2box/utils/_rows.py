@@ -5,11 +5,15 @@ from scipy import sparse
 
 
 class IdentifiedRows:
-    """Features of tasks, and which known task each is: its position, -1 for a new one."""
+    """Features of tasks, and which known task each is: its position, -1 for a new one.
 
-    def __init__(self, known, X):
+    ``beside`` may hold other features of the same tasks.
+    """
+
+    def __init__(self, known, X, beside=None):
         self.known = known
         self.X = X
+        self.beside = beside
 
     @property
     def shape(self):
@@ -19,14 +23,16 @@ class IdentifiedRows:
         return self.X.shape[0]
 
     def __getitem__(self, rows):
-        return IdentifiedRows(self.known[rows], self.X[rows])
+        beside = None if self.beside is None else self.beside[rows]
+        return IdentifiedRows(self.known[rows], self.X[rows], beside)
 
 
 def stack_rows(one, other):
     """The rows of both, one below the other."""
     if isinstance(one, IdentifiedRows):
         known = np.concatenate([one.known, other.known])
-        return IdentifiedRows(known, stack_rows(one.X, other.X))
+        beside = None if one.beside is None else stack_rows(one.beside, other.beside)
+        return IdentifiedRows(known, stack_rows(one.X, other.X), beside)
     if sparse.issparse(one) or sparse.issparse(other):
         return sparse.vstack([one, other], format="csr")
     return np.concatenate([one, other])

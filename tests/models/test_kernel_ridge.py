@@ -1,6 +1,7 @@
 """KernelRidgeModel: closed forms against plain solves, settings and errors."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import few_of, make_taxonomy
 from sklearn.kernel_ridge import KernelRidge
@@ -98,6 +99,22 @@ def test_unknown_pairs_are_learned_from_paths_between_tasks():
     true = strengths[hidden]
     assert average_precision_score(true, found) > 0.9
     assert average_precision_score(true, popular) < 0.7
+
+
+def test_means_and_variances_are_read_by_their_names():
+    rng = np.random.RandomState(0)
+    means, deviations = rng.normal(size=(120, 3)), rng.uniform(0.1, 1.5, size=(120, 3))
+    apart = np.abs(means[:, None] - means)
+    true = (apart + deviations[:, None] < 2.5 * deviations).all(axis=2).astype(float)
+    new, known = np.arange(120) % 4 == 0, np.arange(120) % 4 != 0
+    named = [f"{kind}_{k}" for kind in ("mean", "variance") for k in range(3)]
+    scores = []
+    for columns in (named, list("abcdef")):
+        X = pd.DataFrame(np.hstack([means, deviations**2]), columns=columns)
+        inside = TaskRelations(true[np.ix_(known, known)], transitive=False)
+        found = KernelRidgeModel().fit(X[known], inside).predict_proba(X[new])
+        scores.append(average_precision_score(true[new][:, known].ravel(), found.ravel()))
+    assert scores[0] > scores[1] + 0.03
 
 
 @pytest.mark.parametrize(
