@@ -53,7 +53,9 @@ PARTS = ("test", "novel_to_known", "known_to_novel", "novel_to_novel")
 KIND_OF = {"test": 0, "novel_to_known": 1, "known_to_novel": 2}
 DEFAULT = dict(default_estimators())
 MEMBERS = DEFAULT | {
-    "further boxes": clone(DEFAULT["boxes"]),
+    "boxes": BoxRelationEmbedder(
+        10, hidden_layer_sizes=(256, 128), teacher=None, max_epochs=100
+    ),
     "boxes of five dimensions": BoxRelationEmbedder(),
     "bilinear": GeometryModel("bilinear"),
     "popularity": PopularityModel(),

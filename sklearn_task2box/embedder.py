@@ -49,7 +49,7 @@ _MAX_WHOLE, _AUTO_BATCH = 30_000_000, 65_536
 # Tasks up to which teacher="auto" is a model, and of whose pairs a table can be held.
 _MAX_TAUGHT, _MAX_TARGETS = 3_000, 10_000
 # Epochs by default: as many, fewer with many tasks, and at least as many.
-_EPOCHS, _MANY, _MOST_EPOCHS, _MIN_EPOCHS = 200, 450, 400, 60
+_EPOCHS, _FEW, _MANY, _MOST_EPOCHS, _MIN_EPOCHS = 200, 150, 450, 450, 60
 # Step sizes of networks and of tables by default, and what float32 holds.
 _RATE, _TABLE_RATE = 5e-3, 0.05
 _MAX_RATE = float(np.finfo(np.float32).max)
@@ -111,9 +111,9 @@ class BoxRelationEmbedder(BoxModel):
         (:func:`sklearn_task2box.boxes.layout`): a table starts with exactly these boxes,
         other networks are first fitted to them. For large graphs with encoder="table".
     max_epochs : int or "auto", default="auto"
-        Number of passes over the observed pairs. "auto" is 200 for 450 tasks, and falls
-        with the square root of their number, from 400 to 60. 0 keeps the boxes of
-        init="layout".
+        Number of passes over the observed pairs. "auto" is 200 from 150 to
+        450 tasks; more for fewer, up to 450, and less for more, by a square root, to 60.
+        0 keeps the boxes of init="layout".
     batch_size : int, None or "auto", default="auto"
         Number of pairs per step. None takes all observed pairs at once, unmentioned
         unrelated ones among them, of which a number takes a sample. "auto" is None up to
@@ -421,8 +421,8 @@ class BoxRelationEmbedder(BoxModel):
                 table[held_out[:2]] = np.nan
             to_learn = pairs.with_targets(table, objective.soft_weight_for(pairs))
         batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH
-        n_epochs = round(_EPOCHS * math.sqrt(_MANY / pairs.n_tasks))
-        n_epochs = min(max(n_epochs, _MIN_EPOCHS), _MOST_EPOCHS)
+        n_epochs = max(min(1, math.sqrt(_MANY / pairs.n_tasks)), _FEW / pairs.n_tasks)
+        n_epochs = min(max(round(_EPOCHS * n_epochs), _MIN_EPOCHS), _MOST_EPOCHS)
         with seeded(seed, device), few_threads(to_learn.n_observed):
             encoder = self._make_encoder(X, pairs, continues)
             if isinstance(encoder.body, MLP):

@@ -19,7 +19,6 @@ from tqdm.auto import tqdm
 
 from sklearn_task2box._soft_targets import named_features
 from sklearn_task2box.base import RelationModel
-from sklearn_task2box.embedder import BoxRelationEmbedder
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.models import KernelRidgeModel, NeighborsModel, PairClassifier
 from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
@@ -48,8 +47,8 @@ def default_estimators():
     Returns
     -------
     estimators : list of (str, RelationModel)
-        Kernel ridge regression, neighbors, boxes of ten dimensions and a pair MLP: see
-        benchmarks.members for what each is worth.
+        Kernel ridge regression, neighbors and a pair MLP. See benchmarks.members for what
+        each is worth, and for what further ones would add.
     """
     pairs = PairClassifier(
         hidden_layer_sizes=(128, 64),
@@ -59,13 +58,9 @@ def default_estimators():
         batch_size=512,
         learning_rate=5e-3,
     )
-    boxes = BoxRelationEmbedder(
-        10, hidden_layer_sizes=(256, 128), teacher=None, max_epochs=100
-    )
     return [
         ("kernel_ridge", KernelRidgeModel()),
         ("neighbors", NeighborsModel()),
-        ("boxes", boxes),
         ("pairs", pairs),
     ]
 
@@ -215,7 +210,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
                     f"{min(nested)!r} is no parameter of a RelationEnsemble whose "
                     "estimators are None. Give the members: "
                     "RelationEnsemble(default_estimators()), whose parameters can be "
-                    "set, as in set_params(boxes__box_dim=8)."
+                    "set, as in set_params(neighbors__n_neighbors=10)."
                 )
         return self._set_params("estimators", **params)
 

@@ -150,7 +150,8 @@ class KernelRidgeModel(SmootherModel):
         """Choose settings by leave-one-out predictions of some tasks from one another."""
         inside, around = self._inside.part(some), self._around.part(some)
         true = inside.toarray()
-        tables = [(inside, true[:MAX_SCORED]), (around, true.T[:MAX_SCORED])]
+        means = [table.mean_of(slice(None)) for table in (inside, around)]
+        tables = list(zip(means, (true[:MAX_SCORED], true.T[:MAX_SCORED]), strict=True))
         scales = (False, True) if self.standardize == "auto" else (self.standardize,)
         gammas = _GAMMAS if self.gamma == "auto" else (self.gamma,)
         kernels = [("linear", gammas[0])] if self.kernel != "rbf" else []

@@ -103,11 +103,12 @@ class NeighborsModel(SmootherModel):
         shrinkages = _SHRINKAGES if self.shrinkage == "auto" else (self.shrinkage,)
         some = np.random.RandomState(0).permutation(n)[:MAX_CHOSEN]
         true, scored = self._inside.part(some).toarray(), some[:MAX_SCORED]
-        tables = [(self._inside, true[:MAX_SCORED]), (self._around, true.T[:MAX_SCORED])]
+        means = [table.mean_of(some) for table in (self._inside, self._around)]
+        tables = list(zip(means, (true[:MAX_SCORED], true.T[:MAX_SCORED]), strict=True))
         nearest = self._nearest(self._rows[scored], scored, numbers[-1])
 
         def score(settings):
-            return self._leave_one_out_score(tables, self._vote(*nearest, *settings), some)
+            return self._leave_one_out_score(tables, self._vote(*nearest, *settings))
 
         best = max(product(numbers, powers, shrinkages), key=score)
         self.n_neighbors_, self.power_, self.shrinkage_ = best

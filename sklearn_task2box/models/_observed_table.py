@@ -6,6 +6,9 @@ from scipy import sparse
 from sklearn_task2box.models._paths import PathCounts
 from sklearn_task2box.utils._features import toarray
 
+# Tasks of which dense matrices are quicker.
+_MAX_DENSE = 2000
+
 
 class ObservedTable:
     """Table of the observed strengths of known tasks, each of which lies inside itself.
@@ -46,16 +49,29 @@ class ObservedTable:
         parts = (m[tasks][:, tasks] for m in (self.strengths, self.marked))
         return ObservedTable(*parts, self.marks_observed)
 
-    def means(self, weights, columns=slice(None)):
-        """Weighted means of rows, (n, n_tasks), that give unknown pairs the prior.
+    def means(self, weights):
+        """Weighted means of rows, (n, n_tasks): see mean_of."""
+        return self.mean_of(slice(None))(weights)
 
-        Weights, (n, n_tasks), need not sum to 1: the prior has the rest.
+    def mean_of(self, columns):
+        """Function from weights, (n, n_tasks), to weighted means of rows, (n, n_columns).
+
+        Unknown pairs have the prior. Weights need not sum to 1: the prior has the rest.
         """
-        observed = toarray(weights @ self.marked[:, columns])
-        if not self.marks_observed:
-            observed = np.asarray(weights.sum(axis=1)).reshape(-1, 1) - observed
-        known = toarray(weights @ self.strengths[:, columns])
-        return self.prior[columns] * (1 - observed) + known
+        prior, n = self.prior[columns], len(self.prior)
+        marked, strengths = self.marked[:, columns], self.strengths[:, columns]
+        if n <= _MAX_DENSE:
+            observed = (marked.toarray() > 0) == self.marks_observed
+            deviations = strengths.toarray() - prior * observed
+            return lambda weights: prior + toarray(weights @ deviations)
+
+        def mean(weights):
+            observed = toarray(weights @ marked)
+            if not self.marks_observed:
+                observed = np.asarray(weights.sum(axis=1)).reshape(-1, 1) - observed
+            return prior * (1 - observed) + toarray(weights @ strengths)
+
+        return mean
 
     def given(self, heads, tails):
         """Strengths of pairs, (n_pairs,), NaN where they are unknown."""

@@ -88,14 +88,19 @@ class PathCounts:
         n = scores.shape[1]
         n_between = min(n, _MAX_BETWEEN)
         top = np.argpartition(-scores, n_between - 1, axis=1)[:, :n_between]
-        tables = np.zeros((2, *scores.shape))
+        scores = scores.astype(np.float32)
+        tables = np.empty((2, *scores.shape), dtype=np.float32)
         for table, matrix, offset in zip(
             tables, (self.related, self.apart), (0, self.offset), strict=True
         ):
+            matrix = matrix.astype(np.float32)
             if n <= _MAX_DENSE:
-                matrix = toarray(matrix)
+                matrix = toarray(matrix) + np.float32(offset)
+                offset = 0
             for row, places in enumerate(top):
-                strengths = toarray(matrix[places]) + offset
+                strengths = toarray(matrix[places])
+                if offset:
+                    strengths += offset
                 strengths *= scores[row, places][:, None]
                 np.max(strengths, axis=0, out=table[row])
         return tables

@@ -18,7 +18,7 @@ from sklearn_task2box.utils._rows import IdentifiedRows, stack_rows
 MAX_CHOSEN, MAX_SCORED = 500, 200
 _MAX_CALIBRATED = 2000
 # Unrelated pairs that calibrate, drawn where there are more.
-_MAX_ZEROS = 50_000
+_MAX_ZEROS = 30_000
 # Numbers in a block of predictions of all known tasks.
 _BLOCK = 1 << 22
 # Inputs of the calibration of pairs with a new task: see SmootherModel._inputs_of_new.
@@ -121,14 +121,17 @@ class SmootherModel(RelationModel):
     def _represent(self, X, known):
         return IdentifiedRows(known, self._prepared(X))
 
-    def _leave_one_out_score(self, tables, weights, columns=slice(None)):
-        """Score of the predictions in both directions of some tasks, by their weights."""
+    def _leave_one_out_score(self, tables, weights):
+        """Score of the predictions in both directions of some tasks, by their weights.
+
+        Tables are what ObservedTable.mean_of gives, and the true strengths.
+        """
         total = 0.0
-        for table, true in tables:
+        for mean, true in tables:
             seen = ~np.isnan(true)
             if not (true[seen] > 0).any():  # such as where no task has members
                 continue
-            predicted = table.means(weights, columns)[seen]
+            predicted = mean(weights)[seen]
             total += relation_score(true[seen], predicted, graded=self._is_graded)
         return total
 

@@ -9,6 +9,7 @@ from sklearn.metrics import average_precision_score, log_loss
 from sklearn_task2box import TaskPairs, TaskRelations
 from sklearn_task2box.metrics import expected_calibration_error
 from sklearn_task2box.models import KernelRidgeModel, NeighborsModel, PopularityModel
+from sklearn_task2box.models import _observed_table as tables
 from sklearn_task2box.models import _smoothers as module
 from sklearn_task2box.models._smoothers import ObservedTable, PlattScaling, log_odds
 
@@ -28,7 +29,9 @@ def table_of(strengths, unobserved):
 
 @pytest.mark.parametrize("unobserved", ["negative", "unknown"])
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
-def test_means_take_the_prior_for_unknown_pairs(unobserved, kind):
+@pytest.mark.parametrize("dense", [True, False])
+def test_means_take_the_prior_for_unknown_pairs(monkeypatch, unobserved, kind, dense):
+    monkeypatch.setattr(tables, "_MAX_DENSE", 2000 * dense)
     true = few_of(np.random.RandomState(0).uniform(size=(9, 9)), 0.6)
     table = table_of(true, unobserved)
     np.fill_diagonal(true, 1)
@@ -37,7 +40,7 @@ def test_means_take_the_prior_for_unknown_pairs(unobserved, kind):
     expected = table.prior + weights @ (filled - table.prior)
     np.testing.assert_allclose(table.means(kind(weights)), expected)
     columns = np.array([7, 2])
-    found = table.means(kind(weights), columns)
+    found = table.mean_of(columns)(kind(weights))
     np.testing.assert_allclose(found, expected[:, columns])
     np.testing.assert_allclose(
         table.transpose().means(np.eye(9)),
