@@ -87,9 +87,9 @@ def test_members_are_exchanged_dropped_and_set():
 
 def test_nested_parameters_of_default_members_need_a_list():
     with pytest.raises(ValueError, match=r"RelationEnsemble\(default_estimators\(\)\)"):
-        RelationEnsemble().set_params(boxes__box_dim=3)
-    model = RelationEnsemble(default_estimators()).set_params(boxes__box_dim=3)
-    assert dict(model.estimators)["boxes"].box_dim == 3
+        RelationEnsemble().set_params(neighbors__n_neighbors=3)
+    model = RelationEnsemble(default_estimators()).set_params(neighbors__n_neighbors=3)
+    assert dict(model.estimators)["neighbors"].n_neighbors == 3
 
 
 @pytest.mark.parametrize(
@@ -387,9 +387,9 @@ def test_n_jobs_does_not_change_the_quality_with_one_hot_features():
     np.fill_diagonal(hidden, False)
     seen, pairs = np.where(hidden, np.nan, strengths), TaskPairs(hot, np.argwhere(hidden))
     # Those that prepare features by a decomposition, and pair MLPs.
-    members = dict(default_estimators())
-    chosen = [(name, members[name]) for name in ("boxes", "pairs")]
-    chosen += [("further", clone(members["boxes"]))]
+    boxes = BoxRelationEmbedder(10, teacher=None, max_epochs=100)
+    chosen = [("pairs", dict(default_estimators())["pairs"]), ("boxes", boxes)]
+    chosen += [("further", clone(boxes))]
     scores = []
     for n_jobs in (None, 2):
         model = RelationEnsemble(chosen, n_jobs=n_jobs, random_state=0).fit(hot, seen)

@@ -10,8 +10,11 @@ from sklearn_task2box import TaskPairs, TaskRelations
 from sklearn_task2box.metrics import expected_calibration_error
 from sklearn_task2box.models import KernelRidgeModel, NeighborsModel, PopularityModel
 from sklearn_task2box.models import _observed_table as tables
+from sklearn_task2box.models import _paths as paths
 from sklearn_task2box.models import _smoothers as module
-from sklearn_task2box.models._smoothers import ObservedTable, PlattScaling, log_odds
+from sklearn_task2box.models._observed_table import ObservedTable
+from sklearn_task2box.models._paths import log_odds
+from sklearn_task2box.models._smoothers import PlattScaling
 
 X, GRAPH = make_taxonomy(n_tasks=120)
 N = len(X)
@@ -112,6 +115,41 @@ def test_path_counts_are_those_of_dense_matrices(unobserved, share):
     found = table.paths().logarithms(heads, tails)
     expected = np.log1p([count[heads, tails] for count in counts]).T
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("unobserved", ["negative", "unknown"])
+@pytest.mark.parametrize("dense", [True, False])
+def test_counts_of_new_tasks_take_scores_for_relations(monkeypatch, unobserved, dense):
+    monkeypatch.setattr(paths, "_MAX_DENSE", 2000 * dense)
+    rng = np.random.RandomState(1)
+    table = table_of(few_of(rng.choice([0.0, 0.5, 1.0], size=(12, 12)), 0.7), unobserved)
+    given, scores = table.toarray(), rng.uniform(size=(5, 12))
+    related, unrelated = np.nan_to_num(given), np.nan_to_num(1 - given)
+    apart = unrelated * unrelated.T
+    expected = [np.log1p(scores @ related), np.log1p(scores @ apart)]
+    expected += [np.log1p((1 - scores) @ related.T)]
+    expected += [log_odds((scores[:, :, None] * m).max(axis=1)) for m in (related, apart)]
+    expected += [np.log1p(scores.sum(axis=1)), log_odds(scores.max(axis=1))]
+    found = list(table.paths().of_new(scores))
+    for one, other in zip(found, expected, strict=True):
+        other = other if other.ndim == 2 else other[:, None]
+        np.testing.assert_allclose(one, np.broadcast_to(other, (5, 12)), atol=1e-5)
+
+
+@pytest.mark.parametrize("unobserved", ["negative", "unknown"])
+def test_mean_strengths_leave_out_the_pair(unobserved):
+    true = few_of(np.random.RandomState(0).uniform(size=(9, 9)), 0.6)
+    table = table_of(true, unobserved)
+    heads, tails = np.nonzero(~np.eye(9, dtype=bool))
+    overall, expected = np.nanmean(true), []
+    for head, tail in zip(heads, tails, strict=True):
+        rest = true.copy()
+        rest[head, tail] = np.nan
+        lines = (rest[head], rest[:, tail])
+        expected.append(
+            [(np.nansum(x) + overall) / (1 + (~np.isnan(x)).sum()) for x in lines]
+        )
+    np.testing.assert_allclose(table.means_without(heads, tails), expected)
 
 
 def new_tasks(model, seed=0):
