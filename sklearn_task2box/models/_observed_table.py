@@ -3,11 +3,8 @@
 import numpy as np
 from scipy import sparse
 
-from sklearn_task2box.models._paths import PathCounts
+from sklearn_task2box.models._paths import PathCounts, is_denser
 from sklearn_task2box.utils._features import toarray
-
-# Tasks of which dense matrices are quicker.
-_MAX_DENSE = 2000
 
 
 class ObservedTable:
@@ -51,16 +48,17 @@ class ObservedTable:
 
     def means(self, weights):
         """Weighted means of rows, (n, n_tasks): see mean_of."""
-        return self.mean_of(slice(None))(weights)
+        return self.mean_of(slice(None), weights.shape[0])(weights)
 
-    def mean_of(self, columns):
+    def mean_of(self, columns, n_rows=None):
         """Function from weights, (n, n_tasks), to weighted means of rows, (n, n_columns).
 
-        Unknown pairs have the prior. Weights need not sum to 1: the prior has the rest.
+        Unknown pairs have the prior. Weights need not sum to 1: the prior has the rest. The
+        function works with dense matrices unless it is for few rows, or tasks are many.
         """
         prior, n = self.prior[columns], len(self.prior)
         marked, strengths = self.marked[:, columns], self.strengths[:, columns]
-        if n <= _MAX_DENSE:
+        if is_denser(n, n if n_rows is None else n_rows):
             observed = (marked.toarray() > 0) == self.marks_observed
             deviations = strengths.toarray() - prior * observed
             return lambda weights: prior + toarray(weights @ deviations)

@@ -9,8 +9,8 @@ from sklearn_task2box.utils._features import toarray
 _EDGE = 1e-3
 # Numbers in a block of counts.
 _BLOCK = 1 << 23
-# Tasks whose relations are made dense where that is quicker.
-_MAX_DENSE = 2000
+# Tasks whose relations may be made dense, and the share of them that there have to be rows.
+_MAX_DENSE, _MANY_ROWS = 2000, 0.1
 # Tasks between two that are looked at: those of the highest scores.
 _MAX_BETWEEN = 100
 
@@ -18,6 +18,11 @@ _MAX_BETWEEN = 100
 def log_odds(scores):
     """Log-odds of scores, which are kept away from 0 and 1."""
     return logit(np.clip(scores, _EDGE, 1 - _EDGE))
+
+
+def is_denser(n_tasks, n_rows):
+    """Whether a table of all tasks is quicker as a dense one, for so many rows."""
+    return n_tasks <= _MAX_DENSE and n_rows >= _MANY_ROWS * n_tasks
 
 
 class PathCounts:
@@ -94,7 +99,7 @@ class PathCounts:
             tables, (self.related, self.apart), (0, self.offset), strict=True
         ):
             matrix = matrix.astype(np.float32)
-            if n <= _MAX_DENSE:
+            if is_denser(n, len(scores)):
                 matrix = toarray(matrix) + np.float32(offset)
                 offset = 0
             for row, places in enumerate(top):

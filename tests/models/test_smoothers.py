@@ -9,7 +9,6 @@ from sklearn.metrics import average_precision_score, log_loss
 from sklearn_task2box import TaskPairs, TaskRelations
 from sklearn_task2box.metrics import expected_calibration_error
 from sklearn_task2box.models import KernelRidgeModel, NeighborsModel, PopularityModel
-from sklearn_task2box.models import _observed_table as tables
 from sklearn_task2box.models import _paths as paths
 from sklearn_task2box.models import _smoothers as module
 from sklearn_task2box.models._observed_table import ObservedTable
@@ -34,7 +33,7 @@ def table_of(strengths, unobserved):
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
 @pytest.mark.parametrize("dense", [True, False])
 def test_means_take_the_prior_for_unknown_pairs(monkeypatch, unobserved, kind, dense):
-    monkeypatch.setattr(tables, "_MAX_DENSE", 2000 * dense)
+    monkeypatch.setattr(paths, "_MAX_DENSE", 2000 * dense)
     true = few_of(np.random.RandomState(0).uniform(size=(9, 9)), 0.6)
     table = table_of(true, unobserved)
     np.fill_diagonal(true, 1)
