@@ -20,7 +20,7 @@ _MAX_CALIBRATED = 2000
 # Unrelated pairs that calibrate, drawn where there are more.
 _MAX_ZEROS = 30_000
 # Numbers in a block of predictions of all known tasks.
-_BLOCK = 1 << 22
+_BLOCK = 1 << 21
 # Inputs of the calibration of pairs with a new task: see SmootherModel._inputs_of_new.
 _N_INPUTS = 9
 
