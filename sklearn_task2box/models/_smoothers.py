@@ -21,6 +21,8 @@ _MAX_CALIBRATED = 2000
 _MAX_ZEROS = 30_000
 # Numbers in a block of predictions of all known tasks.
 _BLOCK = 1 << 21
+# Share of observed pairs from which unknown ones are regressed on them.
+_ENOUGH_OBSERVED = 0.5
 # Inputs of the calibration of pairs with a new task: see SmootherModel._inputs_of_new.
 _N_INPUTS = 9
 
@@ -100,7 +102,9 @@ class SmootherModel(RelationModel):
         tasks = self._represent(X, np.arange(pairs.n_tasks))
         self._paths = {"inside": self._inside.paths(), "around": self._around.paths()}
         heads, tails, strengths, counts = observed = self._calibrating()
-        if pairs.n_unknown:
+        n = pairs.n_tasks
+        self._profiles = None  # too few pairs would speak against themselves
+        if pairs.n_unknown and pairs.n_observed >= _ENOUGH_OBSERVED * n * (n - 1):
             self._profiles = ProfileRegression(self._inside, *observed)
         evidence = self._evidence(tasks, heads, tasks, tails)
         self._scalings = {}
@@ -174,17 +178,19 @@ class SmootherModel(RelationModel):
     def _inputs(self, tasks, heads, tails, kind, evidence):
         """Inputs of the PlattScaling of a kind of pairs, (n_pairs, n_inputs).
 
-        Those of "known" tasks are both leave-one-out scores, a ProfileRegression, mean
-        strengths of either task, and paths between them. Those of a new one are its score,
-        and what speaks for or against the pair by its other scores.
+        Those of "known" tasks are both leave-one-out scores, paths between them and, where
+        most pairs are observed, a ProfileRegression and mean strengths of either task.
+        Those of a new one are its score, and what its other scores say of the pair.
         """
         if kind == "known":
             inputs = [self._scores(tasks, heads, tails, k) for k in ("inside", "around")]
             ends = tasks.known[heads], tasks.known[tails]
-            profile = self._profiles.predict(*ends)
-            inputs += [profile, *self._inside.means_without(*ends).T]
-            paths = self._paths["inside"].logarithms(*ends)
-            return np.column_stack([*map(log_odds, inputs), profile, paths, evidence])
+            further = [self._paths["inside"].logarithms(*ends), evidence]
+            if self._profiles is not None:
+                profile = self._profiles.predict(*ends)
+                inputs += [profile, *self._inside.means_without(*ends).T]
+                further.append(profile)
+            return np.column_stack([*map(log_odds, inputs), *further])
         if kind == "new":
             scores = self._scores(tasks, heads, tails, kind)
             return np.column_stack([scores, log_odds(scores), evidence])
