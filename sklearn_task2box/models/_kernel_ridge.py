@@ -43,11 +43,12 @@ class KernelRidgeModel(SmootherModel):
     part of the solution: they choose the kernel and the ridge, and calibrate the strengths
     (logistic regression), with what the other predictions for a new task say of a pair by
     transitivity. For a pair of known tasks that nobody observed, a logistic regression
-    learns from both its leave-one-out predictions, from a ridge regression of the observed
-    relations on one another, from the mean strengths of either task, and from counts of
-    tasks that are between the two, or speak against the pair. An observed pair has its
-    strength. Where features are named "mean_a", ..., "variance_a", ..., divergences of
-    normal distributions (see SimilarityModel) are inputs, too.
+    learns from both its leave-one-out predictions, from counts of tasks that are between
+    the two, or speak against the pair, and, if at least half of the pairs are observed,
+    from a ridge regression of the observed relations on one another and the mean strengths
+    of either task. An observed pair has its strength. Where features are named "mean_a",
+    ..., "variance_a", ..., divergences of normal distributions (see SimilarityModel) are
+    inputs, too.
 
     Parameters
     ----------

@@ -50,6 +50,7 @@ class ProfileRegression:
             wrong = self.predict(heads, tails) - strengths
             errors.append(counts @ wrong**2 if len(heads) else 0.0)
         self._solve(_RIDGES[np.argmin(errors)], sizes, vectors, rotated)
+        del self._products  # predictions do not need them
 
     def _solve(self, ridge, sizes, vectors, rotated):
         """Coefficients, (n_columns, n_tasks), and what leaving out a pair takes."""

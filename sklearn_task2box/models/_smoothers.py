@@ -103,7 +103,7 @@ class SmootherModel(RelationModel):
         self._paths = {"inside": self._inside.paths(), "around": self._around.paths()}
         heads, tails, strengths, counts = observed = self._calibrating()
         n = pairs.n_tasks
-        self._profiles = None  # too few pairs would speak against themselves
+        self._profiles = None  # means of few pairs without one say its contrary
         if pairs.n_unknown and pairs.n_observed >= _ENOUGH_OBSERVED * n * (n - 1):
             self._profiles = ProfileRegression(self._inside, *observed)
         evidence = self._evidence(tasks, heads, tasks, tails)
