@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from threadpoolctl import threadpool_limits
 
 from sklearn_task2box.models._divergence import NormalDivergence, has_variances
+from sklearn_task2box.models._pair_kernel import TaskKernel
 from sklearn_task2box.models._smoothers import (
     MAX_CHOSEN,
     MAX_SCORED,
@@ -24,6 +25,8 @@ _GAMMAS = (0.3, 1.0)
 _RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 # Tasks up to which the kernel is exact.
 _MAX_EXACT = 5000
+# Tasks up to which pairs are regressed on the features of both ends.
+_MAX_OF_PAIRS = 1000
 # Tasks up to which threads of linear algebra would wait for one another.
 _MAX_SINGLE_THREAD = 1000
 # Divergences: the smallest variance, as a share of the mean one, and what is added to each
@@ -197,6 +200,11 @@ class KernelRidgeModel(SmootherModel):
         else:
             kernel = np.exp(2 * self.gamma_ * (cosines - 1))
         return kernel if exact or self._root is None else kernel @ self._root
+
+    def _kernel_of_pairs(self, n_tasks):
+        if n_tasks > _MAX_OF_PAIRS:
+            return None
+        return TaskKernel(self._kernel_of(self._landmarks))
 
     def _weights(self, rows):
         return _without_itself(self._kernel_of(rows.X) @ self._solution, rows.known)

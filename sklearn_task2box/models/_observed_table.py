@@ -88,19 +88,18 @@ class ObservedTable:
         marks = np.asarray(self.marked.sum(axis=axis)).ravel()
         return (marks if self.marks_observed else len(self.prior) - marks) - 1
 
-    def means_without(self, heads, tails):
-        """Mean strengths of the rows of pairs and of their columns, without the pairs.
+    def means_of(self, heads, tails):
+        """Mean strengths of the rows of unknown pairs and of their columns, (n_pairs, 2).
 
-        They count the mean of all pairs as one more. The shape is (n_pairs, 2).
+        They count the mean of all pairs as one more.
         """
-        given = self.given(heads, tails)
-        seen = ~np.isnan(given) & (heads != tails)
         overall = self.sums(0).sum() / max(self.numbers(0).sum(), 1)
-        means = []
-        for ends, axis in ((heads, 1), (tails, 0)):
-            sums = self.sums(axis)[ends] - np.where(seen, given, 0)
-            means.append((sums + overall) / (self.numbers(axis)[ends] - seen + 1))
-        return np.column_stack(means)
+        return np.column_stack(
+            [
+                ((self.sums(axis) + overall) / (self.numbers(axis) + 1))[ends]
+                for ends, axis in ((heads, 1), (tails, 0))
+            ]
+        )
 
     def deviations(self, mean, columns):
         """Observed strengths of columns less their mean, (n_tasks, n_columns), else 0."""

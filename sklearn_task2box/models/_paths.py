@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import logit
 
 from sklearn_task2box.utils._features import toarray
+from sklearn_task2box.utils._rows import blocks_by_row
 
 # Scores are kept so far from 0 and 1, where log-odds have no end.
 _EDGE = 1e-3
@@ -52,16 +53,11 @@ class PathCounts:
 
     def logarithms(self, heads, tails):
         """Logarithms of one plus the counts of pairs, (n_pairs, 3)."""
-        used, at = np.unique(heads, return_inverse=True)
-        order = np.argsort(at, kind="stable")
         counts = np.empty((len(heads), 3))
         step = max(1, _BLOCK // self.related.shape[0])
-        for start in range(0, len(used), step):
-            first, last = np.searchsorted(at[order], [start, start + step])
-            places = order[first:last]
-            tables = self._tables(used[start : start + step])
-            for column, table in enumerate(tables):
-                counts[places, column] = table[at[places] - start, tails[places]]
+        for places, at, rows in blocks_by_row(heads, step):
+            for column, table in enumerate(self._tables(rows)):
+                counts[places, column] = table[at, tails[places]]
         return np.log1p(counts.clip(min=0))  # rounding
 
     def _tables(self, rows):

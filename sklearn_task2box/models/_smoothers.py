@@ -7,22 +7,24 @@ from sklearn.preprocessing import normalize
 
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.metrics import relation_score
+from sklearn_task2box.models._known_pairs import KnownPairs
 from sklearn_task2box.models._observed_table import ObservedTable
 from sklearn_task2box.models._paths import log_odds
-from sklearn_task2box.models._profiles import ProfileRegression
 from sklearn_task2box.relations._observed import thin_zeros
 from sklearn_task2box.utils._features import toarray
-from sklearn_task2box.utils._rows import IdentifiedRows, stack_rows
+from sklearn_task2box.utils._rows import IdentifiedRows, blocks_by_row, stack_rows
 
 # Tasks that settings are chosen by, of which so many are predicted, and that calibrate.
 MAX_CHOSEN, MAX_SCORED = 500, 200
 _MAX_CALIBRATED = 2000
-# Unrelated pairs that calibrate, drawn where there are more.
-_MAX_ZEROS = 30_000
+# Unrelated pairs that calibrate, drawn where there are more: for new tasks, for known ones.
+_MAX_ZEROS, _MAX_KNOWN_ZEROS = 30_000, 100_000
 # Numbers in a block of predictions of all known tasks.
 _BLOCK = 1 << 21
 # Share of observed pairs from which unknown ones are regressed on them.
 _ENOUGH_OBSERVED = 0.5
+# Folds of pairs, and related ones that are enough to be held out.
+_N_FOLDS, _ENOUGH_RELATED = 5, 500
 # Inputs of the calibration of pairs with a new task: see SmootherModel._inputs_of_new.
 _N_INPUTS = 9
 
@@ -37,7 +39,7 @@ def fit_logistic(inputs, strengths, weights):
     kept = weights > 0
     inputs = np.tile(inputs, (2, 1))[kept]
     # The penalty keeps slopes finite where scores separate related and unrelated pairs.
-    model = LogisticRegression(C=100.0, max_iter=1000, solver="newton-cholesky")
+    model = LogisticRegression(C=3.0, max_iter=1000, solver="newton-cholesky")
     return model.fit(inputs, labels[kept], weights[kept])
 
 
@@ -55,6 +57,9 @@ class PlattScaling:
         The first two inputs are scores.
         """
         counts = np.broadcast_to(counts, len(inputs))
+        self._scale = inputs.std(axis=0) if len(inputs) else np.ones(inputs.shape[1])
+        self._scale[self._scale == 0] = 1
+        inputs = inputs / self._scale
         self._mean = np.average(strengths, weights=counts) if len(inputs) else 0.0
         self._model = None
         if 0 < self._mean < 1:
@@ -71,7 +76,8 @@ class PlattScaling:
         """Strengths, (n_pairs,)."""
         if self._model is None:  # all alike, or scores that say nothing
             return np.full(len(inputs), self._mean)
-        return self._model.predict_proba(inputs[:, self._columns])[:, 1]
+        inputs = inputs[:, self._columns] / self._scale[self._columns]
+        return self._model.predict_proba(inputs)[:, 1]
 
 
 def unit_rows(X):
@@ -101,25 +107,51 @@ class SmootherModel(RelationModel):
         self._choose(X)
         tasks = self._represent(X, np.arange(pairs.n_tasks))
         self._paths = {"inside": self._inside.paths(), "around": self._around.paths()}
-        heads, tails, strengths, counts = observed = self._calibrating()
-        n = pairs.n_tasks
-        self._profiles = None  # means of few pairs without one say its contrary
-        if pairs.n_unknown and pairs.n_observed >= _ENOUGH_OBSERVED * n * (n - 1):
-            self._profiles = ProfileRegression(self._inside, *observed)
-        evidence = self._evidence(tasks, heads, tasks, tails)
+        heads, tails, strengths, counts = self._calibrating(_MAX_ZEROS)
         self._scalings = {}
-        for kind in ("inside", "around", "new", "known")[: 4 if pairs.n_unknown else 3]:
-            inputs = self._inputs(tasks, heads, tails, kind, evidence)
+        for kind in ("inside", "around", "new"):
+            inputs = self._inputs(tasks, heads, tails, kind)
             self._scalings[kind] = PlattScaling().fit(inputs, strengths, counts)
+        if pairs.n_unknown:
+            self._fit_known(tasks, pairs)
 
-    def _calibrating(self):
+    def _fit_known(self, tasks, pairs):
+        """Calibrate unknown pairs of known tasks by pairs held out, fold by fold."""
+        heads, tails, strengths, counts = self._calibrating(_MAX_KNOWN_ZEROS)
+        n = pairs.n_tasks
+        few = pairs.n_observed < _ENOUGH_OBSERVED * n * (n - 1)
+        kernel = self._kernel_of_pairs(n) if few or self._is_graded else None
+        folds = np.random.RandomState(0).randint(_N_FOLDS, size=len(heads))
+        settings, inputs, order, n_related = None, [], [], 0
+        for fold in range(_N_FOLDS):
+            if n_related >= _ENOUGH_RELATED:
+                break
+            out = np.flatnonzero(folds == fold)
+            ends = heads[out], tails[out]
+            rest = ObservedTable.of(pairs.without(*ends))
+            rest = KnownPairs(rest, not few, kernel)
+            settings = settings or rest.choose(*ends, strengths[out], counts[out])
+            self._known_pairs = rest.solve(*settings)
+            inputs.append(self._known_inputs(tasks, *ends))
+            order.append(out)
+            n_related += np.count_nonzero(strengths[out])
+        inputs, order = np.concatenate(inputs), np.concatenate(order)
+        scaling = PlattScaling().fit(inputs, strengths[order], counts[order])
+        self._scalings["known"] = scaling
+        self._known_pairs = KnownPairs(self._inside, not few, kernel).solve(*settings)
+
+    def _kernel_of_pairs(self, n_tasks):
+        """TaskKernel for a regression of pairs, or None."""
+        return None
+
+    def _calibrating(self, n_zeros):
         """Heads, tails, strengths and weights of observed pairs of some tasks."""
         rng = np.random.RandomState(0)
         tasks = np.sort(rng.permutation(len(self._inside.prior))[:_MAX_CALIBRATED])
         true = self._inside.part(tasks).toarray()
         heads, tails = np.nonzero(~np.isnan(true))
         strengths = true[heads, tails]
-        kept, counts = thin_zeros(strengths, _MAX_ZEROS, rng)
+        kept, counts = thin_zeros(strengths, n_zeros, rng)
         return tasks[heads[kept]], tasks[tails[kept]], strengths[kept], counts
 
     def _represent(self, X, known):
@@ -145,13 +177,10 @@ class SmootherModel(RelationModel):
 
         The last are of shape (n_rows, n_tasks); what the rows are is yielded between.
         """
-        used, at = np.unique(ends, return_inverse=True)
-        order = np.argsort(at, kind="stable")
         step = max(1, _BLOCK // table.strengths.shape[0])
-        for start in range(0, len(used), step):
-            first, last = np.searchsorted(at[order], [start, start + step])
-            places, some = order[first:last], tasks[used[start : start + step]]
-            yield places, at[places] - start, some, table.means(self._weights(some))
+        for places, at, rows in blocks_by_row(ends, step):
+            some = tasks[rows]
+            yield places, at, some, table.means(self._weights(some))
 
     def _scores(self, tasks, heads, tails, kind):
         """Scores of pairs of which the head is new ("inside"), the tail, or both."""
@@ -164,7 +193,11 @@ class SmootherModel(RelationModel):
                 both = toarray(weights @ (means - center[:, None]).T)
                 scores[places] = both[at, rows] + center[rows]
             return scores
-        ends, others, table = self._sides(heads, tails, kind)
+        return self._scores_by(tasks, *self._sides(heads, tails, kind))
+
+    def _scores_by(self, tasks, ends, others, table):
+        """Scores of pairs by a table of the relations of tasks to known others."""
+        scores = np.empty(len(ends))
         for places, rows, _, means in self._blocks(tasks, ends, table):
             scores[places] = means[rows, tasks.known[others[places]]]
         return scores
@@ -175,22 +208,12 @@ class SmootherModel(RelationModel):
             return tails, heads, self._around
         return heads, tails, self._inside
 
-    def _inputs(self, tasks, heads, tails, kind, evidence):
+    def _inputs(self, tasks, heads, tails, kind):
         """Inputs of the PlattScaling of a kind of pairs, (n_pairs, n_inputs).
 
-        Those of "known" tasks are both leave-one-out scores, paths between them and, where
-        most pairs are observed, a ProfileRegression and mean strengths of either task.
-        Those of a new one are its score, and what its other scores say of the pair.
+        Those with a new task have its score, and what its other scores say of the pair.
         """
-        if kind == "known":
-            inputs = [self._scores(tasks, heads, tails, k) for k in ("inside", "around")]
-            ends = tasks.known[heads], tasks.known[tails]
-            further = [self._paths["inside"].logarithms(*ends), evidence]
-            if self._profiles is not None:
-                profile = self._profiles.predict(*ends)
-                inputs += [profile, *self._inside.means_without(*ends).T]
-                further.append(profile)
-            return np.column_stack([*map(log_odds, inputs), *further])
+        evidence = self._evidence(tasks, heads, tasks, tails)
         if kind == "new":
             scores = self._scores(tasks, heads, tails, kind)
             return np.column_stack([scores, log_odds(scores), evidence])
@@ -201,6 +224,21 @@ class SmootherModel(RelationModel):
             for number, values in enumerate(self._inputs_of_new(some, means, kind)):
                 inputs[places, number] = values[rows, columns]
         return np.column_stack([inputs, evidence])
+
+    def _known_inputs(self, tasks, heads, tails):
+        """Inputs of the PlattScaling of unknown pairs of known tasks, (n_pairs, n_inputs).
+
+        They are both leave-one-out scores, and what KnownPairs say.
+        """
+        scores = np.column_stack(
+            [
+                self._scores_by(tasks, heads, tails, self._known_pairs.inside),
+                self._scores_by(tasks, tails, heads, self._known_pairs.around),
+            ]
+        )
+        further = self._known_pairs.inputs(tasks.known[heads], tasks.known[tails])
+        evidence = self._evidence(tasks, heads, tasks, tails)
+        return np.column_stack([log_odds(scores), scores, further, evidence])
 
     def _inputs_of_new(self, tasks, means, kind):
         """Yield tables of inputs, (n_tasks, n_known): as many as _N_INPUTS."""
@@ -228,8 +266,10 @@ class SmootherModel(RelationModel):
         ):
             if len(at):
                 ends = heads[at], tails[at]
-                evidence = self._evidence(tasks, ends[0], tasks, ends[1])
-                inputs = self._inputs(tasks, *ends, kind, evidence)
+                if kind == "known":
+                    inputs = self._known_inputs(tasks, *ends)
+                else:
+                    inputs = self._inputs(tasks, *ends, kind)
                 strengths[at] = self._scalings[kind].predict(inputs)
         return strengths
 

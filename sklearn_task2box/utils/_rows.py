@@ -50,3 +50,16 @@ def replace_rows(known, new, rows):
     source = np.arange(max(n, rows.max() + 1))
     source[rows] = n + np.arange(len(rows))
     return stack_rows(known, new)[source]
+
+
+def blocks_by_row(rows, step):
+    """Yield blocks of ``step`` distinct rows, as numbers that pairs have in a table.
+
+    A block has places of its pairs, the row of each among those of the block, and the rows.
+    """
+    used, at = np.unique(rows, return_inverse=True)
+    order = np.argsort(at, kind="stable")
+    for start in range(0, len(used), step):
+        first, last = np.searchsorted(at[order], [start, start + step])
+        places = order[first:last]
+        yield places, at[places] - start, used[start : start + step]

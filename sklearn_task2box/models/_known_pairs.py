@@ -1,0 +1,60 @@
+"""KnownPairs: what observed relations say of a pair of known tasks nobody observed."""
+
+import numpy as np
+
+from sklearn_task2box.models._pair_kernel import PairKernelRidge, choose_settings
+from sklearn_task2box.models._paths import log_odds
+from sklearn_task2box.models._profiles import RIDGES, ProfileRegression
+
+
+class KnownPairs:
+    """What observed relations say of a pair of known tasks that nobody observed.
+
+    Parameters
+    ----------
+    table : ObservedTable
+    regresses : bool
+        Whether observed relations are regressed on one another.
+    kernel : TaskKernel or None
+        Kernel of the features for a PairKernelRidge, if there is one.
+    """
+
+    def __init__(self, table, regresses, kernel):
+        self.inside, self.around = table, table.transpose()
+        self.paths = self.inside.paths()
+        self._profiles = ProfileRegression(self.inside) if regresses else None
+        self._kernel = kernel
+
+    def choose(self, heads, tails, strengths, counts):
+        """Settings with the least squared error of some pairs that are unknown here."""
+        chosen = [None, None]
+        if self._profiles is not None:
+            errors = []
+            for ridge in RIDGES:
+                predicted = self._profiles.solve(ridge).predict(heads, tails)
+                errors.append(counts @ (predicted - strengths) ** 2)
+            chosen[0] = RIDGES[np.argmin(errors)]
+        if self._kernel is not None:
+            given = heads, tails, strengths, counts
+            chosen[1] = choose_settings(self._kernel, self.inside, *given)
+        return chosen
+
+    def solve(self, ridge, settings):
+        """Take the settings that were chosen."""
+        if self._profiles is not None:
+            self._profiles.solve(ridge)
+        if self._kernel is not None:
+            self._table = PairKernelRidge(self._kernel, self.inside).predict(*settings)
+        return self
+
+    def inputs(self, heads, tails):
+        """Inputs of a logistic regression, (n_pairs, n_inputs)."""
+        inputs = [self.paths.logarithms(heads, tails)]
+        if self._profiles is not None:
+            profile = self._profiles.predict(heads, tails)
+            means = self.inside.means_of(heads, tails)
+            inputs += [profile, log_odds(np.column_stack([profile, means]))]
+        if self._kernel is not None:
+            strengths = self._table[heads, tails]
+            inputs += [strengths, log_odds(strengths)]
+        return np.column_stack(inputs)
