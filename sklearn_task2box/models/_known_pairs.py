@@ -50,6 +50,8 @@ class KnownPairs:
     def inputs(self, heads, tails):
         """Inputs of a logistic regression, (n_pairs, n_inputs)."""
         inputs = [self.paths.logarithms(heads, tails)]
+        back = self.inside.given(tails, heads) - self.inside.prior[heads]
+        inputs.append(np.nan_to_num(back))
         if self._profiles is not None:
             profile = self._profiles.predict(heads, tails)
             means = self.inside.means_of(heads, tails)
