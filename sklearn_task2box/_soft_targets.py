@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy import sparse
 
 from sklearn_task2box.boxes._out_of_sample import Surroundings
@@ -108,17 +107,17 @@ class SoftTargets:
             both.append(self._both_ways(X, self.augmented, None))
         return tuple(np.hstack(tables) for tables in zip(*both, strict=True))
 
-    def embed(self, X, outputs, encoder, loss):
+    def embed(self, X, outputs, others, encoder, loss):
         """Boxes of new tasks, (n_new, 2 * box_dim): out-of-sample embedding.
 
         From ``outputs`` of the encoder's body for ``X``, (n_new, 2 * box_dim), they move
-        until their overlaps with known and augmented boxes agree with a mean of the
-        teacher's predictions, mostly, and the encoder's, by the ObjectiveLoss of the fit.
+        until their overlaps with known and augmented boxes, of the outputs ``others``,
+        agree with a mean of the teacher's predictions, mostly, and the encoder's, by the
+        ObjectiveLoss of the fit.
         """
-        with torch.no_grad():
-            others = [encoder.outputs(X) for X in (self.known, self.augmented)]
-        weights = np.repeat([1, _AUGMENTED_WEIGHT], [len(part) for part in others])
-        around = Surroundings(encoder, torch.cat(others), weights, loss, _AROUND_WEIGHT)
+        numbers = [part.shape[0] for part in (self.known, self.augmented)]
+        weights = np.repeat([1, _AUGMENTED_WEIGHT], numbers)
+        around = Surroundings(encoder, others, weights, loss, _AROUND_WEIGHT)
         boxes = np.empty(outputs.shape)
         step = max(1, _BLOCK // len(weights))
         for start in range(0, len(boxes), step):

@@ -28,7 +28,7 @@ from sklearn_task2box.nets._net import (
     box_extent,
     check_callbacks,
     check_converged,
-    make_net,
+    fit_nets,
     numbers_of,
 )
 from sklearn_task2box.nets._objectives import PAIR_LOSSES, Objective
@@ -112,8 +112,14 @@ class BoxRelationEmbedder(BoxModel):
         other networks are first fitted to them. For large graphs with encoder="table".
     max_epochs : int or "auto", default="auto"
         Number of passes over the observed pairs. "auto" is 200 from 150 to
-        450 tasks; more for fewer, up to 450, and less for more, by a square root, to 60.
-        0 keeps the boxes of init="layout".
+        450 tasks; more for fewer, up to 450, and less for more, by a square root, to 60. It
+        is a third of that where free epochs may follow. 0 keeps the boxes of init="layout".
+    free_epochs : int or "auto", default="auto"
+        Number of further passes in which the boxes of known and augmented tasks leave the
+        places that the network has for them and move by themselves, as those of a table
+        do. They need a teacher, by which new tasks find a place among them; without one,
+        and with encoder="table", there are none. "auto" is three times
+        as many as before.
     batch_size : int, None or "auto", default="auto"
         Number of pairs per step. None takes all observed pairs at once, unmentioned
         unrelated ones among them, of which a number takes a sample. "auto" is None up to
@@ -223,6 +229,7 @@ class BoxRelationEmbedder(BoxModel):
     objective: str | type | Objective = "cross_entropy"
     init: str = "random"
     max_epochs: int | str = "auto"
+    free_epochs: int | str = "auto"
     batch_size: int | str | None = "auto"
     n_negatives: int = 10
     negatives: str = "uniform"
@@ -252,6 +259,7 @@ class BoxRelationEmbedder(BoxModel):
         "objective": [StrOptions(set(PAIR_LOSSES)), type, Objective],
         "init": [StrOptions({"random", "layout"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left"), _AUTO],
+        "free_epochs": [Interval(Integral, 0, None, closed="left"), _AUTO],
         "batch_size": [Interval(Integral, 1, None, closed="left"), _AUTO, None],
         "n_negatives": [Interval(Integral, 1, None, closed="left")],
         "negatives": [StrOptions(set(SAMPLERS))],
@@ -362,7 +370,7 @@ class BoxRelationEmbedder(BoxModel):
 
     def _fit_relations(self, data, relations, continues):
         pairs = relations.observed()
-        seen, held_out, net, first_extent = self._fit_net(data, relations, continues)
+        seen, held_out, first_extent = self._fit_net(data, relations, continues)
         self._remember(data, relations)
         # A fit that continues, or has a layout, may start near a loss of 0.
         fresh = not continues and self.init == "random"
@@ -374,7 +382,6 @@ class BoxRelationEmbedder(BoxModel):
             *ends, strengths = held_out
             predicted = self._pair_strengths(self._known, *ends)
             self.threshold_ = best_f1_threshold(strengths, predicted)
-        self.interrupted_ = net.interrupted_
         if self.interrupted_:
             warnings.warn(
                 "The fit was interrupted; the boxes are those of the last finished epoch.",
@@ -421,8 +428,7 @@ class BoxRelationEmbedder(BoxModel):
                 table[held_out[:2]] = np.nan
             to_learn = pairs.with_targets(table, objective.soft_weight_for(pairs))
         batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH
-        n_epochs = max(min(1, math.sqrt(_MANY / pairs.n_tasks)), _FEW / pairs.n_tasks)
-        n_epochs = min(max(round(_EPOCHS * n_epochs), _MIN_EPOCHS), _MOST_EPOCHS)
+        n_epochs, n_free = self._numbers_of_epochs(pairs.n_tasks, soft_targets is not None)
         with seeded(seed, device), few_threads(to_learn.n_observed):
             encoder = self._make_encoder(X, pairs, continues)
             if isinstance(encoder.body, MLP):
@@ -432,43 +438,58 @@ class BoxRelationEmbedder(BoxModel):
                 start_from_layout(encoder, dataset, temperature, rng, device)
             first_extent = box_extent(encoder, dataset)
             rate = _TABLE_RATE if isinstance(encoder.body, Table) else _RATE
-            net = make_net(
-                encoder,
-                objective.make_loss(temperature, exponent),
-                dataset,
-                temperature=temperature,
-                max_epochs=_unless_auto(self.max_epochs, n_epochs),
-                learning_rate=float(_unless_auto(self.learning_rate, rate)),
-                learning_rate_schedule=self.learning_rate_schedule,
-                max_gradient_norm=self.max_gradient_norm,
-                batches={
-                    "batch_size": _unless_auto(self.batch_size, batch_size),
-                    "n_negatives": self.n_negatives,
-                    "negatives": self.negatives,
-                    "positive_weight": objective.positive_weight,
-                    "seed": batch_seed,
-                    "device": device,
-                },
-                device=device,
-                held_out=held_out,
-                patience=self.n_iter_no_change,
-                callbacks=self.callbacks,
-                verbose=self.verbose,
-            )
             try:
-                net.fit(dataset)
+                nets = fit_nets(
+                    encoder,
+                    dataset,
+                    criterion=objective.make_loss(temperature, exponent),
+                    temperature=temperature,
+                    max_epochs=n_epochs,
+                    free_epochs=n_free,
+                    learning_rate=float(_unless_auto(self.learning_rate, rate)),
+                    learning_rate_schedule=self.learning_rate_schedule,
+                    max_gradient_norm=self.max_gradient_norm,
+                    batches={
+                        "batch_size": _unless_auto(self.batch_size, batch_size),
+                        "n_negatives": self.n_negatives,
+                        "negatives": self.negatives,
+                        "positive_weight": objective.positive_weight,
+                        "seed": batch_seed,
+                        "device": device,
+                    },
+                    device=device,
+                    held_out=held_out,
+                    patience=self.n_iter_no_change,
+                    callbacks=self.callbacks,
+                    verbose=self.verbose,
+                )
             except NoEpochFinished:
                 raise KeyboardInterrupt from None
         before = self.history_ if continues else []
-        rows = [numbers_of(row) for row in net.history if "train_loss" in row]
+        history = [row for net in nets for row in net.history]
+        rows = [numbers_of(row) for row in history if "train_loss" in row]
         epochs = enumerate(rows, start=len(before) + 1)
         self.history_ = before + [{"epoch": epoch, **row} for epoch, row in epochs]
         self.n_iter_ = len(self.history_)
         # In double precision, predictions of a task do not depend on the others of a batch.
-        self.encoder_ = net.module_.cpu().double().eval()
+        self.encoder_, *free = (net.module_.cpu().double().eval() for net in nets)
         self.exponent_, self.temperature_ = exponent, temperature
         self._soft_targets = soft_targets
-        return pairs, held_out, net, first_extent
+        self._outputs = None
+        if soft_targets is not None:
+            with torch.no_grad():
+                outputs = free[0].body.rows.weight if free else encoder.outputs(everything)
+            self._outputs = outputs.detach().numpy()
+        self.interrupted_ = any(net.interrupted_ for net in nets)
+        return pairs, held_out, first_extent
+
+    def _numbers_of_epochs(self, n, taught):
+        """Epochs of the network, and of free boxes."""
+        n_epochs = _EPOCHS * max(min(1, math.sqrt(_MANY / n)), _FEW / n)
+        n_epochs = min(max(round(n_epochs), _MIN_EPOCHS), _MOST_EPOCHS)
+        taught = taught and self.encoder != "table"
+        n_epochs = _unless_auto(self.max_epochs, n_epochs // 3 if taught else n_epochs)
+        return n_epochs, _unless_auto(self.free_epochs, 3 * n_epochs) if taught else 0
 
     def _fit_teacher(self, X, pairs, relations, rng):
         """Fit the teacher, and return its soft targets; None where there is none."""
@@ -540,13 +561,17 @@ class BoxRelationEmbedder(BoxModel):
         """Boxes of tasks with checked features."""
         with torch.no_grad():
             outputs = self.encoder_.outputs(X)
+            taught = self._soft_targets is not None and not self._is_table
+            if taught:
+                others, there = torch.from_numpy(self._outputs), known >= 0
+                outputs[there] = others[known[there]]
             boxes = torch.cat(self.encoder_.boxes_of(outputs), dim=1).numpy()
         new = np.flatnonzero(known < 0)
-        if len(new) and self._soft_targets is not None and not self._is_table:
+        if len(new) and taught:
             objective = Objective.of(self.objective)
             loss = objective.make_loss(self.temperature_, self.exponent_)
-            found = self._soft_targets.embed(X[new], outputs[new], self.encoder_, loss)
-            boxes[new] = found
+            given = X[new], outputs[new], others, self.encoder_, loss
+            boxes[new] = self._soft_targets.embed(*given)
         return boxes
 
     def _recognized(self, data, names=None, positions=None):

@@ -643,6 +643,7 @@ WRONG = {
     **{name: ["3", -1] for name in NUMERIC},
     "learning_rate": ["fast", 0, 10**400],
     "max_epochs": ["3", -1, "many", 1.5],
+    "free_epochs": ["3", -1, "many", 1.5],
     "temperature": ["hot", 0],
     "batch_size": ["all", 0],
     "hidden_layer_sizes": ["3", 0, (3, "4"), (0,), (2.5,)],

@@ -67,9 +67,9 @@ class MLP(nn.Sequential):
 class Table(nn.Module):
     """One free row of outputs per known task; the features are one-hot rows."""
 
-    def __init__(self, n_features, n_outputs):
+    def __init__(self, n_features, n_outputs, start=None):
         super().__init__()
-        self.rows = nn.Embedding(n_features, n_outputs)
+        self.rows = nn.Embedding(n_features, n_outputs, _weight=start)
 
     def forward(self, X):
         """Rows of outputs that one-hot features, or positions, point to."""
@@ -159,6 +159,18 @@ class BoxEncoder(nn.Module):
         else:
             side = F.softplus(raw)
         return position - side / 2, position + side / 2
+
+    def freed(self, X):
+        """An encoder of free boxes, which are first where this one puts prepared features.
+
+        Its features are positions of rows.
+        """
+        self.eval()
+        with torch.no_grad():
+            start = self.body(X.to(next(self.parameters()).device)).float().cpu()
+        self.train()
+        table = Table(len(start), self.n_outputs, start)
+        return BoxEncoder(table, len(start), self.n_outputs, self.side)
 
     def widen(self, X):
         """Read further directions of features, as of more tasks; boxes stay as they are.

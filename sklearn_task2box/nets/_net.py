@@ -13,11 +13,13 @@ from tqdm.auto import tqdm
 
 from sklearn_task2box.boxes._geometry import overlap
 from sklearn_task2box.metrics import relation_score
-from sklearn_task2box.nets._batches import PairBatches
+from sklearn_task2box.nets._batches import PairBatches, PairDataset
 
 # Growth of the extent of the boxes, and of the loss from this number of epochs on, that
 # tells of a fit that diverges.
 _MAX_GROWTH, _MAX_RISE, _FEW_EPOCHS = 1e6, 10, 10
+# Step size of free boxes.
+_FREE_RATE = 0.2
 
 
 class NoEpochFinished(Exception):
@@ -235,6 +237,44 @@ def make_net(
         verbose=0,
         device=device,
     )
+
+
+def fit_nets(encoder, dataset, *, max_epochs, free_epochs, **settings):
+    """Fit an encoder and then, in ``free_epochs``, boxes that leave where it puts them.
+
+    Parameters
+    ----------
+    encoder : BoxEncoder
+    dataset : PairDataset
+    max_epochs, free_epochs : int
+        0 free ones are none.
+    **settings : dict
+        Further arguments of :func:`make_net`.
+
+    Returns
+    -------
+    nets : list of BoxNet
+        One or two of them, fitted. If an interrupt ended a fit, the last one says so.
+
+    Raises
+    ------
+    NoEpochFinished
+        If an interrupt came within the first epoch.
+    """
+    net = make_net(encoder, dataset=dataset, max_epochs=max_epochs, **settings)
+    net.fit(dataset)
+    if not free_epochs or net.interrupted_:
+        return [net]
+    settings |= {"learning_rate": _FREE_RATE, "learning_rate_schedule": "cosine"}
+    encoder = net.module_.freed(dataset.features)
+    dataset = PairDataset(torch.arange(encoder.n_features), dataset.pairs)
+    free = make_net(encoder, dataset=dataset, max_epochs=free_epochs, **settings)
+    try:
+        free.fit(dataset)
+    except NoEpochFinished:
+        net.interrupted_ = True
+        return [net]
+    return [net, free]
 
 
 def box_extent(encoder, dataset):
