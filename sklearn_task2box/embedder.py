@@ -50,6 +50,8 @@ _MAX_WHOLE, _AUTO_BATCH = 30_000_000, 65_536
 _MAX_TAUGHT, _MAX_TARGETS = 3_000, 10_000
 # Epochs by default: as many, fewer with many tasks, and at least as many.
 _EPOCHS, _FEW, _MANY, _MOST_EPOCHS, _MIN_EPOCHS = 200, 150, 450, 450, 60
+# How many times as many they are with a teacher.
+_MORE_TAUGHT = 4 / 3
 # Step sizes of networks and of tables by default, and what float32 holds.
 _RATE, _TABLE_RATE = 5e-3, 0.05
 _MAX_RATE = float(np.finfo(np.float32).max)
@@ -112,14 +114,13 @@ class BoxRelationEmbedder(BoxModel):
         other networks are first fitted to them. For large graphs with encoder="table".
     max_epochs : int or "auto", default="auto"
         Number of passes over the observed pairs. "auto" is 200 from 150 to
-        450 tasks; more for fewer, up to 450, and less for more, by a square root, to 60. It
-        is a third of that where free epochs may follow. 0 keeps the boxes of init="layout".
-    free_epochs : int or "auto", default="auto"
-        Number of further passes in which the boxes of known and augmented tasks leave the
-        places that the network has for them and move by themselves, as those of a table
-        do. They need a teacher, by which new tasks find a place among them; without one,
-        and with encoder="table", there are none. "auto" is three times
-        as many as before.
+        450 tasks; more for fewer, up to 450, and less for more, by a square root, to 60;
+        and a third more with a teacher. 0 keeps the boxes of init="layout".
+    free_share : float, default=0.75
+        Share of the passes, the last ones, in which the boxes of known and augmented tasks
+        leave the places that the network has for them and move by themselves, as those of
+        a table do. Then tasks of equal features may differ. New tasks find their places
+        among them by the teacher: without one, and with encoder="table", no box is free.
     batch_size : int, None or "auto", default="auto"
         Number of pairs per step. None takes all observed pairs at once, unmentioned
         unrelated ones among them, of which a number takes a sample. "auto" is None up to
@@ -229,7 +230,7 @@ class BoxRelationEmbedder(BoxModel):
     objective: str | type | Objective = "cross_entropy"
     init: str = "random"
     max_epochs: int | str = "auto"
-    free_epochs: int | str = "auto"
+    free_share: float = 0.75
     batch_size: int | str | None = "auto"
     n_negatives: int = 10
     negatives: str = "uniform"
@@ -259,7 +260,7 @@ class BoxRelationEmbedder(BoxModel):
         "objective": [StrOptions(set(PAIR_LOSSES)), type, Objective],
         "init": [StrOptions({"random", "layout"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left"), _AUTO],
-        "free_epochs": [Interval(Integral, 0, None, closed="left"), _AUTO],
+        "free_share": [Interval(Real, 0, 1, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), _AUTO, None],
         "n_negatives": [Interval(Integral, 1, None, closed="left")],
         "negatives": [StrOptions(set(SAMPLERS))],
@@ -485,11 +486,13 @@ class BoxRelationEmbedder(BoxModel):
 
     def _numbers_of_epochs(self, n, taught):
         """Epochs of the network, and of free boxes."""
+        taught = taught and self.encoder != "table"
         n_epochs = _EPOCHS * max(min(1, math.sqrt(_MANY / n)), _FEW / n)
         n_epochs = min(max(round(n_epochs), _MIN_EPOCHS), _MOST_EPOCHS)
-        taught = taught and self.encoder != "table"
-        n_epochs = _unless_auto(self.max_epochs, n_epochs // 3 if taught else n_epochs)
-        return n_epochs, _unless_auto(self.free_epochs, 3 * n_epochs) if taught else 0
+        n_epochs = round(n_epochs * _MORE_TAUGHT) if taught else n_epochs
+        n_epochs = _unless_auto(self.max_epochs, n_epochs)
+        n_free = int(self.free_share * n_epochs) if taught else 0
+        return n_epochs - n_free, n_free
 
     def _fit_teacher(self, X, pairs, relations, rng):
         """Fit the teacher, and return its soft targets; None where there is none."""

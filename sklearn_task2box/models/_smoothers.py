@@ -27,6 +27,8 @@ _ENOUGH_OBSERVED = 0.5
 _N_FOLDS, _ENOUGH_RELATED = 5, 500
 # Inputs of the calibration of pairs with a new task: see SmootherModel._inputs_of_new.
 _N_INPUTS = 9
+# Inputs of a standard deviation this far below the largest are constant.
+_CONSTANT = 1e-9
 
 
 def fit_logistic(inputs, strengths, weights):
@@ -57,9 +59,11 @@ class PlattScaling:
         The first two inputs are scores.
         """
         counts = np.broadcast_to(counts, len(inputs))
-        self._scale = inputs.std(axis=0) if len(inputs) else np.ones(inputs.shape[1])
-        self._scale[self._scale == 0] = 1
-        inputs = inputs / self._scale
+        if len(inputs):
+            self._center, deviations = inputs.mean(axis=0), inputs.std(axis=0)
+            constant = deviations <= _CONSTANT * abs(inputs).max(axis=0)
+            self._scale = np.where(constant, np.inf, deviations)
+            inputs = (inputs - self._center) / self._scale
         self._mean = np.average(strengths, weights=counts) if len(inputs) else 0.0
         self._model = None
         if 0 < self._mean < 1:
@@ -76,8 +80,8 @@ class PlattScaling:
         """Strengths, (n_pairs,)."""
         if self._model is None:  # all alike, or scores that say nothing
             return np.full(len(inputs), self._mean)
-        inputs = inputs[:, self._columns] / self._scale[self._columns]
-        return self._model.predict_proba(inputs)[:, 1]
+        inputs = (inputs - self._center) / self._scale
+        return self._model.predict_proba(inputs[:, self._columns])[:, 1]
 
 
 def unit_rows(X):

@@ -247,7 +247,7 @@ def fit_nets(encoder, dataset, *, max_epochs, free_epochs, **settings):
     encoder : BoxEncoder
     dataset : PairDataset
     max_epochs, free_epochs : int
-        0 free ones are none.
+        Either may be 0.
     **settings : dict
         Further arguments of :func:`make_net`.
 
