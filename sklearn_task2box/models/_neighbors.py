@@ -36,12 +36,13 @@ class NeighborsModel(SmootherModel):
     Parameters
     ----------
     n_neighbors : int or "auto", default="auto"
-        Number of neighbors. "auto" is 5, 10, 20 or 50; "auto" arguments are the best
-        together by leave-one-out.
+        Number of neighbors. "auto" is 5, 10, 20 or 50, the best together with the power by
+        leave-one-out.
     power : float or "auto", default="auto"
         Power of the cosine similarities that weights are. "auto" is one of 1, 2, 4, 8, 16.
     shrinkage : float or "auto", default="auto"
-        Weight of the mean of all tasks, beside 1 for the neighbors. "auto": 0.02, 0.1, 0.3.
+        Weight of the mean of all tasks, beside 1 for the neighbors. "auto" is 0.02, 0.1 or
+        0.3, the best with the other settings.
 
     Attributes
     ----------
@@ -110,7 +111,9 @@ class NeighborsModel(SmootherModel):
         def score(settings):
             return self._leave_one_out_score(tables, self._vote(*nearest, *settings))
 
-        best = max(product(numbers, powers, shrinkages), key=score)
+        middle = shrinkages[len(shrinkages) // 2]
+        number, power, _ = max(product(numbers, powers, [middle]), key=score)
+        best = max(product([number], [power], shrinkages), key=score)
         self.n_neighbors_, self.power_, self.shrinkage_ = best
 
     def _prepared(self, X):
