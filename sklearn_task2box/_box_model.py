@@ -112,7 +112,7 @@ def warn_of_contradictions(found, n_observed, boxes, stacklevel):
         if n_alike:
             way_out = (
                 f"{n_alike} tasks have the box of another, since their features are equal: "
-                "see representations.DuplicateIndicator."
+                "see representations.DuplicateIndicator, or let a teacher free the boxes."
             )
         warnings.warn(
             f"The boxes contradict {len(found)} of {n_observed} training pairs: {task!r} "

@@ -149,9 +149,9 @@ class BoxRelationEmbedder(BoxModel):
     warm_start : bool, default=False
         Whether ``fit`` continues with the network of the last fit, which keeps its shape.
     callbacks : list of skorch callbacks, default=None
-        Callbacks of the training loop. They can monitor "train_loss" or, with
-        early_stopping, "valid_score". Those that score data themselves or count batches,
-        such as EpochScoring and ProgressBar, do not work.
+        Callbacks of the training loop, and of that of free boxes. They can monitor
+        "train_loss" or, with early_stopping, "valid_score". Those that score data
+        themselves or count batches, such as EpochScoring and ProgressBar, do not work.
     device : str, default="auto"
         Device of the training: "cpu", "cuda", "cuda:1", ... "auto" is "cuda" where there is
         one. On GPUs that compute in bfloat16, the hidden layers of encoder="mlp" do.

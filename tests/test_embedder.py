@@ -34,6 +34,7 @@ from sklearn_task2box.metrics import (
 )
 from sklearn_task2box.models import ClosureModel, KernelRidgeModel, PopularityModel
 from sklearn_task2box.nets import Objective
+from sklearn_task2box.nets._encoders import Table
 from sklearn_task2box.nets._net import HeldOutScore
 
 # The network alone, without a teacher: see test_soft_targets.
@@ -572,6 +573,49 @@ def test_a_fit_interrupted_at_once_changes_nothing(taxonomy, method, interruptib
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, graph)
     assert model.boxes_ is boxes
+
+
+class InterruptFree(Interrupt):
+    """Ctrl-C while boxes are free."""
+
+    def interrupt(self, net, **kwargs):
+        if isinstance(net.module_.body, Table):
+            super().interrupt(net)
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_free_boxes_that_are_interrupted_keep_the_last_finished_epoch(
+    taxonomy, epoch, interruptible
+):
+    X, graph = taxonomy
+    callback = InterruptFree(epoch, "on_batch_end")
+    model = quick(max_epochs=20, callbacks=[callback], teacher="auto")
+    with pytest.warns(UserWarning, match="interrupted.*last finished epoch"):
+        model.fit(X, graph)
+    assert model.interrupted_
+    assert model.n_iter_ == 5 + epoch - 1
+    with torch.no_grad():
+        by_network = torch.cat(model.encoder_(torch.from_numpy(X)), dim=1).numpy()
+    assert np.allclose(model.boxes_, by_network) == (epoch == 1)
+
+
+def test_free_boxes_leave_the_places_that_the_network_has_for_them(taxonomy):
+    X, graph = taxonomy
+    fits = [
+        quick(max_epochs=60, free_share=share, teacher="auto").fit(X, graph)
+        for share in (0.0, 0.75)
+    ]
+    for model, free in zip(fits, (False, True), strict=True):
+        with torch.no_grad():
+            by_network = torch.cat(model.encoder_(torch.from_numpy(X)), dim=1).numpy()
+        assert np.allclose(model.boxes_, by_network) == (not free)
+        np.testing.assert_array_equal(model.transform(X), model.boxes_)
+        assert model.n_iter_ == 60
+    assert fits[1].history_[-1]["train_loss"] < fits[0].history_[-1]["train_loss"]
+    alone = quick(max_epochs=20, teacher=None).fit(X, graph)
+    with torch.no_grad():
+        by_network = torch.cat(alone.encoder_(torch.from_numpy(X)), dim=1).numpy()
+    np.testing.assert_allclose(alone.boxes_, by_network)
 
 
 def test_an_interruption_between_epochs_is_warned_of(taxonomy, interruptible, monkeypatch):

@@ -45,13 +45,18 @@ class KernelRidgeModel(SmootherModel):
     other (two-step kernel ridge regression). Leave-one-out predictions of known tasks are
     part of the solution: they choose the kernel and the ridge, and calibrate the strengths
     (logistic regression), with what the other predictions for a new task say of a pair by
-    transitivity. For a pair of known tasks that nobody observed, a logistic regression
-    learns from both its leave-one-out predictions, from counts of tasks that are between
-    the two, or speak against the pair, and, if at least half of the pairs are observed,
-    from a ridge regression of the observed relations on one another and the mean strengths
-    of either task. An observed pair has its strength. Where features are named "mean_a",
-    ..., "variance_a", ..., divergences of normal distributions (see SimilarityModel) are
-    inputs, too.
+    transitivity. For a pair of known tasks that nobody observed, another logistic
+    regression reads both its leave-one-out predictions, the strength of the reverse pair,
+    counts of tasks that are between the two, or speak against the pair, and
+
+    * if at least half of the pairs are observed, a ridge regression of the observed
+      relations on one another, and the mean strengths of either task,
+    * if fewer are, or if relations are graded, and tasks are at most 1,000, a kernel ridge
+      regression of the observed pairs, whose kernel is the product of those of both ends.
+
+    It learns from pairs held out of all of these, in up to five folds. An observed pair has
+    its strength. Where features are named "mean_a", ..., "variance_a", ..., divergences of
+    normal distributions (see SimilarityModel) are inputs, too.
 
     Parameters
     ----------

@@ -10,6 +10,9 @@ from sklearn_task2box.models._profiles import RIDGES, ProfileRegression
 class KnownPairs:
     """What observed relations say of a pair of known tasks that nobody observed.
 
+    They are paths between the two (PathCounts), the reverse pair, a ProfileRegression and
+    mean strengths of either task, and a PairKernelRidge.
+
     Parameters
     ----------
     table : ObservedTable
@@ -23,7 +26,7 @@ class KnownPairs:
         self.inside, self.around = table, table.transpose()
         self.paths = self.inside.paths()
         self._profiles = ProfileRegression(self.inside) if regresses else None
-        self._kernel = kernel
+        self._kernel, self._regressed = kernel, None
 
     def choose(self, heads, tails, strengths, counts):
         """Settings with the least squared error of some pairs that are unknown here."""
@@ -42,21 +45,21 @@ class KnownPairs:
     def solve(self, ridge, settings):
         """Take the settings that were chosen."""
         if self._profiles is not None:
-            self._profiles.solve(ridge)
+            self._profiles.finish(ridge)
         if self._kernel is not None:
-            self._table = PairKernelRidge(self._kernel, self.inside).predict(*settings)
+            model = PairKernelRidge(self._kernel, self.inside)
+            self._regressed, self._kernel = model.predict(*settings), None
         return self
 
     def inputs(self, heads, tails):
         """Inputs of a logistic regression, (n_pairs, n_inputs)."""
-        inputs = [self.paths.logarithms(heads, tails)]
-        back = self.inside.given(tails, heads) - self.inside.prior[heads]
-        inputs.append(np.nan_to_num(back))
+        reverse = self.inside.given(tails, heads) - self.inside.prior[heads]
+        inputs = [self.paths.logarithms(heads, tails), np.nan_to_num(reverse)]
         if self._profiles is not None:
             profile = self._profiles.predict(heads, tails)
             means = self.inside.means_of(heads, tails)
             inputs += [profile, log_odds(np.column_stack([profile, means]))]
-        if self._kernel is not None:
-            strengths = self._table[heads, tails]
+        if self._regressed is not None:
+            strengths = self._regressed[heads, tails]
             inputs += [strengths, log_odds(strengths)]
         return np.column_stack(inputs)

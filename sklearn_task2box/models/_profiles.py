@@ -51,6 +51,11 @@ class ProfileRegression:
         self._coefficients[own] = 0
         return self
 
+    def finish(self, ridge):
+        """Solve for the last time: what predictions do not need is not kept."""
+        self.solve(ridge)
+        del self._sizes, self._vectors, self._rotated
+
     def predict(self, heads, tails):
         """Predictions of pairs, (n_pairs,)."""
         predicted = np.empty(len(heads))

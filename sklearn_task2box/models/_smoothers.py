@@ -132,8 +132,8 @@ class SmootherModel(RelationModel):
                 break
             out = np.flatnonzero(folds == fold)
             ends = heads[out], tails[out]
-            rest = ObservedTable.of(pairs.without(*ends))
-            rest = KnownPairs(rest, not few, kernel)
+            table = ObservedTable.of(pairs.without(*ends))
+            rest = KnownPairs(table, not few, kernel)
             settings = settings or rest.choose(*ends, strengths[out], counts[out])
             self._known_pairs = rest.solve(*settings)
             inputs.append(self._known_inputs(tasks, *ends))
@@ -186,18 +186,16 @@ class SmootherModel(RelationModel):
             some = tasks[rows]
             yield places, at, some, table.means(self._weights(some))
 
-    def _scores(self, tasks, heads, tails, kind):
-        """Scores of pairs of which the head is new ("inside"), the tail, or both."""
+    def _scores_of_new(self, tasks, heads, tails):
+        """Scores of pairs of new tasks: a smoother of the rows, then one of the columns."""
         scores = np.empty(len(heads))
-        if kind == "new":  # a smoother of the rows, then one of the columns
-            for places, rows, _, means in self._blocks(tasks, heads, self._inside):
-                center = means.mean(axis=1)
-                columns, at = np.unique(tails[places], return_inverse=True)
-                weights = self._weights(tasks[columns])
-                both = toarray(weights @ (means - center[:, None]).T)
-                scores[places] = both[at, rows] + center[rows]
-            return scores
-        return self._scores_by(tasks, *self._sides(heads, tails, kind))
+        for places, rows, _, means in self._blocks(tasks, heads, self._inside):
+            center = means.mean(axis=1)
+            columns, at = np.unique(tails[places], return_inverse=True)
+            weights = self._weights(tasks[columns])
+            both = toarray(weights @ (means - center[:, None]).T)
+            scores[places] = both[at, rows] + center[rows]
+        return scores
 
     def _scores_by(self, tasks, ends, others, table):
         """Scores of pairs by a table of the relations of tasks to known others."""
@@ -206,22 +204,20 @@ class SmootherModel(RelationModel):
             scores[places] = means[rows, tasks.known[others[places]]]
         return scores
 
-    def _sides(self, heads, tails, kind):
-        """Ends of pairs whose relations are smoothed, the other ends, and the relations."""
-        if kind == "around":
-            return tails, heads, self._around
-        return heads, tails, self._inside
-
     def _inputs(self, tasks, heads, tails, kind):
         """Inputs of the PlattScaling of a kind of pairs, (n_pairs, n_inputs).
 
         Those with a new task have its score, and what its other scores say of the pair.
         """
+        if kind == "known":
+            return self._known_inputs(tasks, heads, tails)
         evidence = self._evidence(tasks, heads, tasks, tails)
         if kind == "new":
-            scores = self._scores(tasks, heads, tails, kind)
+            scores = self._scores_of_new(tasks, heads, tails)
             return np.column_stack([scores, log_odds(scores), evidence])
-        ends, others, table = self._sides(heads, tails, kind)
+        ends, others, table = heads, tails, self._inside
+        if kind == "around":
+            ends, others, table = tails, heads, self._around
         inputs = np.empty((len(ends), _N_INPUTS))
         for places, rows, some, means in self._blocks(tasks, ends, table):
             columns = tasks.known[others[places]]
@@ -270,10 +266,7 @@ class SmootherModel(RelationModel):
         ):
             if len(at):
                 ends = heads[at], tails[at]
-                if kind == "known":
-                    inputs = self._known_inputs(tasks, *ends)
-                else:
-                    inputs = self._inputs(tasks, *ends, kind)
+                inputs = self._inputs(tasks, *ends, kind)
                 strengths[at] = self._scalings[kind].predict(inputs)
         return strengths
 

@@ -22,7 +22,8 @@ _CHECKS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 class DuplicateIndicator(Stored, TransformerMixin, BaseEstimator):
     """Add indicator features that tell tasks of equal features apart.
 
-    A network gives tasks of equal features one box, whatever their relations are. This step
+    A network gives tasks of equal features one box, whatever their relations are, unless a
+    teacher lets the boxes be free (see BoxRelationEmbedder's ``free_share``). This step
     before it, in a Pipeline, adds the number of each copy as a binary code, so that their
     boxes can differ (a random effect, in the terms of mixed models). In ``transform``, a
     row is a task of fit if it has its features and its name or, without names, its position
