@@ -26,7 +26,7 @@ _RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 # Tasks up to which the kernel is exact.
 _MAX_EXACT = 5000
 # Tasks up to which pairs are regressed on the features of both ends.
-_MAX_OF_PAIRS = 1000
+_MAX_OF_PAIRS = 2000
 # Tasks up to which threads of linear algebra would wait for one another.
 _MAX_SINGLE_THREAD = 1000
 # Divergences: the smallest variance, as a share of the mean one, and what is added to each
@@ -51,7 +51,7 @@ class KernelRidgeModel(SmootherModel):
 
     * if at least half of the pairs are observed, a ridge regression of the observed
       relations on one another, and the mean strengths of either task,
-    * if fewer are, or if relations are graded, and tasks are at most 1,000, a kernel ridge
+    * if fewer are, or if relations are graded, and tasks are at most 2,000, a kernel ridge
       regression of the observed pairs, whose kernel is the product of those of both ends.
 
     It learns from pairs held out of all of these, in up to five folds. An observed pair has

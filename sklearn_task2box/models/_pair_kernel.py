@@ -4,11 +4,14 @@ from itertools import product
 
 import numpy as np
 from scipy import linalg
+from threadpoolctl import threadpool_limits
 
 # Settings that are chosen from: variances of what is particular to a task, beside the
 # kernel, and penalties; and the number of tasks that they are chosen by.
 _SETTINGS = tuple(product((0.0, 0.3, 1.0, 3.0), (0.01, 0.1, 1.0)))
 _MAX_CHOSEN = 200
+# Eigenvectors of a kernel matrix that are kept.
+_MAX_VECTORS = 200
 # Conjugate gradients end after so many steps, or with so small a residual.
 _MAX_STEPS, _TOLERANCE = 30, 0.02
 
@@ -42,13 +45,22 @@ class PairKernelRidge:
         """Strengths of all pairs, (n_tasks, n_tasks), by these settings."""
         sizes = self._sizes + np.float32(own)
         products = sizes[:, None] * sizes
-        solution = self._solve(products, np.float32(ridge))
-        return self._prior + self._filtered(solution, products)
+        with threadpool_limits(1):  # by more, single precision would round otherwise
+            solution = self._solve(products, np.float32(ridge))
+            return self._prior + self._filtered(solution, products)
 
     def _filtered(self, table, filters):
-        """A table with its components along pairs of eigenvectors multiplied."""
-        vectors = self._vectors
-        return vectors @ ((vectors.T @ table @ vectors) * filters) @ vectors.T
+        """A table with its components along pairs of eigenvectors multiplied.
+
+        The last of ``filters``, (n_vectors + 1, n_vectors + 1), are those of directions
+        across the eigenvectors.
+        """
+        vectors, across = self._vectors, filters[-1, -1]
+        aside = filters[:-1, -1:] - across  # filters are symmetric
+        both = filters[:-1, :-1] - across - aside - aside.T
+        left = vectors.T @ table
+        rows = ((left @ vectors) * both) @ vectors.T + left * aside
+        return vectors @ rows + ((table @ vectors) * aside.T) @ vectors.T + across * table
 
     def _solve(self, products, ridge):
         inverse = 1 / (self._seen.mean() * products + ridge)
@@ -70,13 +82,20 @@ class PairKernelRidge:
 
 
 class TaskKernel:
-    """A kernel matrix of tasks, (n_tasks, n_tasks), and its eigenvectors, in float32."""
+    """A kernel matrix of tasks, (n_tasks, n_tasks), and its eigenvectors, in float32.
+
+    Of more than 200, those of the largest eigenvalues count; the others have the mean of
+    theirs, the last one of ``sizes``.
+    """
 
     def __init__(self, matrix):
         self.matrix = matrix
         sizes, vectors = linalg.eigh(matrix, driver="evd")
-        self.sizes = sizes.clip(min=0).astype(np.float32)
-        self.vectors = vectors.astype(np.float32)
+        n_left = max(0, len(sizes) - _MAX_VECTORS)
+        mean = sizes[:n_left].mean() if n_left else 0
+        sizes = np.append(sizes[n_left:], mean).clip(min=0)
+        self.sizes = sizes.astype(np.float32)
+        self.vectors = vectors[:, n_left:].astype(np.float32)
 
     def part(self, tasks):
         """The kernel of some of the tasks."""

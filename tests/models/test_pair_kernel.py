@@ -48,6 +48,22 @@ def test_predictions_are_those_of_the_regression_of_all_pairs(
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
+def test_small_eigenvalues_have_their_mean(monkeypatch):
+    monkeypatch.setattr(_pair_kernel, "_MAX_STEPS", 500)
+    monkeypatch.setattr(_pair_kernel, "_TOLERANCE", 1e-6)
+    sizes, vectors = np.linalg.eigh(KERNEL + np.diag(np.linspace(0.1, 0.2, N)))
+    cut = sizes.copy()
+    cut[: N - 4] = cut[: N - 4].mean()
+    table = table_of(few_of(np.random.RandomState(3).uniform(size=(N, N)).round(1), 0.5))
+    expected = PairKernelRidge(TaskKernel(vectors * cut @ vectors.T), table)
+    monkeypatch.setattr(_pair_kernel, "_MAX_VECTORS", 4)
+    found = PairKernelRidge(TaskKernel(vectors * sizes @ vectors.T), table)
+    for settings in ((0.0, 0.1), (0.5, 0.3)):
+        np.testing.assert_allclose(
+            found.predict(*settings), expected.predict(*settings), atol=1e-3
+        )
+
+
 def test_settings_are_those_of_the_least_error_of_pairs_held_out(monkeypatch):
     monkeypatch.setattr(_pair_kernel, "_SETTINGS", ((0.0, 1e6), (0.0, 0.01)))
     # What the features say is all there is to say.
