@@ -27,11 +27,14 @@ _ENOUGH_OBSERVED = 0.5
 _N_FOLDS, _ENOUGH_RELATED = 5, 500
 # Inputs of the calibration of pairs with a new task: see SmootherModel._inputs_of_new.
 _N_INPUTS = 9
+# Inverse penalties of the calibration of pairs with a new task, and of known ones, of which
+# few may be related. Of 1, 3, 10, 30 and 100, these were good.
+_C_NEW, _C_KNOWN = 30.0, 3.0
 # Inputs of a standard deviation this far below the largest are constant.
 _CONSTANT = 1e-9
 
 
-def fit_logistic(inputs, strengths, weights):
+def fit_logistic(inputs, strengths, weights, C=_C_NEW):
     """Logistic regression of strengths in [0, 1] on inputs, of shape (n_pairs, n_inputs).
 
     A pair of strength s is s of a related pair and 1 - s of an unrelated one.
@@ -41,7 +44,7 @@ def fit_logistic(inputs, strengths, weights):
     kept = weights > 0
     inputs = np.tile(inputs, (2, 1))[kept]
     # The penalty keeps slopes finite where scores separate related and unrelated pairs.
-    model = LogisticRegression(C=3.0, max_iter=1000, solver="newton-cholesky")
+    model = LogisticRegression(C=C, max_iter=1000, solver="newton-cholesky")
     return model.fit(inputs, labels[kept], weights[kept])
 
 
@@ -50,8 +53,11 @@ class PlattScaling:
 
     The coefficients of the scores are not negative, so that strengths rank pairs as scores
     do, other inputs being equal (Platt, "Probabilistic outputs for support vector
-    machines", 1999).
+    machines", 1999). ``C`` is the inverse of the penalty.
     """
+
+    def __init__(self, C=_C_NEW):
+        self.C = C
 
     def fit(self, inputs, strengths, counts=1.0):
         """Learn from inputs, (n_pairs, n_inputs), true strengths, and weights of pairs.
@@ -69,7 +75,7 @@ class PlattScaling:
         if 0 < self._mean < 1:
             model, columns = None, np.arange(inputs.shape[1])
             while model is None and len(columns):
-                model = fit_logistic(inputs[:, columns], strengths, counts)
+                model = fit_logistic(inputs[:, columns], strengths, counts, self.C)
                 wrong = (columns < 2) & (model.coef_[0] < 0)
                 if wrong.any():
                     model, columns = None, columns[~wrong]
@@ -140,7 +146,7 @@ class SmootherModel(RelationModel):
             order.append(out)
             n_related += np.count_nonzero(strengths[out])
         inputs, order = np.concatenate(inputs), np.concatenate(order)
-        scaling = PlattScaling().fit(inputs, strengths[order], counts[order])
+        scaling = PlattScaling(_C_KNOWN).fit(inputs, strengths[order], counts[order])
         self._scalings["known"] = scaling
         self._known_pairs = KnownPairs(self._inside, not few, kernel).solve(*settings)
 
