@@ -26,14 +26,9 @@ _NARROW_DIM, _ROOMY_DIM = 2, 5
 _ENOUGH_OBSERVED = 0.5
 # Numbers in a mask of mixed features, and in a table of predictions for new tasks.
 _BLOCK = 1 << 20
-# Steps of out-of-sample embedding.
-_STEPS = 100
-# Weight of an augmented task, beside a known one, where a new one is embedded: they keep
-# new tasks apart, which else end up in the same gaps between known ones.
-_AUGMENTED_WEIGHT = 0.1
-# Where a new task is embedded: weight of what the soft targets say lies inside it, beside
-# what it lies in, and share of the network's own predictions in these targets.
-_AROUND_WEIGHT, _OWN_SHARE = 0.1, 0.135
+# Steps of out-of-sample embedding, and weight of what soft targets say lies inside a new
+# task, beside what it lies in.
+_STEPS, _AROUND_WEIGHT = 100, 0.1
 
 
 def augmented_tasks(X, share, box_dim, observed, rng):
@@ -62,31 +57,31 @@ def augmented_tasks(X, share, box_dim, observed, rng):
 class SoftTargets:
     """Strengths that a fitted teacher predicts of known, augmented and new tasks.
 
-    ``known`` and ``augmented`` are features, (n_tasks, n_features) and (n_augmented,
-    n_features). The teacher may recognize known tasks by ``names``.
+    ``known`` are features, (n_tasks, n_features). The teacher may recognize these tasks by
+    ``names``.
     """
 
-    def __init__(self, teacher, known, augmented, names=None, columns=None):
+    def __init__(self, teacher, known, names=None, columns=None):
         self.teacher = teacher
         self.known = known
-        self.augmented = augmented
         self.names = names
         self.columns = columns
 
-    def table(self, pairs):
+    def table(self, pairs, augmented):
         """Strengths among known and augmented tasks, given observed pairs of known ones.
 
-        NaN stands for pairs of two augmented tasks and, if all are observed, of two known
-        ones. The shape is (n_tasks + n_augmented, n_tasks + n_augmented).
+        ``augmented`` are features, (n_augmented, n_features). NaN stands for pairs of two
+        augmented tasks and, if all are observed, of two known ones. The shape is
+        (n_tasks + n_augmented, n_tasks + n_augmented).
         """
         n = self.known.shape[0]
-        total = n + self.augmented.shape[0]
+        total = n + augmented.shape[0]
         targets = np.full((total, total), np.nan)
         if pairs.n_unknown:
             features = named_features(self.known, self.names, self.columns)
             targets[:n, :n] = self.teacher.pairwise_strengths(features)
         if total > n:
-            inside, around = self._both_ways(self.augmented, self.known, self.names)
+            inside, around = self.of_new(augmented)
             targets[n:, :n], targets[:n, n:] = inside, around.T
         predicted = targets[~np.isnan(targets)]
         if len(predicted) and not 0 <= predicted.min() <= predicted.max() <= 1:
@@ -97,50 +92,38 @@ class SoftTargets:
             )
         return targets
 
-    def of_new(self, X):
-        """Strengths of new tasks in the known and augmented ones, and of these in them.
-
-        Both are of shape (n_new, n_tasks + n_augmented).
-        """
-        both = [self._both_ways(X, self.known, self.names)]
-        if self.augmented.shape[0]:
-            both.append(self._both_ways(X, self.augmented, None))
-        return tuple(np.hstack(tables) for tables in zip(*both, strict=True))
-
     def embed(self, X, outputs, others, encoder, loss):
         """Boxes of new tasks, (n_new, 2 * box_dim): out-of-sample embedding.
 
         From ``outputs`` of the encoder's body for ``X``, (n_new, 2 * box_dim), they move
-        until their overlaps with known and augmented boxes, of the outputs ``others``,
-        agree with a mean of the teacher's predictions, mostly, and the encoder's, by the
-        ObjectiveLoss of the fit.
+        until their overlaps with the boxes of the known tasks agree with the teacher's
+        predictions, by the ObjectiveLoss of the fit. The outputs ``others`` are of the
+        known tasks, then of the augmented ones.
         """
-        numbers = [part.shape[0] for part in (self.known, self.augmented)]
-        weights = np.repeat([1, _AUGMENTED_WEIGHT], numbers)
-        around = Surroundings(encoder, others, weights, loss, _AROUND_WEIGHT)
+        around = Surroundings(encoder, others, self.known.shape[0], loss, _AROUND_WEIGHT)
         boxes = np.empty(outputs.shape)
-        step = max(1, _BLOCK // len(weights))
+        step = max(1, _BLOCK // len(others))
         for start in range(0, len(boxes), step):
             part = slice(start, start + step)
             strengths = self.of_new(X[part])
             with few_threads(strengths[0].size):
-                found = around.fit(outputs[part], *strengths, _STEPS, _OWN_SHARE)
-                boxes[part] = found
+                boxes[part] = around.fit(outputs[part], *strengths, _STEPS)
         return boxes
 
-    def _both_ways(self, new, others, names):
-        """Strengths of new tasks in others, and of these in them: (n_new, n_others)."""
-        n_new, n_others = new.shape[0], others.shape[0]
+    def of_new(self, new):
+        """Strengths of new tasks in known ones, and of these in them: (n_new, n_tasks)."""
+        n_new, n = new.shape[0], self.known.shape[0]
+        names = self.names
         if names is not None:
             names = [*names, *(object() for _ in range(n_new))]  # like no other
-        rows = named_features(stack_rows(others, new), names, self.columns)
-        heads = n_others + np.repeat(np.arange(n_new), n_others)
-        tails = np.tile(np.arange(n_others), n_new)
+        rows = named_features(stack_rows(self.known, new), names, self.columns)
+        heads = n + np.repeat(np.arange(n_new), n)
+        tails = np.tile(np.arange(n), n_new)
         tables = []
         for ends in ((heads, tails), (tails, heads)):
             pairs = TaskPairs.from_positions(rows, *ends)
             strengths = self.teacher.predict_proba(pairs)[:, 1]
-            tables.append(strengths.reshape(n_new, n_others))
+            tables.append(strengths.reshape(n_new, n))
         return tables
 
 

@@ -32,7 +32,7 @@ _MAX_COMPARED = 25_000_000
 # A table of all pairs is faster than the observed ones from this share on.
 _TABLE_FROM_SHARE = 0.1
 # Pairs that a threshold is chosen on; of more, unrelated ones are drawn.
-_MAX_SCORED = 50_000
+_MAX_SCORED = 20_000
 
 
 class Repeated:

@@ -86,8 +86,8 @@ class BoxRelationEmbedder(BoxModel):
         Model whose predictions the boxes learn where nothing is observed (soft targets,
         knowledge distillation): of pairs that y leaves unknown, and of augmented tasks,
         which have some features of one task and the rest of another. The box of a new task
-        starts where the network puts it, and near that of a known task, and moves until its
-        overlaps agree with the teacher's predictions, mostly (out-of-sample embedding).
+        starts where the network puts it, and near that of another task, and moves until its
+        overlaps agree with the teacher's predictions (out-of-sample embedding).
         "auto" is :class:`~sklearn_task2box.models.KernelRidgeModel`, and None with more
         than 3,000 tasks, encoder="table", or y=None. With None, the network is alone.
     augmentation : float, default=0.3
@@ -119,8 +119,9 @@ class BoxRelationEmbedder(BoxModel):
     free_share : float, default=0.75
         Share of the passes, the last ones, in which the boxes of known and augmented tasks
         leave the places that the network has for them and move by themselves, as those of
-        a table do. Then tasks of equal features may differ. New tasks find their places
-        among them by the teacher: without one, and with encoder="table", no box is free.
+        a table do; a weak weight decay holds those back that relations do not move. Then
+        tasks of equal features may differ. New tasks find their places among them by the
+        teacher: without one, and with encoder="table", no box is free.
     batch_size : int, None or "auto", default="auto"
         Number of pairs per step. None takes all observed pairs at once, unmentioned
         unrelated ones among them, of which a number takes a sample. "auto" is None up to
@@ -420,11 +421,11 @@ class BoxRelationEmbedder(BoxModel):
         # A root makes much of a small overlap, such as of boxes that are disjoint.
         temperature = exponent * min(0.01 * self.box_dim**2, 0.5)
         temperature = float(_unless_auto(self.temperature, temperature))
-        soft_targets = self._fit_teacher(X, pairs, relations, rng)
+        soft_targets, augmented = self._fit_teacher(X, pairs, relations, rng)
         everything, to_learn = X, pairs
         if soft_targets is not None:
-            everything = stack_rows(X, soft_targets.augmented)
-            table = soft_targets.table(pairs)
+            everything = stack_rows(X, augmented)
+            table = soft_targets.table(pairs, augmented)
             if held_out is not None:  # a teacher fitted before knows them
                 table[held_out[:2]] = np.nan
             to_learn = pairs.with_targets(table, objective.soft_weight_for(pairs))
@@ -479,8 +480,11 @@ class BoxRelationEmbedder(BoxModel):
         self._outputs = None
         if soft_targets is not None:
             with torch.no_grad():
-                outputs = free[0].body.rows.weight if free else encoder.outputs(everything)
-            self._outputs = outputs.detach().numpy()
+                if free:
+                    outputs = free[0].body(slice(None))
+                else:
+                    outputs = self.encoder_.outputs(everything)
+            self._outputs = outputs.numpy()
         self.interrupted_ = any(net.interrupted_ for net in nets)
         return pairs, held_out, first_extent
 
@@ -495,14 +499,14 @@ class BoxRelationEmbedder(BoxModel):
         return n_epochs - n_free, n_free
 
     def _fit_teacher(self, X, pairs, relations, rng):
-        """Fit the teacher, and return its soft targets; None where there is none."""
+        """Fit the teacher; its soft targets, and features of augmented tasks, or None."""
         n, names, teacher = pairs.n_tasks, relations.tasks, self.teacher
         if teacher == "auto":
             alone = self.encoder == "table" or self._from_features or n > _MAX_TAUGHT
             teacher = None if alone else KernelRidgeModel()
         self.teacher_ = None
         if teacher is None:
-            return None
+            return None, None
         check_taught(n)
         if not relations.named or len(set(names)) < len(names):  # some drawn twice
             names = None
@@ -516,7 +520,7 @@ class BoxRelationEmbedder(BoxModel):
             features = named_features(X, names, columns)
             y = TaskRelations.from_pairs(pairs, names)
             self.teacher_ = set_seeds(clone(teacher), rng).fit(features, y)
-        return SoftTargets(self.teacher_, X, augmented, names, columns)
+        return SoftTargets(self.teacher_, X, names, columns), augmented
 
     def _keep_features(self, data):
         super()._keep_features(data)

@@ -34,7 +34,7 @@ from sklearn_task2box.metrics import (
 )
 from sklearn_task2box.models import ClosureModel, KernelRidgeModel, PopularityModel
 from sklearn_task2box.nets import Objective
-from sklearn_task2box.nets._encoders import Table
+from sklearn_task2box.nets._encoders import FreeOutputs
 from sklearn_task2box.nets._net import HeldOutScore
 
 # The network alone, without a teacher: see test_soft_targets.
@@ -579,7 +579,7 @@ class InterruptFree(Interrupt):
     """Ctrl-C while boxes are free."""
 
     def interrupt(self, net, **kwargs):
-        if isinstance(net.module_.body, Table):
+        if isinstance(net.module_.body, FreeOutputs):
             super().interrupt(net)
 
 

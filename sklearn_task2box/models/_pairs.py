@@ -176,7 +176,7 @@ class PairClassifier(RelationModel):
             n_similarities = self.n_similarities
         features = self._prepared(X).astype(np.float32)
         compared = features.shape[1] if n_similarities else 1
-        self._width = 4 * max([*sizes, compared])
+        self._width = 16 * max([*sizes, compared])  # blocks that a cache holds
         self.model_, self.loss_curve_ = fit_module(
             partial(PairMLP, features.shape[1], sizes, n_similarities),
             torch.from_numpy(features),

@@ -18,7 +18,7 @@ from sklearn_task2box.utils._rows import IdentifiedRows, blocks_by_row, stack_ro
 MAX_CHOSEN, MAX_SCORED = 500, 200
 _MAX_CALIBRATED = 2000
 # Unrelated pairs that calibrate, drawn where there are more: for new tasks, for known ones.
-_MAX_ZEROS, _MAX_KNOWN_ZEROS = 30_000, 100_000
+_MAX_ZEROS, _MAX_KNOWN_ZEROS = 15_000, 50_000
 # Numbers in a block of predictions of all known tasks.
 _BLOCK = 1 << 21
 # Share of observed pairs from which unknown ones are regressed on them.

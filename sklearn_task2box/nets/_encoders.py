@@ -67,9 +67,9 @@ class MLP(nn.Sequential):
 class Table(nn.Module):
     """One free row of outputs per known task; the features are one-hot rows."""
 
-    def __init__(self, n_features, n_outputs, start=None):
+    def __init__(self, n_features, n_outputs):
         super().__init__()
-        self.rows = nn.Embedding(n_features, n_outputs, _weight=start)
+        self.rows = nn.Embedding(n_features, n_outputs)
 
     def forward(self, X):
         """Rows of outputs that one-hot features, or positions, point to."""
@@ -79,6 +79,23 @@ class Table(nn.Module):
         """Append rows for new tasks, given their outputs, (n_new, n_outputs)."""
         rows = torch.cat([self.rows.weight.detach(), outputs.to(self.rows.weight)])
         self.rows = nn.Embedding.from_pretrained(rows, freeze=False)
+
+
+class FreeOutputs(nn.Module):
+    """Outputs of tasks that are moved from where a network puts them.
+
+    ``start`` are the outputs of the network, (n_tasks, n_outputs). Weight decay of the
+    ``moves`` keeps outputs there that relations do not draw away.
+    """
+
+    def __init__(self, start):
+        super().__init__()
+        self.register_buffer("start", start)
+        self.moves = nn.Parameter(torch.zeros_like(start))
+
+    def forward(self, positions):
+        """Outputs of the tasks at some positions."""
+        return self.start[positions] + self.moves[positions]
 
 
 class BoxEncoder(nn.Module):
@@ -163,14 +180,13 @@ class BoxEncoder(nn.Module):
     def freed(self, X):
         """An encoder of free boxes, which are first where this one puts prepared features.
 
-        Its features are positions of rows.
+        Its features are positions of the tasks.
         """
         self.eval()
         with torch.no_grad():
             start = self.body(X.to(next(self.parameters()).device)).float().cpu()
         self.train()
-        table = Table(len(start), self.n_outputs, start)
-        return BoxEncoder(table, len(start), self.n_outputs, self.side)
+        return BoxEncoder(FreeOutputs(start), len(start), self.n_outputs, self.side)
 
     def widen(self, X):
         """Read further directions of features, as of more tasks; boxes stay as they are.

@@ -18,8 +18,9 @@ from sklearn_task2box.nets._batches import PairBatches, PairDataset
 # Growth of the extent of the boxes, and of the loss from this number of epochs on, that
 # tells of a fit that diverges.
 _MAX_GROWTH, _MAX_RISE, _FEW_EPOCHS = 1e6, 10, 10
-# Step size of free boxes.
-_FREE_RATE = 0.2
+# Step size of free boxes, and the weight of their mean squared moves, beside mean losses of
+# pairs: without it, boxes drift to where a new task finds no place among them.
+_FREE_RATE, _FREE_DECAY = 0.2, 1e-4
 
 
 class NoEpochFinished(Exception):
@@ -187,6 +188,7 @@ def make_net(
     max_gradient_norm,
     batches,
     device,
+    weight_decay=0.0,
     held_out=None,
     patience=None,
     callbacks=None,
@@ -226,6 +228,7 @@ def make_net(
         criterion=criterion,
         optimizer=torch.optim.Adam,
         optimizer__fused=True,  # a step in half of the time
+        optimizer__weight_decay=weight_decay,
         lr=learning_rate,
         max_epochs=max_epochs,
         batch_size=None,
@@ -267,6 +270,7 @@ def fit_nets(encoder, dataset, *, max_epochs, free_epochs, **settings):
         return [net]
     settings |= {"learning_rate": _FREE_RATE, "learning_rate_schedule": "cosine"}
     encoder = net.module_.freed(dataset.features)
+    settings["weight_decay"] = _FREE_DECAY / encoder.n_features
     dataset = PairDataset(torch.arange(encoder.n_features), dataset.pairs)
     free = make_net(encoder, dataset=dataset, max_epochs=free_epochs, **settings)
     try:

@@ -49,18 +49,16 @@ def boxes(outputs):
     return torch.cat(boxes_of(outputs), dim=1).numpy()
 
 
-def fit(
-    start, known, *tables, pair_loss=None, n_steps=100, weights=None, around=0.1, **options
-):
-    weights = np.ones(len(known)) if weights is None else weights
+def fit(start, known, *tables, pair_loss=None, n_steps=100, around=0.1, others=None):
     loss = SimpleNamespace(
         pair_loss=pair_loss or CrossEntropy(),
         temperature=TEMPERATURE,
         exponent=1.0,
         objective=SimpleNamespace(positive_weight=3.0),
     )
-    surroundings = Surroundings(ENCODER, known, weights, loss, around)
-    return surroundings.fit(start, *tables, n_steps, **options)
+    every = known if others is None else torch.cat([known, others])
+    surroundings = Surroundings(ENCODER, every, len(known), loss, around)
+    return surroundings.fit(start, *tables, n_steps)
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(1, 4))
@@ -107,6 +105,19 @@ def test_a_start_from_a_known_task_saves_boxes_that_would_find_nothing(scene):
     assert (inside[range(5), range(5)] > 0.8).all()
 
 
+def test_boxes_beyond_the_known_ones_are_only_started_from(scene):
+    start, known, *strengths = scene
+    useless = known[:3] + torch.tensor([1e6] * 3 + [0.0] * 3)
+    found = fit(start, known, *strengths)
+    np.testing.assert_array_equal(fit(start, known, *strengths, others=useless), found)
+    far = start + torch.tensor([1e6] * 3 + [0.0] * 3)  # where no overlap has a gradient
+    stays, moves = (
+        fit(far, known[:1], *(table[:, :1] for table in strengths), others=others)
+        for others in (known[:0], start)
+    )
+    assert abs(moves - stays).max() > 0.1
+
+
 def test_each_task_is_embedded_independently_of_the_others(scene, monkeypatch):
     start, known, inside, around = scene
     together = fit(*scene)
@@ -117,31 +128,6 @@ def test_each_task_is_embedded_independently_of_the_others(scene, monkeypatch):
     np.testing.assert_allclose(np.concatenate(alone), together, rtol=0, atol=1e-8)
     monkeypatch.setattr("sklearn_task2box.boxes._out_of_sample._BLOCK", 2 * known.numel())
     np.testing.assert_allclose(fit(*scene), together, rtol=0, atol=1e-8)
-
-
-def test_strengths_with_boxes_of_weight_zero_do_not_count(scene):
-    start, known, *strengths = scene
-    weights = np.ones(len(known))
-    weights[20:] = 0
-    others = [table.copy() for table in strengths]
-    for table in others:
-        table[:, 20:] = 0.5
-    np.testing.assert_allclose(
-        fit(*scene, weights=weights),
-        fit(start, known, *others, weights=weights),
-        rtol=0,
-        atol=1e-8,
-    )
-
-
-def test_boxes_that_have_the_mixed_strengths_stay(scene):
-    loss = SquaredError()
-    stays = fit(*scene, pair_loss=loss, start_share=1.0)
-    np.testing.assert_allclose(stays, boxes(scene[0]), atol=1e-5)
-    half = fit(*scene, pair_loss=loss, start_share=0.5)
-    whole = fit(*scene, pair_loss=loss, start_share=0.0)
-    moved = [abs(found - stays).mean() for found in (half, whole)]
-    assert 0 < moved[0] < moved[1]
 
 
 def test_relations_from_known_tasks_have_their_weight(scene):
