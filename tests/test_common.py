@@ -145,9 +145,9 @@ def test_folds_train_on_the_relations_inside_and_score_those_across(features, y)
 
 
 def test_all_sliceable_formats_give_the_same_folds():
+    folds = KFold(3, shuffle=True, random_state=0)
     scores = [
-        cross_val_score(quick(), X, y, cv=KFold(3, shuffle=True, random_state=0))
-        for y in SLICEABLE.values()
+        cross_val_score(quick(max_epochs=10), X, y, cv=folds) for y in SLICEABLE.values()
     ]
     np.testing.assert_allclose(scores[0], scores[1])
     np.testing.assert_allclose(scores[0], scores[2])
@@ -176,14 +176,13 @@ def test_direction_and_closure_hold_across_folds():
 @pytest.mark.parametrize("search", [GridSearchCV, HalvingGridSearchCV])
 def test_grid_search_over_tasks(search):
     grid = search(
-        make_pipeline(StandardScaler(), quick()),
+        make_pipeline(StandardScaler(), quick(max_epochs=20)),
         {"boxrelationembedder__box_dim": [2, 3]},
         cv=3,
-        n_jobs=2,
         **(
             {"random_state": 0, "min_resources": 20}
             if search is HalvingGridSearchCV
-            else {}
+            else {"n_jobs": 2}
         ),
     )
     grid.fit(X, nx.to_pandas_adjacency(NAMED, nodelist=NAMES))
@@ -197,7 +196,7 @@ def test_grid_search_over_tasks(search):
 
 def test_curves_and_splits_over_tasks():
     y = TaskRelations(NAMED, tasks=NAMES)
-    _, _, scores = learning_curve(quick(), X, y, train_sizes=[0.6, 1.0], cv=3)
+    _, _, scores = learning_curve(quick(max_epochs=20), X, y, train_sizes=[0.6, 1.0], cv=3)
     assert np.isfinite(scores).all()
     X_train, X_test, y_train, y_test = train_test_split(FRAME, y, random_state=0)
     assert quick().fit(X_train, y_train).score(X_test, y_test) > 0

@@ -599,6 +599,18 @@ def test_free_boxes_that_are_interrupted_keep_the_last_finished_epoch(
     assert np.allclose(model.boxes_, by_network) == (epoch == 1)
 
 
+def test_weight_decay_holds_free_boxes_near_their_places(taxonomy, monkeypatch):
+    X, graph = taxonomy
+    moves = []
+    for decay in (0.0, 1.0):
+        monkeypatch.setattr("sklearn_task2box.nets._net._FREE_DECAY", decay)
+        model = quick(max_epochs=60, teacher="auto").fit(X, graph)
+        with torch.no_grad():
+            by_network = torch.cat(model.encoder_(torch.from_numpy(X)), dim=1).numpy()
+        moves.append(abs(model.boxes_ - by_network).mean())
+    assert 0 < moves[1] < 0.5 * moves[0]
+
+
 def test_free_boxes_leave_the_places_that_the_network_has_for_them(taxonomy):
     X, graph = taxonomy
     fits = [

@@ -110,7 +110,7 @@ def test_wrong_arguments_are_named_in_fit(options, message):
 
 
 def test_a_grid_search_over_members():
-    boxes = BoxRelationEmbedder(4, hidden_layer_sizes=(16,), max_epochs=10)
+    boxes = BoxRelationEmbedder(4, hidden_layer_sizes=(16,), max_epochs=10, teacher=None)
     search = GridSearchCV(
         RelationEnsemble([("boxes", boxes), ("closure", ClosureModel())], random_state=0),
         {"boxes__box_dim": [1, 4], "closure": ["drop", PopularityModel()]},

@@ -151,7 +151,7 @@ def test_no_other_threshold_has_a_better_f1(rows):
         assert threshold == 0.5
         return
 
-    cuts = np.append(np.linspace(0, 1, 33), threshold)
+    cuts = np.append(np.linspace(0, 1, 17), threshold)
     with config_context(skip_parameter_validation=True, assume_finite=True):
         scores = [f1_score(related, predicted >= cut, zero_division=0) for cut in cuts]
     assert scores[-1] >= max(scores) - 1e-12

@@ -18,7 +18,7 @@ _RATE = 0.1
 # Boxes that an optimization may start from, and how far from them, as a share of their
 # sides: a box that coincides with another has no gradient.
 _MAX_STARTS, _MOVED = 1000, 0.35
-# Numbers at work for each array of (box_dim, new tasks, known tasks).
+# Numbers at work for each array of (box_dim, starts, known tasks).
 _BLOCK = 1 << 18
 
 
@@ -67,7 +67,7 @@ class Surroundings:
         self.pair_loss = loss.pair_loss.double()
         self.positive_weight = loss.objective.positive_weight
         self.around_weight = around_weight
-        self.step = max(1, _BLOCK // outputs.numel())
+        self.step = max(1, _BLOCK // (2 * outputs.numel()))
         with torch.no_grad():
             corners = self.boxes_of(outputs[:n_known])
             self.lower, self.upper = (c.T.contiguous() / self.temperature for c in corners)
@@ -117,11 +117,11 @@ class Surroundings:
 
     def _fit_part(self, outputs, strengths, n_steps):
         weights = self._weigh(strengths)
-        (boxes, losses), (others, other_losses) = (
-            self._descend(start, strengths, weights, n_steps)
-            for start in (outputs, self._nearest(strengths, weights))
-        )
-        return torch.where((other_losses < losses)[:, None], others, boxes)
+        starts = torch.stack([outputs, self._nearest(strengths, weights)])
+        twice = (table.repeat(1, 2, 1) for table in (strengths, weights))
+        boxes, losses = self._descend(starts.flatten(0, 1), *twice, n_steps)
+        better = losses.view(starts.shape[:2]).argmin(0)
+        return boxes.view(starts.shape)[better, torch.arange(len(outputs))]
 
     def _nearest(self, strengths, weights):
         """Outputs near those whose box would have the least loss."""
