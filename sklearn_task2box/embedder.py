@@ -480,10 +480,7 @@ class BoxRelationEmbedder(BoxModel):
         self._outputs = None
         if soft_targets is not None:
             with torch.no_grad():
-                if free:
-                    outputs = free[0].body(slice(None))
-                else:
-                    outputs = self.encoder_.outputs(everything)
+                outputs = free[0].body(slice(None)) if free else encoder.outputs(everything)
             self._outputs = outputs.numpy()
         self.interrupted_ = any(net.interrupted_ for net in nets)
         return pairs, held_out, first_extent

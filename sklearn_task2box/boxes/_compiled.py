@@ -275,8 +275,8 @@ def add_table(work, n_rows, listed, log_keep, squared):
 
 
 @njit(**_COMPILED)
-def contained(lower, upper, counts):
-    """Heads and tails of the pairs that count whose head lies in the tail as a whole.
+def mostly_inside(lower, upper, counts):
+    """Heads and tails of the pairs that count of which half of the head is in the tail.
 
     Corners have the shape (n_tasks, box_dim), ``counts`` (n_tasks, n_tasks).
     """
@@ -284,10 +284,16 @@ def contained(lower, upper, counts):
     heads, tails = [], []
     for i in range(n):
         for j in range(n):
-            d = 0
-            while d < dim and lower[i, d] >= lower[j, d] and upper[i, d] <= upper[j, d]:
+            d, share = 0, np.float32(1)
+            while d < dim and share >= 0.5:
+                side = upper[i, d] - lower[i, d]
+                shared = min(upper[i, d], upper[j, d]) - max(lower[i, d], lower[j, d])
+                if shared < 0:
+                    share = np.float32(0)
+                elif side > 0:
+                    share *= shared / side
                 d += 1
-            if d == dim and counts[i, j]:
+            if share >= 0.5 and counts[i, j]:
                 heads.append(i)
                 tails.append(j)
     return np.array(heads, np.int64), np.array(tails, np.int64)

@@ -73,10 +73,10 @@ class PairList:
         chosen = (self.strengths > 0) & (self.weights > 0)
         return self.heads[chosen], self.tails[chosen]
 
-    def contained(self, lower, upper):
-        """Heads and tails of the unrelated pairs whose head lies in the tail as a whole."""
+    def mostly_inside(self, lower, upper):
+        """Heads and tails of unrelated pairs of which half of the head is in the tail."""
         chosen = (self.strengths == 0) & (self.weights > 0)
-        return _inside(self.heads[chosen], self.tails[chosen], lower, upper)
+        return _mostly_inside(self.heads[chosen], self.tails[chosen], lower, upper)
 
     def _accumulate(self, work):
         step = max(1, self.block // work.dim)
@@ -103,11 +103,13 @@ class PairList:
             _add_at(work.lower_gradient, tails, turned - slopes)
 
 
-def _inside(heads, tails, lower, upper, dimensions=slice(None)):
-    """Those of the pairs of heads and tails whose head lies in the tail."""
-    lower, upper = lower[:, dimensions], upper[:, dimensions]
-    inside = (lower[heads] >= lower[tails]) & (upper[heads] <= upper[tails])
-    chosen = inside.all(1)
+def _mostly_inside(heads, tails, lower, upper):
+    """Those of the pairs of heads and tails of which half of the head is in the tail."""
+    sides = upper[heads] - lower[heads]
+    shared = torch.minimum(upper[heads], upper[tails])
+    shared -= torch.maximum(lower[heads], lower[tails])
+    shares = torch.where(sides > 0, shared.clamp(min=0) / sides, (shared >= 0).to(sides))
+    chosen = shares.prod(1) >= 0.5
     return heads[chosen], tails[chosen]
 
 
@@ -158,16 +160,17 @@ class PairTable:
         unrelated[self.heads, self.tails] = (self.strengths == 0) & (self.weights > 0)
         return torch.from_numpy(unrelated).to(self.device)
 
-    def contained(self, lower, upper):
-        """Heads and tails of the unrelated pairs whose head lies in the tail as a whole."""
+    def mostly_inside(self, lower, upper):
+        """Heads and tails of unrelated pairs of which half of the head is in the tail."""
         compiled = _compiled_for(lower)
         if compiled is not None:
-            ends = compiled.contained(lower.numpy(), upper.numpy(), self.unrelated.numpy())
-            return tuple(map(torch.from_numpy, ends))
+            given = lower.numpy(), upper.numpy(), self.unrelated.numpy()
+            return tuple(map(torch.from_numpy, compiled.mostly_inside(*given)))
         low, high = lower[:, 0], upper[:, 0]
-        inside = (low[:, None] >= low) & (high[:, None] <= high) & self.unrelated
+        center = (low + high)[:, None] / 2
+        inside = (low <= center) & (center <= high) & self.unrelated
         ends = inside.nonzero(as_tuple=True)  # in the first dimension: few are left
-        return _inside(*ends, lower, upper, slice(1, None))
+        return _mostly_inside(*ends, lower, upper)
 
     def _count_rows(self):
         """Number of tasks, from the first, whose rows hold all pairs that count."""

@@ -82,11 +82,7 @@ class Table(nn.Module):
 
 
 class FreeOutputs(nn.Module):
-    """Outputs of tasks that are moved from where a network puts them.
-
-    ``start`` are the outputs of the network, (n_tasks, n_outputs). Weight decay of the
-    ``moves`` keeps outputs there that relations do not draw away.
-    """
+    """Outputs of tasks, (n_tasks, n_outputs), and how they move from where they start."""
 
     def __init__(self, start):
         super().__init__()
@@ -94,7 +90,6 @@ class FreeOutputs(nn.Module):
         self.moves = nn.Parameter(torch.zeros_like(start))
 
     def forward(self, positions):
-        """Outputs of the tasks at some positions."""
         return self.start[positions] + self.moves[positions]
 
 

@@ -83,10 +83,11 @@ class Objective(BaseEstimator):
         0.3 to 1 were alike and 0.1 cost up to .02 of the average precision of unseen
         pairs; in the imports among Python's modules, .12, and 0.5 .03.
     escape_weight : float, default=1.0
-        Weight of a loss of unrelated pairs whose first box lies in the second as a whole,
-        where the pair loss has no gradient. It is a smooth minimum of the distances d
-        between faces of both boxes, in units of the temperature, ``-log(mean(exp(-d)))``,
-        and moves the nearest faces past each other.
+        Weight of a loss of unrelated pairs whose first box lies in the second by at least
+        half: the pair loss has no gradient if it does as a whole, and none that leads out
+        if it sticks out at both ends. It is a smooth minimum of the distances d from the
+        center of the first to the faces of the second, in units of the temperature,
+        ``-log(mean(exp(-d)))``, and moves the nearest face and the center past each other.
     volume_weight : float, default=0.0
         Weight of the mean over tasks of ``volume ** (-1 / box_dim)``: no box vanishes.
     distance_weight : float, default=0.0
@@ -189,9 +190,10 @@ class ObjectiveLoss(nn.Module):
         total = pairs_loss(lower, upper, *settings)
         box_dim, weights = lower.shape[1], self.objective
         if weights.escape_weight:
-            heads, tails = pairs.contained(lower.detach(), upper.detach())
+            heads, tails = pairs.mostly_inside(lower.detach(), upper.detach())
             if len(heads):
-                faces = [lower[heads] - lower[tails], upper[tails] - upper[heads]]
+                centers = (lower[heads] + upper[heads]) / 2
+                faces = [centers - lower[tails], upper[tails] - centers]
                 depths = torch.cat(faces, dim=1) / self.temperature
                 escapes = math.log(2 * box_dim) - torch.logsumexp(-depths, dim=1)
                 total = total + weights.escape_weight * escapes.sum() / pairs.total_weight

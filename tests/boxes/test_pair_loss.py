@@ -261,7 +261,7 @@ def test_a_contained_unrelated_box_has_no_gradient_but_rounding_of_none(loops, c
     assert lower.tolist() == upper.tolist() == [[0] * 5] * 2
 
 
-def test_compiled_loops_find_the_same_contained_pairs(loops):
+def test_compiled_loops_find_the_same_pairs_that_are_mostly_inside(loops):
     rng = np.random.RandomState(0)
     lower = torch.from_numpy(rng.randint(0, 5, size=(50, 3)) / 8).float()
     upper = lower + torch.from_numpy(rng.randint(1, 6, size=(50, 3)) / 8).float()
@@ -271,7 +271,7 @@ def test_compiled_loops_find_the_same_contained_pairs(loops):
     table, found = PairTable(50, heads[kept], tails[kept], ones, ones), []
     for compiled in (False, True):
         loops(compiled=compiled)
-        found.append(set(zip(*(e.tolist() for e in table.contained(lower, upper)))))  # noqa: B905
+        found.append(set(zip(*(e.tolist() for e in table.mostly_inside(lower, upper)))))  # noqa: B905
     assert found[0] == found[1]
     assert len(found[0]) > 20
     assert not found[0] & set(zip(heads.tolist(), tails.tolist(), strict=True))
