@@ -119,9 +119,8 @@ class BoxRelationEmbedder(BoxModel):
     free_share : float, default=0.75
         Share of the passes, the last ones, in which the boxes of known and augmented tasks
         leave the places that the network has for them and move by themselves, as those of
-        a table do; a weak weight decay holds those back that relations do not move. Then
-        tasks of equal features may differ. New tasks find their places among them by the
-        teacher: without one, and with encoder="table", no box is free.
+        a table do, with a weak weight decay; tasks of equal features may differ then. New
+        ones are placed by the teacher: without it, and for a "table", no box is free.
     batch_size : int, None or "auto", default="auto"
         Number of pairs per step. None takes all observed pairs at once, unmentioned
         unrelated ones among them, of which a number takes a sample. "auto" is None up to
