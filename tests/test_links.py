@@ -11,7 +11,13 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import BaggingClassifier, VotingClassifier
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.inspection import permutation_importance
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    StratifiedKFold,
+    cross_val_predict,
+    cross_val_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
@@ -47,6 +53,20 @@ def test_the_snippet_for_relations(taxonomy):
     )
     search.fit(pairs, y)
     assert search.best_score_ > 0.5
+
+
+def test_pairs_kept_together_by_task_are_not_implied(taxonomy):
+    X, graph = taxonomy
+    pairs, y = TaskPairs.from_graph(graph, X, random_state=0)
+    closure = TaskLinkClassifier(ClosureModel())
+
+    def n_implied(**settings):
+        settings["method"] = "predict_proba"
+        predicted = cross_val_predict(closure, pairs, y, **settings)[:, 1]
+        return np.count_nonzero(predicted > 0.5)
+
+    assert n_implied(cv=StratifiedKFold(3)) > 0
+    assert n_implied(cv=GroupKFold(3), groups=pairs.pairs[:, 0]) == 0
 
 
 @pytest.mark.slow
