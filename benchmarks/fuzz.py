@@ -87,7 +87,7 @@ class Case:
         self.draw = inputs.Draw(seed, number)
         self.word = ""
         self.kinds, self.findings = [], []
-        self.refused = self.refused_later = False
+        self.refused = self.refused_later = self.continues = False
 
     def run(self):
         """Draw inputs, fit and ask; returns the case."""
@@ -125,6 +125,7 @@ class Case:
         if options is not None:
             y = self._step("TaskRelations", lambda: TaskRelations(y, **options), y)
         fit = getattr(model, "partial_fit", model.fit) if d.chance(0.1) else model.fit
+        self.continues = before is not None and fit != model.fit
         self._step("fit", lambda: fit(X, y), X, y, model=model, before=before)
         if kind in REFUSED_FEATURES:
             self._found("read features", f"Features of the kind {kind!r} were not refused.")
@@ -160,7 +161,7 @@ class Case:
         def again():
             # NumPy's random state is the only one that random_state=None would read.
             other = clone(model)
-            if not getattr(model, "warm_start", False):
+            if not (self.continues or getattr(model, "warm_start", False)):
                 refit = self._may_refuse("fit again", lambda: other.fit(X, y), X, y)
                 if refit is None:
                     one_pass = isinstance(y, type(iter([])))
@@ -177,7 +178,7 @@ class Case:
         def of_known():
             table = self._may_refuse("predict_proba", lambda: model.predict_proba(X), X)
             if table is not None:
-                self._check_strengths("predict_proba of X", table, (n, n))
+                self._check_strengths("predict_proba of X", table, (_n_rows(X), n))
             elif not (sparse.issparse(X) and is_labels(y)):
                 self._found("predict_proba", "Strengths of the X of fit were refused.")
 

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.boxes._index import KnownBoxes
+from sklearn_task2box.relations import task_names
 from sklearn_task2box.utils._typing import Any, Array, Features, Names, Self
 
 # Strength from which a task counts as contained.
@@ -50,7 +51,8 @@ class BoxModel(TransformerMixin, RelationModel):
         boxes : ndarray of shape (n_tasks, 2 * box_dim)
             Lower corners, then upper corners.
         """
-        return self._tasks(X)
+        check_is_fitted(self)
+        return self._describe(self._check(X, reset=False), task_names(X))
 
     def get_feature_names_out(self, input_features: Names = None) -> Array:
         """Names of the corners: lower0, ..., upper0, ...; no input names are used."""

@@ -119,12 +119,9 @@ class SoftTargets:
         rows = named_features(stack_rows(self.known, new), names, self.columns)
         heads = n + np.repeat(np.arange(n_new), n)
         tails = np.tile(np.arange(n), n_new)
-        tables = []
-        for ends in ((heads, tails), (tails, heads)):
-            pairs = TaskPairs.from_positions(rows, *ends)
-            strengths = self.teacher.predict_proba(pairs)[:, 1]
-            tables.append(strengths.reshape(n_new, n))
-        return tables
+        both = (heads, tails), (tails, heads)
+        pairs = [TaskPairs.from_positions(rows, *ends) for ends in both]
+        return [self.teacher.predict_proba(p)[:, 1].reshape(n_new, n) for p in pairs]
 
 
 def named_features(data, names=None, columns=None):

@@ -54,6 +54,14 @@ def test_contradicted_training_pairs_are_counted_and_named(named_taxonomy, unobs
     assert warning.filename == __file__
 
 
+def test_nothing_is_not_transformed(taxonomy):
+    quick = BoxRelationEmbedder(2, max_epochs=2, hidden_layer_sizes=(8,), teacher=None)
+    with pytest.warns(ConvergenceWarning):
+        quick.fit(*taxonomy)
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        quick.transform(None)
+
+
 def test_boxes_that_fit_their_relations_contradict_none(taxonomy):
     X, graph = taxonomy
     with warnings.catch_warnings():

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_array
 
 _N_BISECTIONS = 64
 
@@ -13,6 +14,7 @@ def neighborhood_affinities(X, n_neighbors=15):
     That of i -> j is ``exp(-(d_ij - d_i) / scale_i)``, where d_i is the distance from i to
     its nearest neighbor, and scale_i makes row i sum to log2(n_neighbors).
     """
+    X = check_array(X, accept_sparse="csr", dtype=float, ensure_min_samples=2)
     n = X.shape[0]
     k = min(n_neighbors, n - 1)
     distances, neighbors = NearestNeighbors(n_neighbors=k).fit(X).kneighbors()

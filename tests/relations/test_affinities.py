@@ -18,6 +18,19 @@ def test_each_row_belongs_to_its_neighborhood(kind):
     assert not np.allclose(strengths, strengths.T)
 
 
+def test_large_numbers_in_single_precision():
+    X = np.random.RandomState(0).normal(size=(9, 3)).astype(np.float32)
+    large = X * np.float32(2.0**122)  # whose squares float32 does not hold
+    few, many = (neighborhood_affinities(each, 3).toarray() for each in (X, large))
+    np.testing.assert_array_equal(many, few)
+
+
+def test_lists_are_read_and_one_row_is_refused():
+    assert neighborhood_affinities([[0], [1]]).toarray().tolist() == [[0, 1], [1, 0]]
+    with pytest.raises(ValueError, match="minimum of 2"):
+        neighborhood_affinities([[0]])
+
+
 def test_few_and_equal_rows():
     assert neighborhood_affinities(np.array([[0.0], [1.0]])).toarray().tolist() == [
         [0, 1],
