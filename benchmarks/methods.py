@@ -10,7 +10,6 @@ from sklearn_task2box import (
     RelationEnsemble,
     models,
 )
-from sklearn_task2box.distillation import default_student
 
 
 def _always(data):
@@ -68,7 +67,7 @@ def _boxes(seed, dim, data):
 
 
 def _distilled(seed, dim, data):
-    return DistilledBoxEmbedder(default_student(box_dim=dim), random_state=seed)
+    return DistilledBoxEmbedder(BoxRelationEmbedder(dim), random_state=seed)
 
 
 def _paper(seed, dim, data):

@@ -16,7 +16,6 @@ from sklearn_task2box._soft_targets import named_features
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.embedder import BoxRelationEmbedder, check_taught
 from sklearn_task2box.ensemble import RelationEnsemble
-from sklearn_task2box.nets import Objective
 from sklearn_task2box.relations import task_names
 from sklearn_task2box.relations._parsing import is_labels
 from sklearn_task2box.utils._rollback import all_or_nothing
@@ -31,23 +30,6 @@ _OF_STUDENT = (
 )  # fmt: skip
 
 
-def default_student(**params):
-    """The student of a DistilledBoxEmbedder by default.
-
-    Parameters
-    ----------
-    **params : dict
-        Further arguments of the embedder.
-
-    Returns
-    -------
-    student : BoxRelationEmbedder
-        An ensemble is more often right than one model in closed form: its soft targets
-        count as much as observations.
-    """
-    return BoxRelationEmbedder(**{"objective": Objective(soft_weight=1.0)} | params)
-
-
 class DistilledBoxEmbedder(BoxModel):
     """Boxes that learn an ensemble's predictions along with the observed relations.
 
@@ -59,8 +41,8 @@ class DistilledBoxEmbedder(BoxModel):
     Parameters
     ----------
     embedder : BoxRelationEmbedder, default=None
-        The student, whose own ``teacher`` does not matter. None is that of
-        :func:`~sklearn_task2box.distillation.default_student`.
+        The student, whose own ``teacher`` does not matter. None is
+        ``BoxRelationEmbedder()``.
     teacher : RelationModel, default=None
         The teacher. None is ``RelationEnsemble()``.
     memory : str or joblib.Memory, default=None
@@ -101,7 +83,7 @@ class DistilledBoxEmbedder(BoxModel):
 
     _recognizes = "features"
     _nested_defaults = {  # noqa: RUF012
-        "embedder": "default_student()",
+        "embedder": "BoxRelationEmbedder()",
         "teacher": "RelationEnsemble()",
     }
     _parameter_constraints = {  # noqa: RUF012
@@ -142,7 +124,7 @@ class DistilledBoxEmbedder(BoxModel):
             if teacher is None:
                 teacher = RelationEnsemble(verbose=self.verbose)
             if student is None:
-                student = default_student(verbose=self.verbose)
+                student = BoxRelationEmbedder(verbose=self.verbose)
             teacher, student = (set_seeds(clone(m), rng) for m in (teacher, student))
             columns = getattr(self, "feature_names_in_", None)
             features = named_features(data, task_names(X), columns)

@@ -427,7 +427,7 @@ class BoxRelationEmbedder(BoxModel):
             table = soft_targets.table(pairs, augmented)
             if held_out is not None:  # a teacher fitted before knows them
                 table[held_out[:2]] = np.nan
-            to_learn = pairs.with_targets(table, objective.soft_weight_for(pairs))
+            to_learn = pairs.with_targets(table, objective.soft_weight)
         batch_size = None if to_learn.n_observed <= _MAX_WHOLE else _AUTO_BATCH
         n_epochs, n_free = self._numbers_of_epochs(pairs.n_tasks, soft_targets is not None)
         with seeded(seed, device), few_threads(to_learn.n_observed):

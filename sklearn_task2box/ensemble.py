@@ -169,7 +169,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     final_estimators_ : dict of str to estimator
         Final estimators of pairs of two "known" tasks, of a new one "inside" a known one,
         of a new one "around" a known one, and of two "new" ones, which learns from all
-        pairs with a new one. So do the two before where fewer than 20 pairs are related.
+        pairs with a new one. Where fewer than 20 pairs are related, a StrengthBlend takes
+        the plain mean, and other final estimators learn from all pairs with a new one, too.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`; the threshold is chosen
         on held-out pairs of known tasks.
@@ -287,18 +288,22 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     def _fit_blends(self, splits, held_out, graded):
         """Fit the final estimators to what the members predict of unseen pairs."""
-        strengths, weights, kinds = (
+        strengths, weights, kinds, new = (
             np.concatenate([np.empty(0), *(getattr(split, name) for split in splits)])
-            for name in ("strengths", "weights", "kinds")  # none of a few tasks
+            for name in ("strengths", "weights", "kinds", "new")  # none of a few tasks
         )
         predicted = np.concatenate([np.empty((0, len(self.estimators_))), *held_out])
         self.final_estimators_ = {}
         for number, kind in enumerate(_KINDS):
-            used = kinds == number
-            if number and np.count_nonzero(strengths[used]) < _ENOUGH_RELATED:
+            used = kinds == number if number < 3 else kinds > 0
+            few = np.count_nonzero(strengths[used]) < _ENOUGH_RELATED
+            if number and few and self.final_estimator is not None:
                 used = kinds > 0
-            pairs = predicted[used], strengths[used], weights[used]
-            self.final_estimators_[kind] = self._fit_blend(*pairs, graded)
+            true, counts = strengths[used], weights[used]
+            if number > 1 and not graded:
+                counts *= independent_share(true, new[used])
+            blend = self._fit_blend(predicted[used], true, counts, graded)
+            self.final_estimators_[kind] = blend
         known = kinds == 0
         predicted, strengths, weights = predicted[known], strengths[known], weights[known]
         self._held_out_threshold = None
@@ -424,6 +429,20 @@ class HeldOut(SentOnce):
     strengths: np.ndarray
     weights: np.ndarray  # how many pairs each stands for
     kinds: np.ndarray  # 1 where the head is held out, 2 where the tail is, else 0
+
+    @property
+    def new(self):
+        """Which task, if one is held out, of each pair."""
+        return self.order[np.where(self.kinds == 1, self.heads, self.tails)]
+
+
+def independent_share(strengths, tasks):
+    """What one of the related pairs counts where few tasks have most of them.
+
+    Tasks that have equally many count as one pair each (Kish's effective sample size).
+    """
+    numbers = np.bincount(tasks.astype(int), strengths)
+    return numbers.sum() / max((numbers**2).sum(), 1)
 
 
 def held_out_splits(pairs, cv, rng):

@@ -64,7 +64,7 @@ def test_nested_parameters_need_an_explicit_student_and_teacher():
     model.set_params(embedder__box_dim=2, teacher__closure=PopularityModel())
     assert model.embedder.box_dim == 2
     assert isinstance(model.teacher.estimators[0][1], PopularityModel)
-    with pytest.raises(ValueError, match=r"embedder=default_student"):
+    with pytest.raises(ValueError, match=r"embedder=BoxRelationEmbedder\(\)"):
         DistilledBoxEmbedder().set_params(embedder__box_dim=2)
     with pytest.raises(ValueError, match=r"teacher=RelationEnsemble\(\)"):
         DistilledBoxEmbedder().set_params(teacher__cv=3)

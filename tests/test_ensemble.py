@@ -27,6 +27,7 @@ from sklearn_task2box.ensemble import (
     StrengthBlend,
     default_estimators,
     held_out_splits,
+    independent_share,
     set_seeds,
 )
 from sklearn_task2box.metrics import expected_calibration_error, make_relation_scorer
@@ -174,6 +175,18 @@ def test_sample_weights_stand_for_repeated_pairs():
     weighted = StrengthBlend().fit(predicted, y, sample_weight=counts)
     repeated = StrengthBlend().fit(np.repeat(predicted, counts, 0), np.repeat(y, counts))
     np.testing.assert_allclose(weighted.weights_, repeated.weights_, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "share"),
+    [([0, 1, 2, 2], 1.0), ([0, 0, 0, 1, 1, 1], 1 / 3), ([7] * 50 + [3, 3], 0.02)],
+)
+def test_relations_of_one_task_count_less(tasks, share):
+    strengths = np.ones(len(tasks))
+    if len(tasks) == 4:
+        strengths[3] = 0  # an unrelated pair
+    assert independent_share(strengths, np.array(tasks)) == pytest.approx(share, rel=0.05)
+    assert independent_share(0 * strengths, np.array(tasks)) == 0
 
 
 def test_few_held_out_relations_leave_a_plain_mean_of_log_odds():

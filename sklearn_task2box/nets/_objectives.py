@@ -11,7 +11,7 @@ from torch import nn
 
 from sklearn_task2box.boxes._geometry import log_volume
 from sklearn_task2box.boxes._pair_loss import pairs_loss
-from sklearn_task2box.utils._typing import Any, Self
+from sklearn_task2box.utils._typing import Self
 
 
 class CrossEntropy(nn.Module):
@@ -51,8 +51,6 @@ class SquaredError(nn.Module):
         return squares.sum(), squares.mul_(2)
 
 
-# Weight of soft targets beside transitive relations.
-_LEAST_SOFT_WEIGHT = 0.5
 PAIR_LOSSES = {"cross_entropy": CrossEntropy, "squared_error": SquaredError}
 
 
@@ -76,12 +74,10 @@ class Objective(BaseEstimator):
         ``1 / box_dim``, the geometric mean of the shares of sides: a share of a volume
         falls too fast with the dimensions to fit the middle strengths of many pairs. A fit
         that continues an earlier one keeps its exponent.
-    soft_weight : float or "auto", default="auto"
-        Weight of the soft target of a pair of known tasks relative to an observed pair.
-        "auto" is 1 less the transitivity of the observed pairs, and at least 0.5: boxes
-        by themselves find what containment implies, and little else. On five taxonomies,
-        0.3 to 1 were alike and 0.1 cost up to .02 of the average precision of unseen
-        pairs; in the imports among Python's modules, .12, and 0.5 .03.
+    soft_weight : float, default=1.0
+        Weight of the soft target of a pair of known tasks relative to an observed pair. On
+        taxonomies, 0.3 to 1 were alike and 0.1 cost up to .02 of the average precision of
+        unseen pairs; in the imports among Python's modules, .12, and 0.5 .03.
     escape_weight : float, default=1.0
         Weight of a loss of unrelated pairs whose first box lies in the second by at least
         half: the pair loss has no gradient if it does as a whole, and none that leads out
@@ -105,7 +101,7 @@ class Objective(BaseEstimator):
     _: KW_ONLY
     positive_weight: float = 3.0
     exponent: float | str = "auto"
-    soft_weight: float | str = "auto"
+    soft_weight: float = 1.0
     escape_weight: float = 1.0
     volume_weight: float = 0.0
     distance_weight: float = 0.0
@@ -115,7 +111,7 @@ class Objective(BaseEstimator):
         "pair_loss": [StrOptions(set(PAIR_LOSSES)), type],
         "positive_weight": [Interval(Real, 0, None, closed="neither")],
         "exponent": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "soft_weight": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "soft_weight": [Interval(Real, 0, None, closed="neither")],
         "escape_weight": [Interval(Real, 0, None, closed="left")],
         "volume_weight": [Interval(Real, 0, None, closed="left")],
         "distance_weight": [Interval(Real, 0, None, closed="left")],
@@ -128,12 +124,6 @@ class Objective(BaseEstimator):
         objective = objective if isinstance(objective, cls) else cls(objective)
         objective._validate_params()
         return objective
-
-    def soft_weight_for(self, pairs: Any) -> float:
-        """Weight of soft targets, given the ObservedPairs."""
-        if self.soft_weight != "auto":
-            return float(self.soft_weight)
-        return max(_LEAST_SOFT_WEIGHT, 1 - pairs.transitivity())
 
     def exponent_for(self, box_dim: int, graded: bool) -> float:
         """Power of the overlaps, given whether relations are graded."""

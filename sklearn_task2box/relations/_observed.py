@@ -4,7 +4,6 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_task2box.utils._typing import Array, Random, Self
 
@@ -73,17 +72,6 @@ class ObservedPairs:
         """Heads and tails of the pairs of at least half the full strength."""
         inside = self.strengths >= _CONTAINED
         return self.heads[inside], self.tails[inside]
-
-    def transitivity(self) -> float:
-        """Share of the pairs u, w with u -> v -> w that are related themselves.
-
-        A pair is related here from half the full strength on. Unknown pairs do not count.
-        """
-        strengths, mask = self.dense()
-        related = sparse.csr_array(strengths >= _CONTAINED, dtype=np.float32)
-        ends = (related @ related).nonzero()
-        through = strengths[ends][mask[ends]]
-        return np.mean(through >= _CONTAINED) if len(through) else 1.0
 
     def check_related(self) -> None:
         """Refuse pairs none of which is related, and warn of others that are no use."""

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from sklearn_task2box.boxes._pair_loss import PairList, PairTable
 from sklearn_task2box.nets._objectives import CrossEntropy, Objective, SquaredError
-from sklearn_task2box.relations import TaskRelations
 
 rng = np.random.RandomState(0)
 LOWER = rng.normal(size=(6, 3))
@@ -155,17 +154,3 @@ def test_pairs_mostly_inside_are_those_of_the_plain_definition(seed, listed):
         for a, b in zip(i.tolist(), j.tolist(), strict=True)
         if strengths[a, b] == 0 and weights[a, b] > 0 and share(a, b) >= 0.5
     }
-
-
-@pytest.mark.parametrize(
-    ("edges", "expected"),
-    [
-        ([(0, 1), (1, 2)], 1.0),
-        ([(0, 1), (1, 2), (0, 2)], 0.5),
-        ([(0, 1), (1, 2), (2, 3), (0, 2)], 2 / 3),
-    ],
-)
-def test_soft_targets_weigh_more_where_relations_are_less_transitive(edges, expected):
-    pairs = TaskRelations(edges, tasks=range(5), transitive=False).observed()
-    assert Objective().soft_weight_for(pairs) == pytest.approx(expected)
-    assert Objective(soft_weight=0.4).soft_weight_for(pairs) == 0.4

@@ -220,31 +220,6 @@ def test_a_target_that_is_nan_leaves_a_pair_unknown():
     assert (pairs.listed()[3] == ~hidden[pairs.listed()[:2]]).all()
 
 
-def test_transitivity_is_the_share_of_two_steps_that_are_relations_themselves():
-    chain = [(0, 1), (1, 2), (2, 3)]
-    relations = [*chain, (0, 2)]
-
-    def share(edges, **options):
-        options = {"tasks": range(5), "transitive": False, **options}
-        return TaskRelations(edges, **options).observed().transitivity()
-
-    assert share(chain) == 0
-    # 0 -> 2 is related; 1 -> 3 is not, and 0 -> 3 is reached by way of 2.
-    assert share(relations) == pytest.approx(1 / 3)
-    assert share(chain, transitive=True) == 1
-    assert share([(0, 1), (2, 3)]) == 1  # there are no two steps
-    assert share([(0, 1), (1, 0)]) == 1  # and none from a task to itself
-
-
-def test_transitivity_does_not_count_unknown_pairs():
-    strengths = np.zeros((4, 4))
-    strengths[[0, 1, 2], [1, 2, 3]] = 1
-    strengths[0, 2] = np.nan
-    assert TaskRelations(strengths).observed().transitivity() == 0
-    strengths[1, 3] = np.nan
-    assert TaskRelations(strengths).observed().transitivity() == 1
-
-
 def test_relations_that_look_reversed_get_a_hint():
     edges = [(i, 0) for i in range(1, 30)]
     members = TaskRelations([(v, u) for u, v in edges], range(30))
