@@ -27,7 +27,7 @@ from skorch.callbacks import Callback
 from benchmarks import data
 from benchmarks.methods import METHODS
 from benchmarks.relations import one_thread
-from sklearn_task2box import BoxRelationEmbedder, TaskRelations
+from sklearn_task2box import BoxRelationEmbedder, RelationEnsemble, TaskRelations
 
 # The parts that are measured by themselves.
 from sklearn_task2box.boxes import _pair_loss, overlap
@@ -156,6 +156,19 @@ def run_scores(n, graded):
     started = time.perf_counter()
     found["score"] = model.score(X, relations)
     found["seconds"] = time.perf_counter() - started
+    return found | {"peak memory of the process, MB": _peak_memory()}
+
+
+def run_ensemble(folder, n, n_new=10):
+    """An ensemble of n tasks, and how good it is for new ones."""
+    X, relations = data.first_nouns(folder, n + n_new, n_features=384)
+    known, new = np.arange(n), n + np.arange(n_new)
+    started = time.perf_counter()
+    model = RelationEnsemble(random_state=0).fit(X[known], relations[known])
+    found = {"fit seconds": time.perf_counter() - started}
+    predicted = model.predict_proba(X[new])
+    true = relations.block(new, known)
+    found["AP of new tasks"] = average_precision_score(true.ravel() > 0, predicted.ravel())
     return found | {"peak memory of the process, MB": _peak_memory()}
 
 
@@ -302,6 +315,13 @@ def measure_scores(table, folder, n=20_000):
         if table.get("score", n, 5, method, "peak memory of the process, MB") is None:
             for metric, value in in_a_process(run_scores, n, graded).items():
                 table.add("score", n, 5, method, metric, value=value)
+
+
+def measure_ensemble(table, folder, n=20_000):
+    """As many tasks as an ensemble takes."""
+    if table.get("fit", n, 0, "ensemble", "fit seconds") is None:
+        for metric, value in in_a_process(run_ensemble, str(folder), n).items():
+            table.add("fit", n, 0, "ensemble", metric, value=value)
 
 
 def measure_gensim(table, folder):
@@ -529,6 +549,7 @@ PARTS = {
     "target": measure_targets,
     "fit": measure_fits,
     "score": measure_scores,
+    "ensemble": measure_ensemble,
     "gensim": measure_gensim,
     "kernel": measure_kernel,
     "machine": lambda table, folder: (
