@@ -169,8 +169,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     final_estimators_ : dict of str to estimator
         Final estimators of pairs of two "known" tasks, of a new one "inside" a known one,
         of a new one "around" a known one, and of two "new" ones, which learns from all
-        pairs with a new one. Where fewer than 20 pairs are related, a StrengthBlend takes
-        the plain mean, and other final estimators learn from all pairs with a new one, too.
+        pairs with a new one. So does the one before where fewer than 20 pairs are related;
+        the others take the plain mean then, unless ``final_estimator`` was given.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`; the threshold is chosen
         on held-out pairs of known tasks.
@@ -297,7 +297,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         for number, kind in enumerate(_KINDS):
             used = kinds == number if number < 3 else kinds > 0
             few = np.count_nonzero(strengths[used]) < _ENOUGH_RELATED
-            if number and few and self.final_estimator is not None:
+            if few and (number == 2 or (number and self.final_estimator is not None)):
                 used = kinds > 0
             true, counts = strengths[used], weights[used]
             if number > 1 and not graded:
