@@ -297,6 +297,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         for number, kind in enumerate(_KINDS):
             used = kinds == number if number < 3 else kinds > 0
             few = np.count_nonzero(strengths[used]) < _ENOUGH_RELATED
+            # Few tasks contain others: what members know of any new task has to do.
             if few and (number == 2 or (number and self.final_estimator is not None)):
                 used = kinds > 0
             true, counts = strengths[used], weights[used]
