@@ -14,9 +14,9 @@ demo: $(READY)
 test: $(READY)
 	$(PYTEST) -m "not slow"
 
-# Statistical claims and fits of full size.
+# Statistical claims, fits of full size, and more examples of what holds for any input.
 test-slow: $(READY)
-	$(PYTEST) -m slow tests --ignore=tests/test_documents.py --ignore=tests/test_documentation.py
+	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough tests --ignore=tests/test_documents.py --ignore=tests/test_documentation.py
 
 # The snippets of README and guide, and the site without the figures of its gallery.
 test-docs: $(READY)

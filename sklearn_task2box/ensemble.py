@@ -35,8 +35,9 @@ _ENOUGH_RELATED = 20
 _EDGE = 1e-3
 # Tasks of whose pairs one byte each, for its fold, takes 0.4 GB.
 _MAX_TASKS = 20_000
-# Kinds of pairs, by number: with a new head 1, with a new tail 2, with both 3.
-_KINDS = ("known", "inside", "around", "new")
+# Kinds of pairs, in order: of known tasks, with a new head, with a new tail, both new. Each
+# has a final estimator, which learns from held-out pairs of these kinds, by number.
+_KINDS = {"known": [0], "inside": [1], "around": [2], "new": [1, 2]}
 # Unrelated pairs that may be held out; of more, this many are drawn.
 _MAX_ZEROS = 600_000
 
@@ -293,15 +294,14 @@ class RelationEnsemble(_BaseComposition, RelationModel):
             for name in ("strengths", "weights", "kinds", "new")  # none of a few tasks
         )
         predicted = np.concatenate([np.empty((0, len(self.estimators_))), *held_out])
+        pooled = {"around"} if self.final_estimator is None else {"inside", "around"}
         self.final_estimators_ = {}
-        for number, kind in enumerate(_KINDS):
-            used = kinds == number if number < 3 else kinds > 0
-            few = np.count_nonzero(strengths[used]) < _ENOUGH_RELATED
-            # Few tasks contain others: what members know of any new task has to do.
-            if few and (number == 2 or (number and self.final_estimator is not None)):
-                used = kinds > 0
+        for kind, numbers in _KINDS.items():
+            used = np.isin(kinds, numbers)
+            if kind in pooled and np.count_nonzero(strengths[used]) < _ENOUGH_RELATED:
+                used = kinds > 0  # what members know of any new task has to do
             true, counts = strengths[used], weights[used]
-            if number > 1 and not graded:
+            if 2 in numbers and not graded:  # few tasks may contain all the others
                 counts *= independent_share(true, new[used])
             blend = self._fit_blend(predicted[used], true, counts, graded)
             self.final_estimators_[kind] = blend

@@ -9,10 +9,18 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-settings.register_profile("unhurried", deadline=None)  # a slow machine is no failure
-settings.load_profile("unhurried")
+# A slow machine is no failure. `make test-slow` tries more examples.
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("thorough", deadline=None, max_examples=200)
+settings.load_profile("quick")
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy: else a check is skipped
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Boxes of new tasks move for a few steps, where it does not matter how far."""
+    monkeypatch.setattr("sklearn_task2box._soft_targets._STEPS", 5)
 
 
 def make_taxonomy(n_tasks=40, n_features=12, seed=7):

@@ -77,6 +77,7 @@ def test_graded_relations_have_no_contradictions(taxonomy):
     assert model.fit(X, strengths).contradictions_.empty
 
 
+@pytest.mark.slow
 def test_boxes_reproduce_the_hierarchy_of_exceptions():
     X, graph = exceptions()
     true = nx.to_pandas_adjacency(nx.transitive_closure(graph), nodelist=X.index)

@@ -40,6 +40,8 @@ from sklearn_task2box import (
 from sklearn_task2box.metrics import make_relation_scorer
 from sklearn_task2box.models import ClosureModel, PopularityModel
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 X, GRAPH = make_taxonomy()
 N = len(X)
 NAMES = [f"task {i}" for i in range(N)]
@@ -47,8 +49,8 @@ FRAME = pd.DataFrame(X, index=NAMES)
 NAMED = nx.relabel_nodes(GRAPH, dict(enumerate(NAMES)))
 MATRIX = nx.to_numpy_array(GRAPH, nodelist=range(N))
 QUICK = {
-    "max_epochs": 60,
-    "hidden_layer_sizes": (32,),
+    "max_epochs": 30,
+    "hidden_layer_sizes": (16,),
     "random_state": 0,
 }
 
@@ -147,7 +149,7 @@ def test_folds_train_on_the_relations_inside_and_score_those_across(features, y)
 def test_all_sliceable_formats_give_the_same_folds():
     folds = KFold(3, shuffle=True, random_state=0)
     scores = [
-        cross_val_score(quick(max_epochs=10), X, y, cv=folds) for y in SLICEABLE.values()
+        cross_val_score(quick(max_epochs=5), X, y, cv=folds) for y in SLICEABLE.values()
     ]
     np.testing.assert_allclose(scores[0], scores[1])
     np.testing.assert_allclose(scores[0], scores[2])

@@ -28,6 +28,8 @@ from sklearn_task2box.models import (
     SimilarityModel,
 )
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 X, GRAPH = make_taxonomy()
 N = len(X)
 NAMES = [f"task {i}" for i in range(N)]

@@ -37,6 +37,8 @@ from sklearn_task2box.nets import Objective
 from sklearn_task2box.nets._encoders import FreeOutputs
 from sklearn_task2box.nets._net import HeldOutScore
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 # The network alone, without a teacher: see test_soft_targets.
 QUICK = {
     "max_epochs": 60,
@@ -163,6 +165,7 @@ def test_every_setting_learns(taxonomy, options):
     assert model.score(X, graph) > 4 * nx.density(graph)
 
 
+@pytest.mark.slow
 def test_sampled_batches_learn_as_well_as_whole_ones(taxonomy):
     scores = [
         quick(batch_size=batch_size, max_epochs=150).fit(*taxonomy).score(*taxonomy)

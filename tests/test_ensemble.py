@@ -41,6 +41,8 @@ from sklearn_task2box.models import (
 )
 from sklearn_task2box.relations import as_relations
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 X, GRAPH = make_taxonomy()
 N = len(X)
 NAMES = [f"task {i}" for i in range(N)]
@@ -51,7 +53,8 @@ STRENGTHS = nx.to_numpy_array(GRAPH, nodelist=range(N))
 
 def members():
     """Members that are fitted in no time."""
-    boxes = BoxRelationEmbedder(4, hidden_layer_sizes=(16,), max_epochs=60)
+    settings = {"hidden_layer_sizes": (16,), "max_epochs": 60, "teacher": None}
+    boxes = BoxRelationEmbedder(4, **settings)
     return [("boxes", boxes), ("closure", ClosureModel()), ("like", SimilarityModel())]
 
 
@@ -316,10 +319,10 @@ def degenerate():
 @pytest.mark.xdist_group("processes")
 def test_n_jobs_changes_rounding_only_with_degenerate_features():
     hot, graph = degenerate()
-    options = {"hidden_layer_sizes": (16,), "max_epochs": 40}
-    boxes = [(f"boxes{i}", BoxRelationEmbedder(4, **options)) for i in range(2)]
-    bilinear = GeometryModel("bilinear", 8, max_epochs=20, hidden_layer_sizes=(16,))
-    chosen = [*boxes, ("bilinear", bilinear)]
+    options = {"hidden_layer_sizes": (16,), "max_epochs": 20}
+    boxes = BoxRelationEmbedder(4, **options)
+    bilinear = GeometryModel("bilinear", 8, **options)
+    chosen = [("boxes", boxes), ("bilinear", bilinear)]
     one, two = (
         RelationEnsemble(chosen, n_jobs=n_jobs, random_state=0).fit(hot, graph)
         for n_jobs in (None, 2)

@@ -25,6 +25,8 @@ from sklearn.utils import get_tags
 from sklearn_task2box import BoxRelationEmbedder, TaskLinkClassifier, TaskPairs
 from sklearn_task2box.models import ClosureModel, PopularityModel
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 
 @pytest.mark.slow
 def test_the_snippet_for_tasks(named_taxonomy):

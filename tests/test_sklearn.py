@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy: else a check is skipped
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_task2box import BoxRelationEmbedder, DistilledBoxEmbedder, RelationEnsemble
@@ -19,6 +20,8 @@ from sklearn_task2box.models import (
     SimilarityModel,
 )
 from sklearn_task2box.representations import DuplicateIndicator
+
+pytestmark = pytest.mark.usefixtures("few_steps")
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5}
 

@@ -6,11 +6,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from sklearn_task2box.base import RelationModel
-from sklearn_task2box.metrics import relation_score
 from sklearn_task2box.models._known_pairs import KnownPairs
 from sklearn_task2box.models._observed_table import ObservedTable
 from sklearn_task2box.models._paths import log_odds
 from sklearn_task2box.relations._observed import thin_zeros
+from sklearn_task2box.utils._block_scores import average_precision_of, spearman_of
 from sklearn_task2box.utils._features import toarray
 from sklearn_task2box.utils._rows import IdentifiedRows, blocks_by_row, stack_rows
 
@@ -172,13 +172,12 @@ class SmootherModel(RelationModel):
 
         Tables are what ObservedTable.mean_of gives, and the true strengths.
         """
+        score_of = spearman_of if self._is_graded else average_precision_of
         total = 0.0
         for mean, true in tables:
             seen = ~np.isnan(true)
-            if not (true[seen] > 0).any():  # such as where no task has members
-                continue
-            predicted = mean(weights)[seen]
-            total += relation_score(true[seen], predicted, graded=self._is_graded)
+            if (true[seen] > 0).any():  # unlike where no task has members
+                total += score_of([(true[seen], mean(weights)[seen])])
         return total
 
     # -- predictions -------------------------------------------------------------------

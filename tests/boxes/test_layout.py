@@ -3,7 +3,7 @@
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_task2box.boxes._layout import layout, place
@@ -32,7 +32,6 @@ def random_dag(n, n_parents, seed):
 
 @pytest.mark.parametrize("box_dim", [1, 2, 5])
 @given(n=st.integers(1, 40), seed=st.integers(0, 1000))
-@settings(max_examples=25, deadline=None)
 def test_a_forest_is_exact_in_any_number_of_dimensions(box_dim, n, seed):
     graph = random_dag(n, 1, seed)
     lower, upper = layout(*np.array(graph.edges, int).reshape(-1, 2).T, n, box_dim)
@@ -45,7 +44,6 @@ def test_a_forest_is_exact_in_any_number_of_dimensions(box_dim, n, seed):
 
 
 @given(n=st.integers(2, 30), seed=st.integers(0, 1000), box_dim=st.integers(1, 4))
-@settings(max_examples=100, deadline=None)
 def test_a_dag_has_nothing_false_and_misses_less_in_more_dimensions(n, seed, box_dim):
     graph = random_dag(n, 3, seed)
     edges = np.array(graph.edges, int).reshape(-1, 2).T
@@ -57,7 +55,6 @@ def test_a_dag_has_nothing_false_and_misses_less_in_more_dimensions(n, seed, box
 
 
 @given(n=st.integers(2, 30), seed=st.integers(0, 1000), box_dim=st.integers(1, 4))
-@settings(max_examples=100, deadline=None)
 def test_what_lies_inside_does_so_by_a_step_in_the_dimension_of_the_container(
     n, seed, box_dim
 ):

@@ -120,14 +120,14 @@ def test_boxes_beyond_the_known_ones_are_only_started_from(scene):
 
 def test_each_task_is_embedded_independently_of_the_others(scene, monkeypatch):
     start, known, inside, around = scene
-    together = fit(*scene)
+    together = fit(*scene, n_steps=40)
     alone = [
-        fit(start[i : i + 1], known, inside[i : i + 1], around[i : i + 1])
+        fit(start[i : i + 1], known, inside[i : i + 1], around[i : i + 1], n_steps=40)
         for i in range(len(start))
     ]
     np.testing.assert_allclose(np.concatenate(alone), together, rtol=0, atol=1e-8)
     monkeypatch.setattr("sklearn_task2box.boxes._out_of_sample._BLOCK", 2 * known.numel())
-    np.testing.assert_allclose(fit(*scene), together, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(fit(*scene, n_steps=40), together, rtol=0, atol=1e-8)
 
 
 def test_relations_from_known_tasks_have_their_weight(scene):

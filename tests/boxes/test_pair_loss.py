@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pretended import PretendedCuda
 from torch_modes import CalledOperations, LargestTensor
@@ -93,7 +93,6 @@ def full(n, listed):
     seed=st.integers(0, 1000),
     exponent=st.sampled_from([1.0, 0.2, 2.5]),
 )
-@settings(max_examples=30, deadline=None)
 def test_table_equals_autograd_for_any_block_size(loss, n, dim, block, seed, exponent):
     (lower, upper), listed = problem(n, dim, seed)
     variables = [lower, upper, *loss.parameters()]
@@ -109,7 +108,6 @@ def test_table_equals_autograd_for_any_block_size(loss, n, dim, block, seed, exp
     block=st.integers(1, 3000),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=50, deadline=None)
 def test_pairs_among_last_tasks_are_skipped_where_none_counts(n, n_last, block, seed):
     n_all = n + n_last
     (lower, upper), listed = problem(n_all, 3, seed)

@@ -127,7 +127,12 @@ def test_wrongly_contained_pairs_have_a_gradient(name):
     assert head.grad.abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("name", EVERY)
+QUICKEST = ["order", "bilinear"]
+SLOW = [name for name in EVERY if name not in QUICKEST]
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in SLOW]
+
+
+@pytest.mark.parametrize("name", [*QUICKEST, *SLOW])
 def test_a_taxonomy_is_learned(name):
     model = GeometryModel(name, random_state=0).fit(X, GRAPH)
     assert model.points_.shape == (N, 10)
@@ -163,6 +168,7 @@ def test_fewer_pairs_per_epoch():
     assert model.score(X, GRAPH) > 0.9
 
 
+@pytest.mark.slow
 def test_relations_of_mammals_that_were_held_out(shared_data):
     data = np.load(shared_data / "mammals150_split.npz")
     seen = np.where(data["mask"] == 0, data["D"], np.nan)

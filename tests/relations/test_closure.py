@@ -4,14 +4,13 @@ import time
 
 import networkx as nx
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_task2box.relations._closure import components, reachable
 
 
 @given(n=st.integers(1, 30), share=st.floats(0, 0.5), seed=st.integers(0, 100))
-@settings(max_examples=40, deadline=None)
 def test_reachable_is_the_closure_of_networkx(n, share, seed):
     edges = np.triu(np.random.RandomState(seed).uniform(size=(n, n)) < share, 1)
     heads, tails = np.nonzero(edges)

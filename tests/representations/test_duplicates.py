@@ -142,7 +142,10 @@ def test_pairs_of_copies_through_a_pipeline(alike):
 @pytest.mark.parametrize(
     "model",
     [
-        PairClassifier(hidden_layer_sizes=(256, 128), random_state=0),
+        pytest.param(
+            PairClassifier(hidden_layer_sizes=(256, 128), random_state=0),
+            marks=pytest.mark.slow,
+        ),
         PairClassifier("boosted_trees", random_state=0),
         GeometryModel(hidden_layer_sizes=(32,), max_epochs=300, random_state=0),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
@@ -136,7 +136,6 @@ def test_a_sample_may_belong_to_many_tasks(samples):
     np.testing.assert_allclose(representation.variances_[2], X[:29].var(axis=0, ddof=1))
 
 
-@settings(max_examples=25)
 @given(
     sizes=st.lists(st.integers(1, 12), min_size=1, max_size=6),
     offset=st.sampled_from([0.0, 1e6]),

@@ -4,7 +4,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -34,7 +34,6 @@ def pairs_in_blocks(draw):
     )
 
 
-@settings(max_examples=30)
 @given(pairs_in_blocks())
 def test_spearman_in_bins_blocks_is_that_of_scipy(given):
     true, predicted, blocks = given
@@ -57,7 +56,6 @@ def test_bins_change_spearman_by_next_to_nothing(n_zeros):
     assert spearman_in_bins([(true, predicted)]) == pytest.approx(expected, abs=1e-6)
 
 
-@settings(max_examples=30)
 @given(pairs_in_blocks())
 def test_rankings_of_blocks_are_those_of_scikit_learn(given):
     true, predicted, blocks = given

@@ -20,6 +20,8 @@ from sklearn_task2box.boxes import _pair_loss
 from sklearn_task2box.nets import Objective
 from sklearn_task2box.utils._devices import few_threads, is_mixed, resolve_device, seeded
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 QUICK = {"hidden_layer_sizes": (16, 8), "max_epochs": 2, "random_state": 0}
 OPTIONS = [
     {},
@@ -55,8 +57,8 @@ def pretended_cuda(monkeypatch):
 
 
 def relations():
-    X, graph = make_taxonomy(n_tasks=30)
-    strengths = np.full((30, 30), np.nan)
+    X, graph = make_taxonomy(n_tasks=20)
+    strengths = np.full((20, 20), np.nan)
     strengths[np.random.RandomState(0).uniform(size=strengths.shape) < 0.7] = 0
     strengths[tuple(np.array(graph.edges).T)] = 1
     return abs(X), strengths
@@ -70,7 +72,7 @@ def answers(device, **options):
     assert next(model.encoder_.parameters()).device.type == "cpu"
     found = [model.transform(new), model.predict_proba(pairs)]
     found += [model.predict_proba(new), model.supersets(k=2)[1], model.score(X, strengths)]
-    model.partial_fit(new[:3], [(30, 0), (31, 1), (2, 32)])
+    model.partial_fit(new[:3], [(20, 0), (21, 1), (2, 22)])
     model.set_params(warm_start=True).fit(X, strengths)
     return [*found, model.boxes_, model.predict_proba(new)]
 
@@ -116,9 +118,9 @@ def test_a_table_on_another_device_is_the_same(options, pretended_cuda, no_numba
         model = BoxRelationEmbedder(
             **{**QUICK, "encoder": "table", **options}, device=device
         )
-        model.fit(sparse.identity(30, format="csr"), relations()[1])
-        one_more = sparse.csr_matrix(([1.0], ([0], [30])), shape=(1, 31))
-        boxes.append(model.partial_fit(one_more, [(30, 0)]).boxes_)
+        model.fit(sparse.identity(20, format="csr"), relations()[1])
+        one_more = sparse.csr_matrix(([1.0], ([0], [20])), shape=(1, 21))
+        boxes.append(model.partial_fit(one_more, [(20, 0)]).boxes_)
     np.testing.assert_array_equal(*boxes)
 
 
@@ -270,4 +272,4 @@ def test_a_loss_with_parameters_is_trained_on_the_device(pretended_cuda):
     X, strengths = relations()
     settings = {**QUICK, "objective": Scaled, "device": "cuda"}
     model = BoxRelationEmbedder(**settings).fit(X, strengths)
-    assert model.transform(X + 0.1).shape == (30, 10)
+    assert model.transform(X + 0.1).shape == (20, 10)
