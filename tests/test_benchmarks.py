@@ -409,6 +409,7 @@ def arguments(tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped(arguments, monkeypatch, capsys):
     path = Path(arguments().results)
     path.touch()  # as if cut off before the first row
@@ -489,6 +490,7 @@ def test_one_fit_serves_distilled_boxes_and_their_teacher(quick_distilled):
     assert methods.views("distilled", 2, model) == {"distilled": model}
 
 
+@pytest.mark.slow
 def test_what_a_fit_serves_is_not_computed_twice(arguments, quick_distilled):
     both = ("--methods", "distilled", "ensemble", "--only", "digits", "--seeds", "1")
     path = Path(arguments().results)
@@ -502,6 +504,7 @@ def test_what_a_fit_serves_is_not_computed_twice(arguments, quick_distilled):
     assert relations.served(cells) == set()
 
 
+@pytest.mark.slow
 def test_a_method_is_computed_again_on_demand(arguments, monkeypatch):
     path = Path(arguments().results)
     relations.main(arguments())
@@ -532,6 +535,7 @@ class Failing(PopularityModel):
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "message"),
     [

@@ -142,7 +142,9 @@ def test_a_table_reproduces_a_graph_without_features(taxonomy):
     [
         {"side": "exp"},
         {"side": "sigmoid"},
-        {"objective": "squared_error", "max_epochs": 300},
+        pytest.param(
+            {"objective": "squared_error", "max_epochs": 300}, marks=pytest.mark.slow
+        ),
         {"objective": Objective(volume_weight=1e-3, distance_weight=1e-3)},
         {"objective": Objective(squareness_weight=1e-3, positive_weight=1.0)},
         {"normalization": None},
@@ -150,7 +152,7 @@ def test_a_table_reproduces_a_graph_without_features(taxonomy):
         {"learning_rate_schedule": "cosine"},
         {"learning_rate_schedule": "constant"},
         {"box_dim": 20},
-        {"box_dim": 1, "max_epochs": 300},
+        pytest.param({"box_dim": 1, "max_epochs": 300}, marks=pytest.mark.slow),
         {"early_stopping": True},
         {"batch_size": 500, "n_negatives": 3},
         {"max_gradient_norm": None},

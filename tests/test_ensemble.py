@@ -113,6 +113,7 @@ def test_wrong_arguments_are_named_in_fit(options, message):
         RelationEnsemble(**{"estimators": members(), **options}).fit(X, GRAPH)
 
 
+@pytest.mark.slow
 def test_a_grid_search_over_members():
     boxes = BoxRelationEmbedder(4, hidden_layer_sizes=(16,), max_epochs=10, teacher=None)
     search = GridSearchCV(
@@ -369,9 +370,10 @@ def test_memory_fits_equal_members_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(ClosureModel, "fit", fit)
     model = RelationEnsemble(members(), memory=str(tmp_path), random_state=0)
+    model.set_params(boxes__max_epochs=20)
     first = clone(model).fit(FRAME, NAMED)
     assert len(fits) == 2
-    second = clone(model).set_params(verbose=0, boxes__max_epochs=30).fit(FRAME, NAMED)
+    second = clone(model).set_params(verbose=0, boxes__max_epochs=10).fit(FRAME, NAMED)
     assert len(fits) == 2
     assert abs(first.predict_proba(X + 1) - second.predict_proba(X + 1)).max() > 1e-4
     clone(model).set_params(random_state=None).fit(FRAME, NAMED)

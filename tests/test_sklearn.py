@@ -27,11 +27,7 @@ SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5}
 
 
 def small_ensemble(**options):
-    members = [
-        ("bilinear", GeometryModel("bilinear", n_components=4, **SMALL)),
-        ("closure", ClosureModel()),
-        ("similarity", SimilarityModel()),
-    ]
+    members = [("closure", ClosureModel()), ("similarity", SimilarityModel())]
     return RelationEnsemble(members, **options)
 
 
@@ -42,7 +38,7 @@ def small_ensemble(**options):
             encoder="linear", early_stopping=True, teacher=None, max_epochs=5
         ),
         small_ensemble(),
-        DistilledBoxEmbedder(BoxRelationEmbedder(**SMALL), small_ensemble()),
+        DistilledBoxEmbedder(BoxRelationEmbedder(**SMALL), SimilarityModel()),
         PopularityModel(),
         ClosureModel(),
         AdditiveModel(),

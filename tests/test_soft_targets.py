@@ -259,7 +259,11 @@ def test_soft_targets_are_no_relations(taxonomy, strengths, half_seen):
     assert model.threshold_ == pytest.approx(best_f1_threshold(true, predicted), rel=1e-9)
 
 
-@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
+@pytest.mark.parametrize(
+    "kind",
+    [np.asarray, pytest.param(sparse.csr_matrix, marks=pytest.mark.slow)],
+    ids=["dense", "sparse"],
+)
 def test_a_teacher_predicts_novel_tasks_better_than_the_network_alone(kind):
     found = {"auto": [], None: []}
     X, graph = make_taxonomy(n_tasks=80)
@@ -359,6 +363,7 @@ def test_too_many_tasks_for_a_table_of_soft_targets(taxonomy, spy, monkeypatch):
     assert not hasattr(model, "teacher_")
 
 
+@pytest.mark.slow
 def test_a_table_learns_from_an_explicit_teacher(strengths, half_seen):
     seen, hidden = half_seen
     X = sparse.identity(N, format="csr")
@@ -391,6 +396,7 @@ def test_fit_leaves_the_given_teacher_as_it_is(taxonomy):
     np.testing.assert_array_equal(again.fit(X, graph).boxes_, model.boxes_)
 
 
+@pytest.mark.slow
 def test_parameters_of_the_teacher_are_searched(named_taxonomy):
     X, graph = named_taxonomy
     model = quick(teacher=KernelRidgeModel(), max_epochs=20)

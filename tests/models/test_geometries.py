@@ -163,6 +163,7 @@ def test_bad_input(options, match):
         GeometryModel(**options).fit(X, GRAPH)
 
 
+@pytest.mark.slow
 def test_fewer_pairs_per_epoch():
     model = GeometryModel("cone", max_pairs=200, random_state=0).fit(X, GRAPH)
     assert model.score(X, GRAPH) > 0.9

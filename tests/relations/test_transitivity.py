@@ -110,6 +110,7 @@ def exceptions():
     return graph
 
 
+@pytest.mark.slow
 def test_implied_relations_of_exceptions_are_learned():
     graph = exceptions()
     names = list(graph)

@@ -23,13 +23,10 @@ from sklearn_task2box.utils._devices import few_threads, is_mixed, resolve_devic
 pytestmark = pytest.mark.usefixtures("few_steps")
 
 QUICK = {"hidden_layer_sizes": (16, 8), "max_epochs": 2, "random_state": 0}
-OPTIONS = [
-    {},
-    {"init": "layout"},
+OPTIONS = [{}, {"init": "layout"}]
+OTHERS = [
     {"early_stopping": True},
     {"batch_size": 200, "negatives": "hard"},
-]
-OTHERS = [
     {"encoder": "linear"},
     {"objective": "squared_error", "normalization": "batch"},
     {
