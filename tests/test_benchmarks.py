@@ -682,6 +682,7 @@ def test_the_document_begins_with_an_overview(tmp_path, capsys):
     assert "## Overview" not in tables.document(make_rows().query("method == 'closure'"))
 
 
+@pytest.mark.slow
 def test_the_stored_tables_are_those_of_the_stored_results():
     rows = relations.read_results(relations.RESULTS)
     assert relations.RESULTS.with_suffix(".md").read_text() == tables.document(rows)

@@ -62,6 +62,7 @@ def test_nothing_is_not_transformed(taxonomy):
         quick.transform(None)
 
 
+@pytest.mark.slow
 def test_boxes_that_fit_their_relations_contradict_none(taxonomy):
     X, graph = taxonomy
     with warnings.catch_warnings():

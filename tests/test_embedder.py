@@ -162,7 +162,7 @@ def test_a_table_reproduces_a_graph_without_features(taxonomy):
 )
 def test_every_setting_learns(taxonomy, options):
     X, graph = taxonomy
-    model = quick(**{"max_epochs": 100, **options}).fit(X, graph)
+    model = quick(**{"max_epochs": 60, **options}).fit(X, graph)
     assert np.isfinite(model.boxes_).all()
     assert model.score(X, graph) > 4 * nx.density(graph)
 

@@ -317,6 +317,7 @@ def degenerate():
     return hot, graph
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("processes")
 def test_n_jobs_changes_rounding_only_with_degenerate_features():
     hot, graph = degenerate()

@@ -105,7 +105,7 @@ def test_only_the_training_pairs_are_learned_from(taxonomy):
 def test_it_is_a_classifier_of_any_two_labels(taxonomy):
     X, graph = taxonomy
     pairs, y = TaskPairs.from_graph(graph, X, negatives=2, random_state=0)
-    links = TaskLinkClassifier(BoxRelationEmbedder(2, max_epochs=40, random_state=0))
+    links = TaskLinkClassifier(BoxRelationEmbedder(2, max_epochs=5, random_state=0))
     assert get_tags(links).estimator_type == "classifier"
     asked = links.fit(pairs, y).predict_proba(pairs)
     for related, other in [("inside", "apart"), ("related", "unrelated")]:

@@ -63,7 +63,7 @@ def precision_among(model, frame, graph, names):
 
 FORMATS = ["graph", "edges", "frame", "relations", "cut frame"]
 CASES = [("fewer", given) for given in FORMATS]
-CASES += [("more features than tasks", given) for given in ("edges", "cut frame")]
+CASES += [pytest.param("more features than tasks", "edges", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize(("kind", "given"), CASES)

@@ -16,11 +16,11 @@ FOLDER = Path(__file__).parent / "reference"
 SINGLE_FITS = np.load(FOLDER / "single_fits.npz")
 AVERAGE_PRECISIONS = np.load(FOLDER / "average_precisions.npz")
 PROBLEMS = {name: (X, strengths) for name, X, strengths in problems()}
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("shares", "digits")]
 PROTOCOLS = {"unseen_relations": unseen_relations, "novel_tasks": novel_tasks}
 
 
-@pytest.mark.parametrize("name", ["taxonomy", *SLOW])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["shares", "digits", "taxonomy"])
 def test_a_single_fit_gives_the_reference_boxes(name, monkeypatch):
     # Numba's loops round otherwise, and a fit of digits makes much of the last digit.
     monkeypatch.setattr(_pair_loss, "_has_numba", lambda: False)

@@ -7,7 +7,6 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import linalg, sparse
 from sklearn.utils._param_validation import Interval, StrOptions
-from threadpoolctl import threadpool_limits
 
 from sklearn_task2box.models._divergence import NormalDivergence, has_variances
 from sklearn_task2box.models._pair_kernel import TaskKernel
@@ -18,6 +17,7 @@ from sklearn_task2box.models._smoothers import (
     unit_rows,
 )
 from sklearn_task2box.utils._features import toarray
+from sklearn_task2box.utils._linear_algebra import limit_threads
 from sklearn_task2box.utils._rows import IdentifiedRows
 
 # Settings that "auto" chooses from.
@@ -215,7 +215,7 @@ class KernelRidgeModel(SmootherModel):
         return _without_itself(self._kernel_of(rows.X) @ self._solution, rows.known)
 
     def _fit_pairs(self, X, pairs):
-        with threadpool_limits(1 if pairs.n_tasks <= _MAX_SINGLE_THREAD else None):
+        with limit_threads(1 if pairs.n_tasks <= _MAX_SINGLE_THREAD else None):
             super()._fit_pairs(X, pairs)
 
 

@@ -182,7 +182,7 @@ def test_an_interrupted_fit_does_not_pass_for_a_finished_one(monkeypatch):
     def interrupt(self, *args, **kwargs):
         raise KeyboardInterrupt
 
-    classifier = PairClassifier(**QUICK).fit(X, GRAPH)
+    classifier = PairClassifier(**{**QUICK, "max_iter": 2}).fit(X, GRAPH)
     before = vars(classifier).copy()
     monkeypatch.setattr(PairMLP, "forward", interrupt)
     with pytest.raises(KeyboardInterrupt):
