@@ -164,7 +164,7 @@ class PairTable:
         """Heads and tails of unrelated pairs of which half of the head is in the tail."""
         compiled = _compiled_for(lower)
         if compiled is not None:
-            given = lower.numpy(), upper.numpy(), self.unrelated.numpy()
+            given = lower.numpy(), upper.numpy(), self.unrelated.numpy(), self.n_rows
             return tuple(map(torch.from_numpy, compiled.mostly_inside(*given)))
         low, high = lower[:, 0], upper[:, 0]
         center = (low + high)[:, None] / 2

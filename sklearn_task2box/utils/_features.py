@@ -62,7 +62,10 @@ def check_numeric(X):
             "X must have columns, each of another name; got "
             f"{f'several named {repeated[0]!r}' if len(repeated) else '0 feature(s)'}."
         )
-    wrong = {name: column.dtype for name, column in X.items() if not _is_numeric(column)}
+    others = X.loc[:, [not pd.api.types.is_numeric_dtype(dtype) for dtype in X.dtypes]]
+    wrong = {
+        name: column.dtype for name, column in others.items() if not _holds_numbers(column)
+    }
     if wrong:
         first = next(iter(wrong))
         hint = f" If {first!r} names the tasks: X.set_index({first!r})."
@@ -125,12 +128,11 @@ def warn_of_scales(X, names, stacklevel):
     )
 
 
-def _is_numeric(column):
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return True
+def _holds_numbers(column):
+    """Whether a column of no numeric type has numbers, as objects or as text."""
     if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype.kind in "mM":
         return False
-    try:  # numbers as objects or as text
+    try:
         pd.to_numeric(column)
     except (ValueError, TypeError):
         return False
