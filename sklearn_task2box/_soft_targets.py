@@ -117,11 +117,11 @@ class SoftTargets:
         if names is not None:
             names = [*names, *(object() for _ in range(n_new))]  # like no other
         rows = named_features(stack_rows(self.known, new), names, self.columns)
-        heads = n + np.repeat(np.arange(n_new), n)
-        tails = np.tile(np.arange(n), n_new)
-        both = (heads, tails), (tails, heads)
-        pairs = [TaskPairs.from_positions(rows, *ends) for ends in both]
-        return [self.teacher.predict_proba(p)[:, 1].reshape(n_new, n) for p in pairs]
+        heads, tails = n + np.repeat(np.arange(n_new), n), np.tile(np.arange(n), n_new)
+        # Each pair beside its reverse, as models compare two tasks once for both.
+        ends = np.stack([heads, tails, tails, heads], axis=1).reshape(-1, 2).T
+        strengths = self.teacher.predict_proba(TaskPairs.from_positions(rows, *ends))[:, 1]
+        return strengths.reshape(n_new, n, 2).transpose(2, 0, 1)
 
 
 def named_features(data, names=None, columns=None):

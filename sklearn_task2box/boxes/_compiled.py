@@ -287,9 +287,8 @@ def mostly_inside(lower, upper, counts, n_rows):
     centers = (low + high) / np.float32(2)
     for i in range(n):
         for j in range(n if i < n_rows else n_rows):
-            if low[j] > centers[i] or centers[i] > high[j]:
-                continue  # as nearly all
-            d, share = 0, np.float32(1)
+            # Nearly no pair passes the first test.
+            d, share = 0, np.float32(low[j] <= centers[i] and centers[i] <= high[j])
             while d < dim and share >= 0.5:
                 side = upper[i, d] - lower[i, d]
                 shared = min(upper[i, d], upper[j, d]) - max(lower[i, d], lower[j, d])

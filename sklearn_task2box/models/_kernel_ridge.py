@@ -17,7 +17,7 @@ from sklearn_task2box.models._smoothers import (
     unit_rows,
 )
 from sklearn_task2box.utils._features import toarray
-from sklearn_task2box.utils._linear_algebra import limit_threads
+from sklearn_task2box.utils._linear_algebra import libraries
 from sklearn_task2box.utils._rows import IdentifiedRows
 
 # Settings that "auto" chooses from.
@@ -215,7 +215,7 @@ class KernelRidgeModel(SmootherModel):
         return _without_itself(self._kernel_of(rows.X) @ self._solution, rows.known)
 
     def _fit_pairs(self, X, pairs):
-        with limit_threads(1 if pairs.n_tasks <= _MAX_SINGLE_THREAD else None):
+        with libraries().limit(limits=1 if pairs.n_tasks <= _MAX_SINGLE_THREAD else None):
             super()._fit_pairs(X, pairs)
 
 

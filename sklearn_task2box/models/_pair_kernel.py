@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 from scipy import linalg
 
-from sklearn_task2box.utils._linear_algebra import limit_threads
+from sklearn_task2box.utils._linear_algebra import libraries
 
 # Settings that are chosen from: variances of what is particular to a task, beside the
 # kernel, and penalties; and the number of tasks that they are chosen by.
@@ -46,7 +46,7 @@ class PairKernelRidge:
         """Strengths of all pairs, (n_tasks, n_tasks), by these settings."""
         sizes = self._sizes + np.float32(own)
         products = sizes[:, None] * sizes
-        with limit_threads(1):  # by more, single precision would round otherwise
+        with libraries().limit(limits=1):  # by more, single precision would round otherwise
             solution = self._solve(products, np.float32(ridge))
             return self._prior + self._filtered(solution, products)
 

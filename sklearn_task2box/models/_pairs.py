@@ -60,15 +60,19 @@ class PairMLP(nn.Module):
         tail_rows, tails = tails.unique(return_inverse=True)
         features = features[head_rows], features[tail_rows]
         head, tail = self.parts(*features)
-        return self.join(head, tail, heads, tails, *features)
-
-    def join(self, head, tail, heads, tails, head_features, tail_features):
-        """Log-odds of pairs, from the contributions of their tasks, and their features."""
-        hidden = F.embedding(heads, head) + F.embedding(tails, tail)
+        compared = 0.0
         if self.differences is not None:
-            one, other = head_features[heads], tail_features[tails]
-            compared = [self.differences((one - other).abs()), self.products(one * other)]
-            hidden = hidden + self.similar(torch.cat(compared, dim=1))
+            compared = self.compare(features[0][heads], features[1][tails])
+        return self.join(head, tail, heads, tails, compared)
+
+    def compare(self, one, other):
+        """Contributions of pairs to the first layer, from the features of both, if any."""
+        compared = [self.differences((one - other).abs()), self.products(one * other)]
+        return self.similar(torch.cat(compared, dim=1))
+
+    def join(self, head, tail, heads, tails, compared):
+        """Log-odds of pairs, from the contributions of their tasks, and of both."""
+        hidden = F.embedding(heads, head) + F.embedding(tails, tail) + compared
         return self.rest(hidden).squeeze(1)
 
 
@@ -217,9 +221,13 @@ class PairClassifier(RelationModel):
             width = self.model_.first.out_features
             tasks = torch.from_numpy(tasks)
             head, tail, X = tasks.split([width, width, tasks.shape[1] - 2 * width], dim=1)
-            ends = torch.from_numpy(heads), torch.from_numpy(tails)
+            ends, compared = (torch.from_numpy(heads), torch.from_numpy(tails)), 0.0
             with torch.no_grad():
-                logits = self.model_.join(head, tail, *ends, X, X)
+                if self.model_.differences is not None:  # a pair is like its reverse
+                    keys = np.minimum(heads, tails) * len(X) + np.maximum(heads, tails)
+                    keys, at = np.unique(keys, return_inverse=True)
+                    compared = self.model_.compare(X[keys // len(X)], X[keys % len(X)])[at]
+                logits = self.model_.join(head, tail, *ends, compared)
             return expit(logits.double().numpy())
         pairs = np.hstack([tasks[heads], tasks[tails]])
         if hasattr(self.model_, "predict_proba"):
