@@ -35,7 +35,7 @@ _ENOUGH_RELATED = 20
 _EDGE = 1e-3
 # Tasks of whose pairs one byte each, for its fold, takes 0.4 GB.
 _MAX_TASKS = 20_000
-# Kinds of pairs: known, new head, new tail, both new; and which kinds their blends learn from.
+# Kinds of pairs: known, new head, new tail, both new; and what a blend of each learns from.
 _KINDS = {"known": [0], "inside": [1], "around": [2], "new": [1, 2]}
 # Unrelated pairs that may be held out; of more, this many are drawn.
 _MAX_ZEROS = 600_000
