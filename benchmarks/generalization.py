@@ -97,7 +97,7 @@ def _names(index):
 
 def _by_method(table, key):
     """Data sets by methods, of one protocol, part and metric."""
-    if key not in table.index.droplevel(["data", *KEY]):
+    if key not in set(table.index.droplevel(["data", *KEY])):
         return NOTHING
     chosen = table.xs(key, level=("protocol", "part", "metric"))
     methods = methods_of(chosen.index)

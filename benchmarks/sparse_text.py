@@ -1,0 +1,91 @@
+"""What sparse TF-IDF features lose against their leading components.
+
+``python -m benchmarks.sparse_text FOLDER`` embeds the first 400 mammals of WordNet by the
+words of their names and glosses, once as the sparse matrix that TfidfVectorizer gives, once
+through TruncatedSVD, on the same splits, and prints average precision by model, features
+and part of the test: the mean of the seeds, and the mean difference with its standard error.
+FOLDER has the benchmark data.
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.metrics import average_precision_score
+
+from benchmarks.data import breadth_first, make_data, whole
+from benchmarks.protocols import split
+from sklearn_task2box import BoxRelationEmbedder, TaskPairs
+from sklearn_task2box.models import KernelRidgeModel
+
+MODELS = {
+    "boxes": lambda seed: BoxRelationEmbedder(random_state=seed),
+    "kernel ridge": lambda seed: KernelRidgeModel(),
+}
+TESTS = {"novel": "novel_to_known", "unseen": "test"}
+N_COMPONENTS = 128
+
+
+def glosses(folder, n):
+    """RelationData of the first n mammals, and both kinds of their features."""
+    texts = pd.read_csv(Path(folder) / "mammal_glosses.csv.gz", index_col="synset")
+    order = breadth_first(Path(folder))[:n]
+    _, relations = whole(Path(folder))
+    rows = relations.positions(order)
+    words = texts.loc[order, "lemmas"].str.replace("[|_]", " ", regex=True)
+    texts = words + " " + texts.loc[order, "gloss"]
+    tfidf = TfidfVectorizer(sublinear_tf=True).fit_transform(texts)
+    components = TruncatedSVD(N_COMPONENTS, random_state=0).fit_transform(tfidf)
+    data = make_data("glosses", components, order, relations.block(rows, rows))
+    return data, {"sparse": tfidf.tocsr(), "components": components}
+
+
+def scores(data, X, model, protocol, seed):
+    """Average precision of a part of the test, and the seconds of fit and predictions."""
+    parts = split(data, protocol, seed)
+    pairs, strengths = parts.tests[TESTS[protocol]]
+    started = time.perf_counter()
+    model.fit(X[parts.known], parts.train)
+    predicted = model.predict_proba(TaskPairs(X, pairs))[:, 1]
+    return average_precision_score(strengths, predicted), time.perf_counter() - started
+
+
+def main():
+    """Print a row for each model and part of the test."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", help="folder of the benchmark data")
+    parser.add_argument("--tasks", type=int, default=400)
+    parser.add_argument("--seeds", type=int, default=5)
+    given = parser.parse_args()
+    data, features = glosses(given.folder, given.tasks)
+    share = sparse.csr_matrix(features["sparse"]).nnz / np.prod(features["sparse"].shape)
+    print(f"{features['sparse'].shape[1]} words, {share:.2%} of the matrix other than 0")
+    print("| model | test | sparse | components | difference | seconds |")
+    print("|---|---|---|---|---|---|")
+    warnings.simplefilter("ignore")
+    for name, make in MODELS.items():
+        for protocol, part in TESTS.items():
+            found = np.array(
+                [
+                    [scores(data, X, make(seed), protocol, seed) for X in features.values()]
+                    for seed in range(given.seeds)
+                ]
+            )
+            (one, other), (fast, slow) = found.mean(axis=0).T
+            differences = found[:, 0, 0] - found[:, 1, 0]
+            error = differences.std(ddof=1) / np.sqrt(len(differences))
+            print(
+                f"| {name} | {part} | {one:.3f} | {other:.3f} | {differences.mean():+.3f} "
+                f"± {error:.3f} | {fast:.1f}, {slow:.1f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
