@@ -3,7 +3,7 @@
 ``python -m benchmarks.sparse_text FOLDER`` embeds the first 400 mammals of WordNet by the
 words of their names and glosses, once as the sparse matrix that TfidfVectorizer gives, once
 through TruncatedSVD, on the same splits, and prints average precision by model, features
-and part of the test: the mean of the seeds, and the mean difference with its standard error.
+and part of the test: means of the seeds, and their mean difference with its standard error.
 FOLDER has the benchmark data.
 """
 
@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import average_precision_score
@@ -64,8 +63,9 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
     data, features = glosses(given.folder, given.tasks)
-    share = sparse.csr_matrix(features["sparse"]).nnz / np.prod(features["sparse"].shape)
-    print(f"{features['sparse'].shape[1]} words, {share:.2%} of the matrix other than 0")
+    words = features["sparse"]
+    share = words.nnz / np.prod(words.shape)
+    print(f"{words.shape[1]} words, {share:.2%} of the matrix other than 0", end="\n\n")
     print("| model | test | sparse | components | difference | seconds |")
     print("|---|---|---|---|---|---|")
     warnings.simplefilter("ignore")
