@@ -77,12 +77,12 @@ def main():
                     for seed in range(given.seeds)
                 ]
             )
-            (one, other), (fast, slow) = found.mean(axis=0).T
+            (one, other), seconds = found.mean(axis=0).T
             differences = found[:, 0, 0] - found[:, 1, 0]
             error = differences.std(ddof=1) / np.sqrt(len(differences))
             print(
                 f"| {name} | {part} | {one:.3f} | {other:.3f} | {differences.mean():+.3f} "
-                f"± {error:.3f} | {fast:.1f}, {slow:.1f} |",
+                f"± {error:.3f} | {seconds[0]:.1f}, {seconds[1]:.1f} |",
                 flush=True,
             )
 

@@ -66,7 +66,7 @@ class PairMLP(nn.Module):
         return self.join(head, tail, heads, tails, compared)
 
     def compare(self, one, other):
-        """Contributions of pairs to the first layer, from the features of both, if any."""
+        """Contributions of pairs to the first layer, alike in both directions."""
         compared = [self.differences((one - other).abs()), self.products(one * other)]
         return self.similar(torch.cat(compared, dim=1))
 
