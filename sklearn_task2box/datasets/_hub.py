@@ -211,9 +211,7 @@ def _row(content):
     tags = {name: read((str, Real), name, _values(card.get(name))) for name in MULTIPLE}
     numbers = {
         "n_examples": n_examples,
-        "download_size": read(
-            Real, "dataset_info", [i.get("download_size") for i in infos]
-        ),
+        "download_size": read(Real, "dataset_info", sizes),
         "downloads": read(Real, "downloads", [content["downloads"]]),
         "likes": read(Real, "likes", [content["likes"]]),
     }

@@ -4,6 +4,7 @@ import hashlib
 from numbers import Real
 
 import numpy as np
+from pandas.util import hash_array
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, lsmr
 from sklearn.utils import check_random_state
@@ -56,16 +57,9 @@ class RandomModel(RelationModel):
         return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
     def _pair_strengths(self, tasks, heads, tails):
-        # The finalizer of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), once for the
-        # head and once more with the tail, so that (i, j) and (j, i) differ.
-        mixed = _mix(_mix(tasks[heads]) + tasks[tails])
+        # Once for the head and once more with the tail, so that (i, j) and (j, i) differ.
+        mixed = hash_array(hash_array(tasks[heads]) + tasks[tails])
         return (mixed >> np.uint64(11)) * 2.0**-53
-
-
-def _mix(z):
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 class _GraphModel(RelationModel):

@@ -10,22 +10,23 @@ from sklearn_task2box.models._profiles import RIDGES, ProfileRegression
 class KnownPairs:
     """What observed relations say of a pair of known tasks that nobody observed.
 
-    They are paths between the two (PathCounts), the reverse pair, a ProfileRegression and
+    They are the reverse pair, paths between the two (PathCounts), a ProfileRegression and
     mean strengths of either task, and a PairKernelRidge.
 
     Parameters
     ----------
     table : ObservedTable
-    regresses : bool
-        Whether observed relations are regressed on one another.
+    few, graded : bool
+        Of few observed relations, none is regressed on the others; of few graded ones,
+        which need not be transitive, paths say nothing.
     kernel : TaskKernel or None
         Kernel of the features for a PairKernelRidge, if there is one.
     """
 
-    def __init__(self, table, regresses, kernel):
+    def __init__(self, table, few, graded, kernel):
         self.inside, self.around = table, table.transpose()
-        self.paths = self.inside.paths()
-        self._profiles = ProfileRegression(self.inside) if regresses else None
+        self._paths = None if few and graded else self.inside.paths()
+        self._profiles = None if few else ProfileRegression(self.inside)
         self._kernel, self._regressed = kernel, None
 
     def choose(self, heads, tails, strengths, counts):
@@ -54,7 +55,9 @@ class KnownPairs:
     def inputs(self, heads, tails):
         """Inputs of a logistic regression, (n_pairs, n_inputs)."""
         reverse = self.inside.given(tails, heads) - self.inside.prior[heads]
-        inputs = [self.paths.logarithms(heads, tails), np.nan_to_num(reverse)]
+        inputs = [np.nan_to_num(reverse)]
+        if self._paths is not None:
+            inputs.append(self._paths.logarithms(heads, tails))
         if self._profiles is not None:
             profile = self._profiles.predict(heads, tails)
             means = self.inside.means_of(heads, tails)

@@ -94,12 +94,10 @@ class ObservedTable:
         They count the mean of all pairs as one more.
         """
         overall = self.sums(0).sum() / max(self.numbers(0).sum(), 1)
-        return np.column_stack(
-            [
-                ((self.sums(axis) + overall) / (self.numbers(axis) + 1))[ends]
-                for ends, axis in ((heads, 1), (tails, 0))
-            ]
+        of_columns, of_rows = (
+            (self.sums(axis) + overall) / (self.numbers(axis) + 1) for axis in (0, 1)
         )
+        return np.column_stack([of_rows[heads], of_columns[tails]])
 
     def deviations(self, mean, columns):
         """Observed strengths of columns less their mean, (n_tasks, n_columns), else 0."""

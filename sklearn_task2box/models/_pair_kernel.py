@@ -11,6 +11,8 @@ from sklearn_task2box.utils._linear_algebra import libraries
 # kernel, and penalties; and the number of tasks that they are chosen by.
 _SETTINGS = tuple(product((0.0, 0.3, 1.0, 3.0), (0.01, 0.1, 1.0)))
 _MAX_CHOSEN = 200
+# Pairs that shrink main effects, of 1 to 100 the best for few, and rounds of fitting them.
+_SHRINKAGE, _N_ROUNDS = 10.0, 10
 # Eigenvectors of a kernel matrix that are kept.
 _MAX_VECTORS = 200
 # Conjugate gradients end after so many steps, or with so small a residual.
@@ -23,9 +25,10 @@ class PairKernelRidge:
     The kernel of two pairs is the product of those of their heads and of their tails, with
     something on the diagonal for what features do not say of a task (Kronecker kernel
     ridge regression: Stock et al., Neural Computation 30, 2018). Other than in two-step
-    regression, unknown pairs have no part in it, which matters where they are many. The
-    system of all observed pairs is solved by conjugate gradients; its preconditioner is the
-    inverse that it would have if all pairs were observed.
+    regression, unknown pairs have no part in it, which matters where they are many. What is
+    regressed are deviations from a mean and main effects of head and tail, by conjugate
+    gradients for all observed pairs; their preconditioner is the inverse that the system
+    would have if all pairs were observed.
 
     Parameters
     ----------
@@ -38,7 +41,8 @@ class PairKernelRidge:
         self._sizes, self._vectors = kernel.sizes, kernel.vectors
         strengths = table.toarray()
         observed = ~np.isnan(strengths)
-        self._prior = table.prior.astype(np.float32)
+        with libraries().limit(limits=1):
+            self._prior = _main_effects(strengths, observed).astype(np.float32)
         self._seen = observed.astype(np.float32)
         self._deviations = np.where(observed, strengths - self._prior, 0).astype(np.float32)
 
@@ -82,6 +86,17 @@ class PairKernelRidge:
         return solution
 
 
+def _main_effects(strengths, observed):
+    """Mean of observed strengths, and shrunk effects of rows and columns, all added."""
+    mean = strengths[observed].mean() if observed.any() else 0.0
+    left, column = np.where(observed, strengths - mean, 0), np.zeros(len(strengths))
+    counts = [np.count_nonzero(observed, axis=axis) + _SHRINKAGE for axis in (0, 1)]
+    for _ in range(_N_ROUNDS):
+        row = (left.sum(axis=1) - observed @ column) / counts[1]
+        column = (left.sum(axis=0) - row @ observed) / counts[0]
+    return mean + row[:, None] + column
+
+
 class TaskKernel:
     """A kernel matrix of tasks, (n_tasks, n_tasks), and its eigenvectors, in float32.
 
@@ -110,11 +125,9 @@ def choose_settings(kernel, table, heads, tails, strengths, counts):
         tasks = np.sort(np.random.RandomState(0).permutation(n)[:_MAX_CHOSEN])
         place = np.full(n, -1)
         place[tasks] = np.arange(_MAX_CHOSEN)
-        heads, tails = place[heads], place[tails]
-        among = np.minimum(heads, tails) >= 0
-        heads, tails, strengths, counts = (
-            array[among] for array in (heads, tails, strengths, counts)
-        )
+        among = np.minimum(place[heads], place[tails]) >= 0
+        heads, tails = place[heads[among]], place[tails[among]]
+        strengths, counts = strengths[among], counts[among]
         kernel, table = kernel.part(tasks), table.part(tasks)
     model = PairKernelRidge(kernel, table)
 

@@ -71,15 +71,12 @@ class PlattScaling:
             self._scale = np.where(constant, np.inf, deviations)
             inputs = (inputs - self._center) / self._scale
         self._mean = np.average(strengths, weights=counts) if len(inputs) else 0.0
-        self._model = None
-        if 0 < self._mean < 1:
-            model, columns = None, np.arange(inputs.shape[1])
-            while model is None and len(columns):
-                model = fit_logistic(inputs[:, columns], strengths, counts, self.C)
-                wrong = (columns < 2) & (model.coef_[0] < 0)
-                if wrong.any():
-                    model, columns = None, columns[~wrong]
-            self._model, self._columns = model, columns
+        self._model, columns = None, np.arange(inputs.shape[1])
+        while 0 < self._mean < 1 and self._model is None and len(columns):
+            model = fit_logistic(inputs[:, columns], strengths, counts, self.C)
+            wrong = (columns < 2) & (model.coef_[0] < 0)
+            self._model, self._columns = None if wrong.any() else model, columns
+            columns = columns[~wrong]
         return self
 
     def predict(self, inputs):
@@ -94,9 +91,7 @@ def unit_rows(X):
     """Rows of unit length, in whatever unit they come; those of zeros stay."""
     largest = toarray(abs(X).max(axis=1)).ravel()
     scales = np.divide(1, largest, out=np.ones(len(largest)), where=largest > 0)
-    if sparse.issparse(X):
-        return normalize(sparse.diags(scales) @ X)
-    return normalize(X * scales[:, None])
+    return normalize(sparse.diags(scales) @ X)
 
 
 class SmootherModel(RelationModel):
@@ -131,6 +126,7 @@ class SmootherModel(RelationModel):
         n = pairs.n_tasks
         few = pairs.n_observed < _ENOUGH_OBSERVED * n * (n - 1)
         kernel = self._kernel_of_pairs(n) if few or self._is_graded else None
+        given = few, self._is_graded, kernel
         folds = np.random.RandomState(0).randint(_N_FOLDS, size=len(heads))
         settings, inputs, order, n_related = None, [], [], 0
         for fold in range(_N_FOLDS):
@@ -139,7 +135,7 @@ class SmootherModel(RelationModel):
             out = np.flatnonzero(folds == fold)
             ends = heads[out], tails[out]
             table = ObservedTable.of(pairs.without(*ends))
-            rest = KnownPairs(table, not few, kernel)
+            rest = KnownPairs(table, *given)
             settings = settings or rest.choose(*ends, strengths[out], counts[out])
             self._known_pairs = rest.solve(*settings)
             inputs.append(self._known_inputs(tasks, *ends))
@@ -148,7 +144,7 @@ class SmootherModel(RelationModel):
         inputs, order = np.concatenate(inputs), np.concatenate(order)
         scaling = PlattScaling(_C_KNOWN).fit(inputs, strengths[order], counts[order])
         self._scalings["known"] = scaling
-        self._known_pairs = KnownPairs(self._inside, not few, kernel).solve(*settings)
+        self._known_pairs = KnownPairs(self._inside, *given).solve(*settings)
 
     def _kernel_of_pairs(self, n_tasks):
         """TaskKernel for a regression of pairs, or None."""
@@ -265,10 +261,9 @@ class SmootherModel(RelationModel):
             tasks.known[heads[known]], tasks.known[tails[known]]
         )
         unknown = known[np.isnan(strengths[known])]
-        places = [np.flatnonzero(kinds == number) for number in (3, 2, 1)]
-        for kind, at in zip(
-            ("new", "inside", "around", "known"), [*places, unknown], strict=True
-        ):
+        numbers = {"new": 3, "inside": 2, "around": 1}
+        places = {kind: np.flatnonzero(kinds == n) for kind, n in numbers.items()}
+        for kind, at in (places | {"known": unknown}).items():
             if len(at):
                 ends = heads[at], tails[at]
                 inputs = self._inputs(tasks, *ends, kind)

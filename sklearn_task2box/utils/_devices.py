@@ -12,9 +12,8 @@ _MAX_SINGLE_THREAD = 250_000
 _random_state = threading.RLock()
 # Each Python thread has a number of torch threads; a new one starts with that set last.
 _counts = threading.Lock()
-_small_fits: dict[
-    int, int
-] = {}  # by Python thread that runs a small fit: its number before
+# By Python thread that runs a small fit: its number before.
+_small_fits: dict[int, int] = {}
 
 
 def _unlock():

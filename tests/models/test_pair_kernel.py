@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import few_of
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge
 from sklearn.metrics import average_precision_score
 
 from sklearn_task2box import TaskRelations
@@ -35,15 +36,21 @@ def test_predictions_are_those_of_the_regression_of_all_pairs(
 ):
     monkeypatch.setattr(_pair_kernel, "_MAX_STEPS", 500)
     monkeypatch.setattr(_pair_kernel, "_TOLERANCE", 1e-6)
+    monkeypatch.setattr(_pair_kernel, "_N_ROUNDS", 100)
     true = few_of(np.random.RandomState(3).uniform(size=(N, N)).round(1), share)
     table = table_of(true)
     kernel = KERNEL + own * np.eye(N)
     of_pairs = np.einsum("ik,jl->ijkl", kernel, kernel).reshape(N * N, N * N)
     seen = np.flatnonzero(~np.isnan(table.toarray()))
-    deviations = (table.toarray() - table.prior).ravel()[seen]
+    strengths = table.toarray().ravel()[seen]
+    tasks, mean = np.eye(N), strengths.mean()
+    ends = np.hstack([np.repeat(tasks, N, axis=0), np.tile(tasks, (N, 1))])
+    effects = Ridge(_pair_kernel._SHRINKAGE, fit_intercept=False)
+    effects.fit(ends[seen], strengths - mean)
+    prior = mean + effects.predict(ends)
     exact = KernelRidge(alpha=ridge, kernel="precomputed")
-    exact.fit(of_pairs[np.ix_(seen, seen)], deviations)
-    expected = table.prior + exact.predict(of_pairs[:, seen]).reshape(N, N)
+    exact.fit(of_pairs[np.ix_(seen, seen)], strengths - prior[seen])
+    expected = (prior + exact.predict(of_pairs[:, seen])).reshape(N, N)
     found = PairKernelRidge(TaskKernel(KERNEL), table).predict(own, ridge)
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
