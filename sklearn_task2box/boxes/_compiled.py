@@ -252,21 +252,20 @@ def add_table(work, n_rows, listed, log_keep, squared):
     cuts = np.searchsorted(counts, counts[-1] * np.arange(1, n_parts) / n_parts)
     cuts = [0, *cuts.tolist(), n_rows]
     face_sums = np.zeros((n_parts, 2, dim, n), np.float32)
-    volume_sums = np.zeros((n_parts, n), np.float32)
+    volume_sums, totals = np.zeros((n_parts, n), np.float32), np.zeros(n_parts)
 
-    def add(part):
-        rows, boxes = cuts[part : part + 2], (faces, work.log_volumes.numpy())
-        return _add_rows(
-            *rows, *boxes, listed, settings, face_sums[part], volume_sums[part]
-        )
+    def add(parts):
+        for i in parts:
+            given = faces, volumes, listed, settings, face_sums[i], volume_sums[i]
+            totals[i] = _add_rows(cuts[i], cuts[i + 1], *given)
 
     n_threads = min(torch.get_num_threads(), n_parts)
-    if n_threads == 1:
-        total = sum(map(add, range(n_parts)))
-    else:
-        with ThreadPoolExecutor(n_threads) as threads:
-            total = sum(threads.map(add, range(n_parts)))
-    work.total += total
+    ours, *theirs = (range(first, n_parts, n_threads) for first in range(n_threads))
+    with ThreadPoolExecutor(n_threads) as threads:  # which start when they are needed
+        others = threads.map(add, theirs)
+        add(ours)
+        list(others)
+    work.total += totals.sum()
     work.volume_gradient -= torch.from_numpy(volume_sums.sum(axis=0))
     # Twice, as where the minimum of a and b is taken for (a + b - |a - b|) / 2.
     lower, upper = torch.from_numpy(2 * face_sums.sum(axis=0))
@@ -283,12 +282,17 @@ def mostly_inside(lower, upper, counts, n_rows):
     """
     n, dim = lower.shape
     heads, tails = [], []
-    low, high = lower[:, 0].copy(), upper[:, 0].copy()
-    centers = (low + high) / np.float32(2)
+    lows, highs, holds = lower.T.copy(), upper.T.copy(), np.empty(n, np.uint8)
     for i in range(n):
-        for j in range(n if i < n_rows else n_rows):
-            # Nearly no pair passes the first test.
-            d, share = 0, np.float32(low[j] <= centers[i] and centers[i] <= high[j])
+        others = holds[: n if i < n_rows else n_rows]
+        others[:] = 1
+        for d in range(min(dim, 2)):  # in vectorized loops: few pairs are left
+            low, high = lows[d], highs[d]
+            center = (low[i] + high[i]) / np.float32(2)
+            for j in range(len(others)):
+                others[j] &= np.uint8((low[j] <= center) & (center <= high[j]))
+        for j in np.flatnonzero(others):
+            d, share = 0, np.float32(counts[i, j])
             while d < dim and share >= 0.5:
                 side = upper[i, d] - lower[i, d]
                 shared = min(upper[i, d], upper[j, d]) - max(lower[i, d], lower[j, d])
@@ -297,7 +301,7 @@ def mostly_inside(lower, upper, counts, n_rows):
                 elif side > 0:
                     share *= shared / side
                 d += 1
-            if share >= 0.5 and counts[i, j]:
+            if share >= 0.5:
                 heads.append(i)
                 tails.append(j)
     return np.array(heads, np.int64), np.array(tails, np.int64)

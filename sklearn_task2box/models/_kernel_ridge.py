@@ -192,10 +192,8 @@ class KernelRidgeModel(SmootherModel):
         return -np.log(self._offset + self._divergence.between(*ends))[:, None]
 
     def _prepared(self, X):
-        if sparse.issparse(X):
-            return unit_rows(X.multiply(self._scale).tocsr() if self.standardize_ else X)
-        X = X - self._center
-        return unit_rows(X * self._scale if self.standardize_ else X)
+        X = X if sparse.issparse(X) else X - self._center
+        return unit_rows(X @ sparse.diags(self._scale) if self.standardize_ else X)
 
     def _kernel_of(self, rows, exact=False):
         """Kernel between rows and landmarks or, beyond 5,000 tasks, Nyström features."""

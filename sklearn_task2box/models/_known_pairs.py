@@ -33,10 +33,8 @@ class KnownPairs:
         """Settings with the least squared error of some pairs that are unknown here."""
         chosen = [None, None]
         if self._profiles is not None:
-            errors = []
-            for ridge in RIDGES:
-                predicted = self._profiles.solve(ridge).predict(heads, tails)
-                errors.append(counts @ (predicted - strengths) ** 2)
+            predicted = (self._profiles.solve(r).predict(heads, tails) for r in RIDGES)
+            errors = [counts @ (values - strengths) ** 2 for values in predicted]
             chosen[0] = RIDGES[np.argmin(errors)]
         if self._kernel is not None:
             given = heads, tails, strengths, counts
