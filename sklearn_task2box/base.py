@@ -1,6 +1,6 @@
 """RelationModel: the protocol of everything that learns and predicts relations of tasks."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from numbers import Integral, Real
 
@@ -16,7 +16,7 @@ from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.relations import TaskPairs, TaskRelations, as_relations, task_names
 from sklearn_task2box.relations._names import positions_of
 from sklearn_task2box.relations._parsing import is_labelled, is_labels
-from sklearn_task2box.utils._block_scores import average_precision_of, spearman_of
+from sklearn_task2box.utils._block_scores import Repeated, average_precision_of, spearman_of
 from sklearn_task2box.utils._features import check_numeric, check_size
 from sklearn_task2box.utils._matching import match_rows
 from sklearn_task2box.utils._rollback import all_or_nothing
@@ -33,16 +33,6 @@ _MAX_COMPARED = 25_000_000
 _TABLE_FROM_SHARE = 0.1
 # Pairs that a threshold is chosen on; of more, unrelated ones are drawn.
 _MAX_SCORED = 20_000
-
-
-class Repeated:
-    """What an iterator yields that ``make()`` makes, as often as it is asked for."""
-
-    def __init__(self, make: Callable[[], Iterator[Any]]) -> None:
-        self.make = make
-
-    def __iter__(self):
-        return self.make()
 
 
 class RelationModel(Stored, BaseEstimator):
@@ -142,7 +132,7 @@ class RelationModel(Stored, BaseEstimator):
 
     def _read_fit(self, X, y):
         """Checked features, and the relations among their rows."""
-        names = task_names(X)
+        self._from_features, names = y is None, task_names(X)
         data = self._check(X, ensure_min_samples=2)
         if names is None and is_labelled(y) and getattr(self, "verbose", 0):
             print("X has no names: labelled relations are taken in the order of its rows.")
@@ -155,8 +145,12 @@ class RelationModel(Stored, BaseEstimator):
         return data, relations
 
     def _read_relations(self, data, y, names, stacklevel=None):
-        if y is None:
-            y = TaskRelations.from_neighbors(data)
+        if y is None and not self._from_features:
+            raise ValueError(
+                "y is None, and this model learned relations that were given. Give those "
+                "of the rows of X, to compare its predictions with."
+            )
+        y = TaskRelations.from_neighbors(data) if y is None else y
         return as_relations(y, data.shape[0], names, stacklevel=stacklevel)
 
     def _remember(self, data, relations):
@@ -183,8 +177,9 @@ class RelationModel(Stored, BaseEstimator):
         first = first[0] if isinstance(first, tuple) and first else first
         if isinstance(first, str):  # a name, or a pair of names
             raise ValueError(
-                f"X must be features of tasks, and not their names; got {X[:1]!r}. Take "
-                "their rows, X.loc[names], or query pairs with TaskPairs(X, pairs)."
+                f"X must be features of tasks; got {X[:1]!r}. Of names, take the rows, "
+                "X.loc[names], or query pairs with TaskPairs(X, pairs); make features of "
+                "texts, such as by TfidfVectorizer."
             )
         check_numeric(X)
         # In one order: sums of another are other numbers, and a fit would depend on it.
@@ -235,8 +230,8 @@ class RelationModel(Stored, BaseEstimator):
         Returns
         -------
         strengths : ndarray of shape (n_new, n_tasks), or (n_pairs, 2)
-            ``strengths[i, j]`` reads "new task i lies inside known task j". For pairs, the
-            columns are unrelated and related.
+            ``strengths[i, j]`` reads "new task i lies inside the known task
+            ``tasks_[j]``". For pairs, the columns are unrelated and related.
 
         Raises
         ------
@@ -469,14 +464,8 @@ class RelationModel(Stored, BaseEstimator):
                 f"relations must be TaskRelations; got {type(relations).__name__}. Pass "
                 "TaskRelations(relations, tasks=model.tasks_)."
             )
-        n = len(self.tasks_)
-        if len(relations) != n:
-            raise ValueError(
-                f"The relations are of {len(relations)} tasks, but {n} are known. Give "
-                "those of the tasks of training."
-            )
         names = self.tasks_ if self._names_matter else None
-        pairs = as_relations(relations, n, names).observed()
+        pairs = as_relations(relations, len(self.tasks_), names).observed()
         from sklearn_task2box.boxes._index import rankings  # imports PyTorch
 
         yield from rankings(self._index(self._known), pairs)

@@ -284,7 +284,6 @@ class BoxRelationEmbedder(BoxModel):
             continues = self.warm_start and hasattr(self, "encoder_")
             data, relations = self._read_fit(X, y)
             data = self._as_fitted(data) if continues else data
-            self._from_features = y is None
             if self.encoder != "table" and not sparse.issparse(data):
                 warn_of_scales(data, getattr(self, "feature_names_in_", None), stacklevel=3)
             self._fit_relations(data, relations, continues)

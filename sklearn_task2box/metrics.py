@@ -305,18 +305,13 @@ def mean_rank(strengths: ArrayLike, predicted: ArrayLike) -> float:
     Parameters
     ----------
     strengths, predicted : array-like of shape (n_tasks, n_others)
-        See :func:`mean_average_precision`.
+        See :func:`mean_average_precision`, also for errors.
 
     Returns
     -------
     rank : float
         At least 1: one more than the number of unrelated tasks that are predicted at least
         as strongly (Nickel & Kiela, NeurIPS 2017, count ties in favour).
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, a prediction is NaN, or no task is related to another.
 
     Examples
     --------

@@ -166,6 +166,13 @@ def test_scorers_by_name_are_refused_over_tasks(name):
     assert relations[:3].toarray().shape == (3, 30)
 
 
+def test_relations_to_score_with_are_left_out_only_where_they_were_in_fit():
+    with pytest.raises(ValueError, match="y is None, and this model learned relations"):
+        fitted().score(X)
+    neighbors = TaskRelations.from_neighbors(X)
+    assert Share().fit(X).score(X) == Share().fit(X, neighbors).score(X, neighbors)
+
+
 def test_class_labels_and_sparse_features_are_refused_with_the_way_out():
     predictor = Share().fit(X, [0, 0, 1, 1])
     with pytest.raises(ValueError, match="TaskRelations.from_labels"):
@@ -188,7 +195,10 @@ def test_all_models_predict_and_score_alike(name):
 @pytest.mark.parametrize("X", ["a", ["a", "b"], [("a", "b")]])
 def test_names_are_no_features(X):
     predictor = Share().fit(np.eye(2) + 1, [(0, 1)])
-    with pytest.raises(ValueError, match=r"features of tasks, and not their names.*X.loc"):
+    with pytest.raises(
+        ValueError,
+        match=r"must be features of tasks; got .*X.loc\[names\], .*TfidfVectorizer",
+    ):
         predictor.predict_proba(X)
 
 

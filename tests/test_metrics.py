@@ -335,7 +335,7 @@ def test_reconstruction_is_that_of_the_whole_table(taxonomy):
     model.fit(pd.DataFrame(X, index=names), frame)
     turned = TaskRelations(frame.iloc[::-1, ::-1])
     assert reconstruction(model, turned) == reconstruction(model, TaskRelations(frame))
-    with pytest.raises(ValueError, match="relations are of 39 tasks, but 40 are known"):
+    with pytest.raises(ValueError, match="y has 39 tasks, but X has 40 rows"):
         reconstruction(model, TaskRelations(strengths[:39, :39]))
     with pytest.raises(TypeError, match="must be TaskRelations; got str"):
         reconstruction(model, "dog")

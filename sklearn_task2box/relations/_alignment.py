@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_task2box.relations._names import (
+    NAME_THE_ROWS,
     as_integers,
     as_text,
     check_no_other_order,
@@ -95,6 +96,11 @@ def _align(relations, n_tasks, names):
         at, _ = endpoints(nodes, nodes, among, "The relations, as an edge list or graph,")
         return relations.renamed(among[at]).extended_to(among)
     if names is None and relations.named:
+        if relations.from_nodes:  # cut by positions, which are those of nodes
+            raise ValueError(
+                "The rows of X have no names, and the relations, made of a graph without "
+                f"tasks=, were cut by positions: those of its nodes. {NAME_THE_ROWS}"
+            )
         check_no_other_order(relations.all_tasks)
     if names is None or not relations.named:
         if len(relations) != n_tasks:

@@ -8,8 +8,14 @@ import pandas as pd
 
 from sklearn_task2box.utils._typing import Any, Array
 
-# Names that an unknown one is compared with, and how alike two names are that may be one.
-_MAX_COMPARED, _CLOSE = 10_000, 0.8
+# Unknown names that may be misspelled, names that one is compared with, and how alike two
+# names are that may be one.
+_MAX_MISSPELLED, _MAX_COMPARED, _CLOSE = 3, 10_000, 0.8
+NAME_THE_ROWS = (
+    "Name the rows: pass X as a DataFrame whose index holds the task names, or "
+    "TaskRelations(relations, tasks=names), names in the order of the rows of X. Names "
+    "that a step of a Pipeline drops are kept by pipeline.set_output(transform='pandas')."
+)
 
 
 def task_names(X: Any) -> Array | None:
@@ -86,9 +92,11 @@ def hint_at_type(unknown, names):
 
 
 def hint_at_close(unknown, names):
-    """A name that an unknown one may be meant to be, for an error message; else ''."""
+    """A name that one of a few unknown ones may be meant to be, for an error; else ''."""
+    if len(unknown) > _MAX_MISSPELLED:
+        return ""
     known = {str(name).strip().lower(): name for name in names[:_MAX_COMPARED]}
-    for name in filter(lambda name: isinstance(name, str), unknown[:3]):
+    for name in filter(lambda name: isinstance(name, str), unknown):
         for close in get_close_matches(name.strip().lower(), known, 1, _CLOSE):
             return f" Is {name!r} meant to be {known[close]!r}?"
     return ""

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from sklearn_task2box.relations._names import (
+    NAME_THE_ROWS,
     as_integers,
     as_names,
     as_objects,
@@ -27,11 +28,6 @@ _ROUNDING = 4
 _FORMATS = (
     "a labelled square DataFrame, a networkx.DiGraph, a mapping of parents, an edge list "
     "of shape (m, 2) or (m, 3), a square matrix, TaskRelations, or one label per task"
-)
-NAME_THE_ROWS = (
-    "Name the rows: pass X as a DataFrame whose index holds the task names, or "
-    "TaskRelations(relations, tasks=names), names in the order of the rows of X. Names "
-    "that a step of a Pipeline drops are kept by pipeline.set_output(transform='pandas')."
 )
 # Columns of an edge list that say which end is the member, and which the container.
 _HEADERS = (

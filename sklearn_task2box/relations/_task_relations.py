@@ -526,7 +526,9 @@ class NamedRows:
         at = positions_of(names, self.relations.tasks)
         if (at < 0).any():
             raise KeyError(f"The relations have no rows for {some(names[at < 0])}.")
-        return self.relations[at]
+        chosen = self.relations[at]
+        chosen.from_nodes = False  # their order was given
+        return chosen
 
 
 def _pairs_within(groups):

@@ -12,6 +12,16 @@ from scipy.stats import rankdata, spearmanr
 _DROPPED = 7
 
 
+class Repeated:
+    """What an iterator yields that ``make()`` makes, as often as it is asked for."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __iter__(self):
+        return self.make()
+
+
 def average_precision_of(blocks, least=None):
     """Average precision; pairs of at least ``least``, None for more than 0, are related."""
     hits, beyond, _, _ = _unrelated_beyond(blocks, least)

@@ -40,18 +40,13 @@ def resolve_device(name):
         ) from None
     if device.type == "meta":
         raise ValueError("device='meta' has no numbers to train with; use 'auto'.")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device={name!r} is not available: torch sees "
-            f"{torch.cuda.device_count()} CUDA devices. Use device='auto', which "
-            "takes the CPU then, or install a build of torch with CUDA."
-        )
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].split(". ")[0]
         raise ValueError(
-            f"device={name!r} can't be used here: {str(error).splitlines()[0]} Use "
-            "device='auto'."
+            f"device={name!r} can't be used here: {reason}. Use "
+            "device='auto', which takes the CPU where torch has no CUDA."
         ) from None
     return str(device)
 

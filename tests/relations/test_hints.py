@@ -111,6 +111,12 @@ def test_a_name_that_is_nearly_one_of_X_is_asked_for(name, meant):
             fit(X, y)
 
 
+def test_many_names_that_X_lacks_are_not_misspelled():
+    near = [("poodel", "dogs"), ("dogs", "mammals"), ("mammals", "animals")]
+    with pytest.raises(ValueError, match="names tasks that are not.* Add their rows to X"):
+        fit(X, near)
+
+
 def test_missing_ends_names_in_a_column_and_other_first_tries():
     with pytest.raises(ValueError, match="leave out rows without a container"):
         fit(X, pd.DataFrame([*EDGES, ("animal", None)]))

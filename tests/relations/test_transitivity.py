@@ -88,6 +88,17 @@ def test_stated_contradictions_are_warned_of_once():
     BoxRelationEmbedder(max_epochs=2, random_state=0).fit(np.eye(3), cyclic)
 
 
+def test_rows_cut_by_position_are_those_of_tasks_in_a_known_order():
+    edges = [("a", "c"), ("b", "c"), ("d", "c")]  # whose nodes are a, c, b, d
+    cut = [0, 1, 2]
+    by_nodes = TaskRelations(edges)
+    with pytest.raises(ValueError, match="without tasks=, were cut by positions.*tasks=n"):
+        as_relations(by_nodes[cut], 3)
+    for in_order in (by_nodes.loc[list("abcd")], TaskRelations(edges, tasks=list("abcd"))):
+        found = as_relations(in_order[cut], 3).observed()
+        assert list(zip(found.heads, found.tails, strict=True)) == [(0, 2), (1, 2)]
+
+
 def test_nodes_are_aligned_with_the_names_of_X():
     relations = TaskRelations(nx.DiGraph([("b", "c"), ("a", "b")]))
     aligned = as_relations(relations, 4, np.array(["x", "a", "b", "c"], dtype=object))
