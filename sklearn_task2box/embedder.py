@@ -474,7 +474,7 @@ class BoxRelationEmbedder(BoxModel):
         # In double precision, predictions of a task do not depend on the others of a batch.
         self.encoder_, *free = (net.module_.cpu().double().eval() for net in nets)
         self.exponent_, self.temperature_ = exponent, temperature
-        self._soft_targets = soft_targets
+        self._objective, self._soft_targets = objective, soft_targets
         self._outputs = None
         if soft_targets is not None:
             with torch.no_grad():
@@ -570,8 +570,7 @@ class BoxRelationEmbedder(BoxModel):
             boxes = torch.cat(self.encoder_.boxes_of(outputs), dim=1).numpy()
         new = np.flatnonzero(known < 0)
         if len(new) and taught:
-            objective = Objective.of(self.objective)
-            loss = objective.make_loss(self.temperature_, self.exponent_)
+            loss = self._objective.make_loss(self.temperature_, self.exponent_)
             given = X[new], outputs[new], others, self.encoder_, loss
             boxes[new] = self._soft_targets.embed(*given)
         return boxes

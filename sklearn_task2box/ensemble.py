@@ -8,6 +8,7 @@ from numbers import Integral
 import numpy as np
 from joblib import Memory, Parallel, delayed
 from joblib.parallel import get_active_backend
+from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
@@ -22,7 +23,7 @@ from sklearn_task2box.base import RelationModel
 from sklearn_task2box.metrics import best_f1_threshold
 from sklearn_task2box.models import KernelRidgeModel, NeighborsModel, PairClassifier
 from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
-from sklearn_task2box.utils._rows import IdentifiedRows
+from sklearn_task2box.utils._rows import IdentifiedRows, stack_rows
 from sklearn_task2box.utils._seeds import set_seeds
 from sklearn_task2box.utils._sent_once import SentOnce
 from sklearn_task2box.utils._typing import Any, Self
@@ -147,7 +148,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         nested parameters.
     final_estimator : estimator, default=None
         Maps strengths predicted by the members, of shape (n_pairs, n_members), to one: a
-        regressor, or a classifier whose second class is "related" (0/1 relations only).
+        regressor or, of 0/1 relations, a classifier. Its ``fit`` takes ``sample_weight``.
         None is a StrengthBlend: non-negative weights of log-odds, calibrated.
     cv : "auto" or int, default="auto"
         What is held out: a tenth of the tasks and a fifth of the pairs of the others, once;
@@ -165,7 +166,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     Attributes
     ----------
     estimators_, named_estimators_ : list of RelationModel, dict
-        The fitted members, without dropped ones, and the same by name.
+        The fitted members, without dropped ones, and the same by name. To them, tasks are
+        named "known 0", ...: ask them with X.to_numpy().
     final_estimators_ : dict of str to estimator
         Final estimators of pairs of two "known" tasks, of a new one "inside" a known one,
         of a new one "around" a known one, and of two "new" ones, which learns from all
@@ -358,6 +360,10 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         tasks = tasks[used]
         known = tasks.known
         features, rows = self._distinct(tasks)
+        if sparse.issparse(tasks.X):  # without names, so that places tell equal rows apart
+            new = np.flatnonzero(known < 0)
+            features, rows = stack_rows(self._features, tasks.X[new]), known.copy()
+            rows[new] = self._n_tasks + np.arange(len(new))
         heads, tails = np.split(ends, 2)
         pairs = TaskPairs.from_positions(features, rows[heads], rows[tails])
         predicted = [model.predict_proba(pairs)[:, 1] for model in self.estimators_]
@@ -390,7 +396,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 def _predicted_by(blend, predicted):
     """Strengths in [0, 1] by a final estimator."""
     if is_classifier(blend):
-        return blend.predict_proba(predicted)[:, -1]
+        return blend.predict_proba(predicted)[:, blend.classes_ == 1].sum(axis=1)
     return np.clip(blend.predict(predicted), 0, 1)
 
 
@@ -442,7 +448,7 @@ def independent_share(strengths, tasks):
     Tasks that have equally many count as one pair each (Kish's effective sample size).
     """
     numbers = np.bincount(tasks.astype(int), strengths)
-    return numbers.sum() / max((numbers**2).sum(), 1)
+    return numbers.sum() / (numbers**2).sum() if numbers.any() else 1.0
 
 
 def held_out_splits(pairs, cv, rng):

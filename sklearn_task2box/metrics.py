@@ -58,7 +58,7 @@ def relation_score(
 
 def spearman(strengths: ArrayLike, predicted: ArrayLike) -> float:
     """Spearman's rank correlation of true and predicted strengths; 0 if one is constant."""
-    return rank_correlation(strengths, predicted)
+    return rank_correlation(*_columns(strengths, predicted))
 
 
 def mean_spearman_within(

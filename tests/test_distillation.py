@@ -1,5 +1,7 @@
 """DistilledBoxEmbedder: the student, its teacher, and boxes of new tasks."""
 
+import copy
+
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -24,6 +26,7 @@ from sklearn_task2box import (
 from sklearn_task2box.models import (
     ClosureModel,
     KernelRidgeModel,
+    NeighborsModel,
     PopularityModel,
     SimilarityModel,
 )
@@ -319,3 +322,13 @@ def test_too_many_tasks_are_refused_before_the_teacher_is_fitted(monkeypatch):
     X = np.random.RandomState(0).normal(size=(5, 2))
     with pytest.raises(ValueError, match="X has 5 tasks.*teacher=None"):
         DistilledBoxEmbedder(teacher=Slow()).fit(X, [(0, 1), (2, 1)])
+
+
+def test_the_teacher_of_a_copy_stays_as_it_is():
+    X = np.random.RandomState(0).normal(size=(12, 3))
+    student = BoxRelationEmbedder(2, max_epochs=2, hidden_layer_sizes=(8,))
+    model = DistilledBoxEmbedder(student, NeighborsModel(3), random_state=0)
+    model.fit(X[:10], [(1, 0), (2, 0), (3, 1), (4, 1)])
+    other = copy.deepcopy(model).partial_fit(X[10:], [(10, 0), (11, 1)])
+    assert len(other.tasks_) == 12
+    assert len(other.embedder_.teacher_.tasks_) == len(model.tasks_) == 10

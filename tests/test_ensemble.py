@@ -16,6 +16,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, log_loss
 from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_task2box import (
     BoxRelationEmbedder,
@@ -190,7 +191,7 @@ def test_relations_of_one_task_count_less(tasks, share):
     if len(tasks) == 4:
         strengths[3] = 0  # an unrelated pair
     assert independent_share(strengths, np.array(tasks)) == pytest.approx(share, rel=0.05)
-    assert independent_share(0 * strengths, np.array(tasks)) == 0
+    assert independent_share(0 * strengths, np.array(tasks)) == 1
 
 
 def test_few_held_out_relations_leave_a_plain_mean_of_log_odds():
@@ -423,3 +424,38 @@ def test_too_many_tasks_for_a_table_of_pairs():
     table = sparse.identity(20_001, format="csr")
     with pytest.raises(ValueError, match="20001 tasks.*at most 20000.*BoxRelationEmbedder"):
         RelationEnsemble(members()).fit(table, [(0, 1)])
+
+
+def few_edges(n=20):
+    X = pd.DataFrame(np.random.RandomState(0).normal(size=(n, 5)))
+    X.index = [f"t{i}" for i in X.index]
+    return X, [(f"t{i}", f"t{(i - 1) // 3}") for i in range(1, n)]
+
+
+def test_a_final_classifier_that_saw_no_related_pair_predicts_none():
+    X, edges = few_edges()
+    members = [("neighbors", NeighborsModel(5)), ("closure", ClosureModel())]
+    classifier = DecisionTreeClassifier(max_depth=2, random_state=0)
+    for seed in range(20):
+        ensemble = RelationEnsemble(members, final_estimator=classifier, random_state=seed)
+        ensemble.fit(X, edges[:5])
+        if list(ensemble.final_estimators_["known"].classes_) == [0]:
+            strengths = ensemble.pairwise_strengths()
+            np.testing.assert_array_equal(strengths, np.eye(len(X)))
+            return
+    raise AssertionError("Some related pair was held out each time.")
+
+
+def test_equal_sparse_rows_are_told_apart_by_their_places():
+    X, edges = few_edges()
+    features = X.abs().to_numpy().copy()
+    features[7] = features[5]
+    features = sparse.csr_matrix(features)
+    strengths = as_relations(edges, len(X), np.asarray(X.index)).toarray()
+    members = [("closure", ClosureModel()), ("neighbors", NeighborsModel())]
+    ensemble = RelationEnsemble(members, random_state=0).fit(features, strengths)
+    table = ensemble.pairwise_strengths()
+    assert table[7, 2] > 0.9 > 0.1 > table[7, 1]
+    for i, j in ((7, 2), (7, 1), (5, 2), (5, 1)):
+        found = ensemble.predict_proba(TaskPairs(features, [(i, j)]))[0, 1]
+        assert found == pytest.approx(table[i, j], abs=1e-6)

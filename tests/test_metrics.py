@@ -339,3 +339,12 @@ def test_reconstruction_is_that_of_the_whole_table(taxonomy):
         reconstruction(model, TaskRelations(strengths[:39, :39]))
     with pytest.raises(TypeError, match="must be TaskRelations; got str"):
         reconstruction(model, "dog")
+
+
+@pytest.mark.parametrize(
+    ("predicted", "message"),
+    [([1, np.nan, 0], "are NaN"), ([1, 0], "inconsistent numbers"), ([], "inconsistent")],
+)
+def test_rank_correlations_of_what_is_missing_are_refused(predicted, message):
+    with pytest.raises(ValueError, match=message):
+        spearman([0.2, 0.5, 0.1], predicted)

@@ -373,3 +373,14 @@ def test_graded_relations_are_closed_once():
     closed = TaskRelations(every, tasks=names, transitive=True).toarray()
     at = [names.index(name) for name in grown.tasks_]
     np.testing.assert_array_equal(grown.relations_.toarray(), closed[np.ix_(at, at)])
+
+
+def test_edges_and_relations_of_positions_are_read_alike():
+    X = np.random.RandomState(0).normal(size=(9, 3))
+    found = []
+    for edges in ([(0, 1), (2, 1)], TaskRelations([(0, 1), (2, 1)])):
+        model = BoxRelationEmbedder(2, max_epochs=2, hidden_layer_sizes=(8,), teacher=None)
+        model.fit(X[:6], [(1, 0), (2, 0), (3, 1)]).partial_fit(X[6:], edges)
+        found.append(model.relations_.toarray())
+    np.testing.assert_array_equal(*found)
+    assert found[0][0, 1] == found[0][2, 1] == 1

@@ -469,7 +469,7 @@ class TaskRelations(RowSliceable):
         options = {"unobserved": self.unobserved, "transitive": self._transitive}
         if isinstance(y, TaskRelations):
             within = (positions_of(y.all_tasks, tasks) >= 0).all()
-            more = y.extended_to(tasks) if y.from_nodes and self.named and within else y
+            more = y.extended_to(tasks) if y.from_nodes and within else y
         else:
             shape = getattr(y, "shape", (0,))
             among = shape == (len(rows),) * 2 and shape != (n, n) and not self.named
@@ -520,9 +520,10 @@ class NamedRows:
         self.relations = relations
 
     def __getitem__(self, key):
-        if isinstance(key, slice) or np.asarray(key).dtype.kind == "b":
+        listed = pd.api.types.is_list_like(key) and not isinstance(key, tuple)
+        names = as_objects(key if listed else [key])
+        if {*map(type, names)} in ({slice}, {bool}, {np.bool_}):
             return self.relations[key]
-        names = as_objects([key] if isinstance(key, str | tuple) else np.atleast_1d(key))
         at = positions_of(names, self.relations.tasks)
         if (at < 0).any():
             raise KeyError(f"The relations have no rows for {some(names[at < 0])}.")

@@ -5,7 +5,6 @@ by ``__getstate__``, are NumPy arrays, plain values, and types of this package: 
 stands for a network, a frame or a sparse matrix. A pickle holds the objects themselves.
 """
 
-import copy
 import copyreg
 import hashlib
 import io
@@ -74,11 +73,6 @@ class Stored:
     def __copy__(self):
         other = object.__new__(type(self))
         vars(other).update(self._attributes())
-        return other
-
-    def __deepcopy__(self, memo):
-        other = memo[id(self)] = copy.copy(self)
-        vars(other).update(copy.deepcopy(vars(other), memo))
         return other
 
 

@@ -325,3 +325,13 @@ def test_nothing_is_said_of_two_copies_of_a_task():
 def test_pairs_of_ragged_features_are_refused():
     with pytest.raises(ValueError, match="X must be numbers, as many for each task"):
         TaskPairs([[1.0, 2.0], [3.0]], [(0, 1)])
+
+
+def test_rows_by_name_have_names_of_any_types():
+    relations = TaskRelations([("a", "b"), (1, "b")], tasks=["a", 1, "1", "b"])
+    assert relations.loc[["a", 1]].tasks.tolist() == ["a", 1]
+    np.testing.assert_array_equal(relations.loc[["1", 1]].toarray()[:, -1], [0, 1])
+    assert relations.loc[pd.Series([True, False, False, True])].tasks.tolist() == ["a", "b"]
+    tuples = TaskRelations([(("a", 1), ("b", 2)), (("a", 2), ("b", 2))])
+    assert tuples.loc[[("a", 2), ("a", 1)]].tasks.tolist() == [("a", 2), ("a", 1)]
+    assert tuples.loc["a", 1].tasks.tolist() == [("a", 1)]
