@@ -167,7 +167,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     ----------
     estimators_, named_estimators_ : list of RelationModel, dict
         The fitted members, without dropped ones, and the same by name. To them, tasks are
-        named "known 0", ...: ask them with X.to_numpy().
+        named "known 0", ...: ask with X.reset_index(drop=True).
     final_estimators_ : dict of str to estimator
         Final estimators of pairs of two "known" tasks, of a new one "inside" a known one,
         of a new one "around" a known one, and of two "new" ones, which learns from all

@@ -47,12 +47,12 @@ class KernelRidgeModel(SmootherModel):
     (logistic regression), with what the other predictions for a new task say of a pair by
     transitivity. For a pair of known tasks that nobody observed, another logistic
     regression reads both its leave-one-out predictions, the strength of the reverse pair,
-    counts of tasks that are between the two, or speak against the pair, and
+    (unless few graded pairs are observed) counts of tasks between the two, or against, and
 
     * if at least half of the pairs are observed, a ridge regression of the observed
       relations on one another, and the mean strengths of either task,
     * if fewer are, or if relations are graded, and tasks are at most 2,000, a kernel ridge
-      regression of the observed pairs, whose kernel is the product of those of both ends.
+      regression of the observed pairs less main effects, by the product of both kernels.
 
     It learns from pairs held out of all of these, in up to five folds. An observed pair has
     its strength. Where features are named "mean_a", ..., "variance_a", ..., divergences of
