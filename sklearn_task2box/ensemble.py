@@ -28,12 +28,13 @@ from sklearn_task2box.utils._seeds import set_seeds
 from sklearn_task2box.utils._sent_once import SentOnce
 from sklearn_task2box.utils._typing import Any, Self
 
-# Share of the tasks that cv="auto" holds out, and one in how many pairs of the others.
-_HELD_TASKS, _HELD_PAIRS = 0.1, 5
-# Fewer related pairs say nothing about weights: members count alike.
+# One in how many tasks cv="auto" holds out, and one in how many pairs of the others; and
+# related ones that are enough to be held out.
+_HELD_TASKS, _HELD_PAIRS, _ENOUGH_HELD = 10, 5, 100
+# Fewer related pairs choose no threshold, and do not fit a final estimator that was given.
 _ENOUGH_RELATED = 20
 # Strengths are kept so far from 0 and 1, where log-odds have no end.
-_EDGE = 1e-3
+_EDGE = 1e-4
 # Tasks of whose pairs one byte each, for its fold, takes 0.4 GB.
 _MAX_TASKS = 20_000
 # Kinds of pairs: known, new head, new tail, both new; and what a blend of each learns from.
@@ -72,13 +73,15 @@ class StrengthBlend(RegressorMixin, BaseEstimator):
     ``sigmoid(intercept + sum_m weight_m * logit(strength_m))`` with weights of at least 0,
     fitted by minimizing the cross-entropy of held-out pairs (a logistic stack, which is
     Platt scaling where there is one member), plus a penalty that draws the weights towards
-    those of a plain mean and the intercept towards 0.
+    some prior ones and the intercept towards 0. Without a related pair, nothing is learned.
 
     Parameters
     ----------
     penalty : float, default=10.0
         Weight of the penalty beside the sum of cross-entropies. With small ones, few
         related pairs decide.
+    prior : ndarray of shape (n_members,), default=None
+        Weights to start from. None are those of a plain mean.
 
     Attributes
     ----------
@@ -86,8 +89,9 @@ class StrengthBlend(RegressorMixin, BaseEstimator):
     intercept_ : float
     """
 
-    def __init__(self, penalty=10.0):
+    def __init__(self, penalty=10.0, prior=None):
         self.penalty = penalty
+        self.prior = prior
 
     def fit(self, X, y, sample_weight=None):
         """Find weights.
@@ -106,8 +110,10 @@ class StrengthBlend(RegressorMixin, BaseEstimator):
         """
         z = _log_odds(X)
         counts = np.ones(len(z)) if sample_weight is None else sample_weight
+        counts = counts * np.any(y)
         n_members = z.shape[1]
-        start = np.append(np.full(n_members, 1 / n_members), 0.0)
+        prior = np.full(n_members, 1 / n_members) if self.prior is None else self.prior
+        start = np.append(prior, 0.0)
 
         def loss(line):
             logits = z @ line[:-1] + line[-1]
@@ -151,8 +157,9 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         regressor or, of 0/1 relations, a classifier. Its ``fit`` takes ``sample_weight``.
         None is a StrengthBlend: non-negative weights of log-odds, calibrated.
     cv : "auto" or int, default="auto"
-        What is held out: a tenth of the tasks and a fifth of the pairs of the others, once;
-        or as many folds, in turn. With fewer than 20 related pairs, members count alike.
+        What is held out: a tenth of the tasks and a fifth of the pairs of the others, once
+        or, where these have few related pairs, in turn until some 100 of them were, up to
+        ten times; or as many folds.
     n_jobs : int, default=None
         Number of fits at a time, in processes of their own; -1 takes all processors, None
         is 1 unless in a :obj:`joblib.parallel_config` context, such as that of a cluster.
@@ -171,8 +178,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     final_estimators_ : dict of str to estimator
         Final estimators of pairs of two "known" tasks, of a new one "inside" a known one,
         of a new one "around" a known one, and of two "new" ones, which learns from all
-        pairs with a new one. So does the one before where fewer than 20 pairs are related;
-        the others take the plain mean then, unless ``final_estimator`` was given.
+        pairs with a new one. The default ones stay near to the weights of all pairs where
+        few are related; a given one of "inside" or "around" learns from those of both then.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`; the threshold is chosen
         on held-out pairs of known tasks.
@@ -295,38 +302,27 @@ class RelationEnsemble(_BaseComposition, RelationModel):
             for name in ("strengths", "weights", "kinds", "new")  # none of a few tasks
         )
         predicted = np.concatenate([np.empty((0, len(self.estimators_))), *held_out])
-        pooled = {"around"} if self.final_estimator is None else {"inside", "around"}
+        if not graded:  # few tasks may contain all the others
+            around = kinds == 2
+            weights[around] *= independent_share(strengths[around], new[around])
+        blend = self.final_estimator
+        if blend is None:  # of each kind of pair, close to one of all pairs
+            blend = StrengthBlend().fit(predicted, strengths, weights)
+            blend = StrengthBlend(prior=blend.weights_)
         self.final_estimators_ = {}
         for kind, numbers in _KINDS.items():
             used = np.isin(kinds, numbers)
-            if kind in pooled and np.count_nonzero(strengths[used]) < _ENOUGH_RELATED:
+            few = np.count_nonzero(strengths[used]) < _ENOUGH_RELATED
+            if few and kind in ("inside", "around") and self.final_estimator is not None:
                 used = kinds > 0  # what members know of any new task has to do
-            true, counts = strengths[used], weights[used]
-            if 2 in numbers and not graded:  # few tasks may contain all the others
-                counts *= independent_share(true, new[used])
-            blend = self._fit_blend(predicted[used], true, counts, graded)
-            self.final_estimators_[kind] = blend
+            given = predicted[used], strengths[used], weights[used]
+            self.final_estimators_[kind] = fit_final(blend, *given, graded)
         known = kinds == 0
         predicted, strengths, weights = predicted[known], strengths[known], weights[known]
         self._held_out_threshold = None
         if np.count_nonzero(strengths >= 0.5) >= _ENOUGH_RELATED:
             blended = _predicted_by(self.final_estimators_["known"], predicted)
             self._held_out_threshold = best_f1_threshold(strengths, blended, weights)
-
-    def _fit_blend(self, predicted, strengths, weights, graded):
-        if self.final_estimator is None:
-            enough = np.count_nonzero(strengths) >= _ENOUGH_RELATED
-            used = slice(None if enough else 0)
-            return StrengthBlend().fit(predicted[used], strengths[used], weights[used])
-        blend = clone(self.final_estimator)
-        if is_classifier(blend):
-            if graded:
-                raise ValueError(
-                    f"final_estimator={blend!r} is a classifier, and the relations have "
-                    "strengths between 0 and 1. Pass a regressor."
-                )
-            strengths = strengths.astype(int)
-        return blend.fit(predicted, strengths, sample_weight=weights)
 
     def _choose_threshold(self, pairs):
         if self._held_out_threshold is None:
@@ -393,6 +389,19 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         return strengths
 
 
+def fit_final(blend, predicted, strengths, weights, graded):
+    """A clone of a final estimator, fitted to what members predict."""
+    blend = clone(blend)
+    if is_classifier(blend):
+        if graded:
+            raise ValueError(
+                f"final_estimator={blend!r} is a classifier, and the relations have "
+                "strengths between 0 and 1. Pass a regressor."
+            )
+        strengths = strengths.astype(int)
+    return blend.fit(predicted, strengths, sample_weight=weights)
+
+
 def _predicted_by(blend, predicted):
     """Strengths in [0, 1] by a final estimator."""
     if is_classifier(blend):
@@ -454,17 +463,24 @@ def independent_share(strengths, tasks):
 def held_out_splits(pairs, cv, rng):
     """Splits of ObservedPairs, as HeldOut: tasks and pairs that members are fitted without.
 
-    A ``cv`` of "auto" makes one, a number as many, but for those that leave no relation.
+    A ``cv`` of "auto" makes up to ten, a number as many, but for those that leave no
+    relation.
     """
-    n, n_folds = pairs.n_tasks, _HELD_PAIRS if cv == "auto" else cv
+    n = pairs.n_tasks
+    n_splits = n_folds = n_parts = cv
+    if cv == "auto":
+        n_parts = min(n, _HELD_TASKS)
+        at_once = (1 - 1 / _HELD_TASKS) ** 2 * pairs.n_related / _HELD_PAIRS
+        n_splits = int(np.clip(math.ceil(_ENOUGH_HELD / at_once), 1, n_parts))
+        n_folds = max(_HELD_PAIRS, n_splits)
     order = rng.permutation(n)
     fold_of = rng.randint(n_folds, size=(n, n), dtype=np.min_scalar_type(n_folds - 1))
     heads, tails, strengths = pairs.with_zeros(_MAX_ZEROS, rng)
     n_zeros, n_drawn = pairs.n_observed - pairs.n_related, len(heads) - pairs.n_related
     weights = np.where(strengths > 0, 1.0, n_zeros / max(n_drawn, 1))
     splits = []
-    for fold in range(1 if cv == "auto" else cv):
-        out = order[n - math.ceil(_HELD_TASKS * n) :] if cv == "auto" else order[fold::cv]
+    for fold in range(n_splits):
+        out = order[fold::n_parts]
         known = order[~np.isin(order, out)]
         places = np.append(known, out)
         place = np.argsort(places)

@@ -23,6 +23,14 @@ def few_steps(monkeypatch):
     monkeypatch.setattr("sklearn_task2box._soft_targets._STEPS", 5)
 
 
+@pytest.fixture(scope="module")
+def held_out_once():
+    """An ensemble holds out once, where it does not matter how many related pairs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sklearn_task2box.ensemble._ENOUGH_HELD", 1)
+        yield
+
+
 def make_taxonomy(n_tasks=40, n_features=12, seed=7):
     """Features of a random tree, a task being near its parent, and its closed graph."""
     rng = np.random.RandomState(seed)
