@@ -4,7 +4,7 @@
 all training pairs and once without those that a RelationEnsemble holds out, blends their
 predictions as that does, and prints a table: of all members of the default ensemble,
 without one of them, and with a further one. ``--cache FOLDER`` keeps the predictions, so
-that a run continues where it stopped; ``--penalty`` is that of the blend.
+that a run continues where it stopped.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from benchmarks.protocols import split
 from benchmarks.relations import one_thread
 from sklearn_task2box import BoxRelationEmbedder, TaskPairs, TaskRelations
 from sklearn_task2box.ensemble import (
-    StrengthBlend,
     default_estimators,
     fit_and_predict,
+    fit_final_estimators,
     held_out_splits,
 )
 from sklearn_task2box.metrics import expected_calibration_error, relation_score
@@ -49,8 +49,13 @@ DATA_SETS = (
 )
 PROTOCOLS = ("novel", "unseen")
 PARTS = ("test", "novel_to_known", "known_to_novel", "novel_to_novel")
-# Held-out pairs that the blend of a part learns from: those of HeldOut.kinds.
-KIND_OF = {"test": 0, "novel_to_known": 1, "known_to_novel": 2}
+# Final estimators by part of a test.
+KIND_OF = {
+    "test": "known",
+    "novel_to_known": "inside",
+    "known_to_novel": "around",
+    "novel_to_novel": "new",
+}
 DEFAULT = dict(default_estimators())
 MEMBERS = DEFAULT | {
     "boxes": BoxRelationEmbedder(
@@ -68,7 +73,7 @@ def measure(name, protocol, seed, folder, cache):
     """Predictions of all members for one split, as a dict of arrays, from the cache or new.
 
     ``full/MEMBER/PART`` are those of test pairs, ``held/MEMBER`` those of pairs held out
-    within training, and ``seconds/MEMBER`` those of both fits.
+    within training, and ``seconds/MEMBER`` those of all its fits.
     """
     path = Path(cache) / f"{name}-{protocol}-{seed}.npz"
     found = dict(np.load(path)) if path.exists() else {}
@@ -79,18 +84,21 @@ def measure(name, protocol, seed, folder, cache):
     X = parts.known_features(data.X)
     pairs = TaskRelations(parts.train, tasks=list(X.index), transitive=False).observed()
     rng = np.random.RandomState(seed)
-    (held,) = held_out_splits(pairs, "auto", rng)
-    found |= {"held": np.stack([held.strengths, held.weights, held.kinds])}
+    splits = held_out_splits(pairs, "auto", rng)
+    about = [[s.strengths, s.weights, s.kinds, s.new] for s in splits]
+    found |= {"held": np.hstack(about), "graded": pairs.is_graded}
     for part, (_, strengths) in parts.tests.items():
         found[f"true/{part}"] = strengths
     for member, model in MEMBERS.items():
-        models = [set_seeds(clone(model), rng) for _ in range(2)]
+        models = [set_seeds(clone(model), rng) for _ in range(1 + len(splits))]
         if f"seconds/{member}" in found:
             continue
-        started = time.process_time()
-        rest = TaskRelations.from_pairs(held.rest, list(X.index[held.known]))
-        _, found[f"held/{member}"] = fit_and_predict(models[0], X, rest, held)
-        model = models[1].fit(X, TaskRelations.from_pairs(pairs, list(X.index)))
+        started, predicted = time.process_time(), []
+        for held, model in zip(splits, models[1:], strict=True):
+            rest = TaskRelations.from_pairs(held.rest, list(X.index[held.known]))
+            predicted.append(fit_and_predict(model, X, rest, held)[1])
+        found[f"held/{member}"] = np.concatenate(predicted)
+        model = models[0].fit(X, TaskRelations.from_pairs(pairs, list(X.index)))
         found[f"seconds/{member}"] = time.process_time() - started
         for part, (test, _) in parts.tests.items():
             found[f"full/{member}/{part}"] = model.predict_proba(TaskPairs(data.X, test))[
@@ -100,19 +108,16 @@ def measure(name, protocol, seed, folder, cache):
     return found
 
 
-def scores(cell, members, penalty):
+def scores(cell, members):
     """Score, calibration error and ratio of log losses of a blend, by part of a cell."""
-    strengths, weights, kinds = cell["held"]
     predicted = np.column_stack([cell[f"held/{member}"] for member in members])
+    blends = fit_final_estimators(None, predicted, *cell["held"], bool(cell["graded"]))
     values = {}
     for part in PARTS:
         if f"true/{part}" not in cell:
             continue
-        chosen = kinds > 0 if part == "novel_to_novel" else kinds == KIND_OF[part]
-        blend = StrengthBlend(penalty)
-        blend.fit(predicted[chosen], strengths[chosen], weights[chosen])
         tests = np.column_stack([cell[f"full/{member}/{part}"] for member in members])
-        true, blended = cell[f"true/{part}"], blend.predict(tests)
+        true, blended = cell[f"true/{part}"], blends[KIND_OF[part]].predict(tests)
         error, ratio = expected_calibration_error(true, blended), np.nan
         if np.isin(true, (0, 1)).all():
             guessed = log_loss(true, np.full(len(true), true.mean()))
@@ -121,7 +126,7 @@ def scores(cell, members, penalty):
     return values
 
 
-def table(cells, penalty):
+def table(cells):
     """The Markdown table of cells, a dict of those of measure()."""
     default = list(DEFAULT)
     blends = {"all members": default}
@@ -137,7 +142,7 @@ def table(cells, penalty):
         found = {
             (key, part): values
             for key, cell in cells.items()
-            for part, values in scores(cell, members, penalty).items()
+            for part, values in scores(cell, members).items()
         }
         score = {key: values[0] for key, values in found.items()}
         first = first or score
@@ -164,7 +169,6 @@ def main(arguments=None):
     parser.add_argument("folder", help="folder of the benchmark data")
     parser.add_argument("--data-sets", nargs="+", default=DATA_SETS, choices=list(DATA))
     parser.add_argument("--seeds", type=int, default=2, help="number of seeds")
-    parser.add_argument("--penalty", type=float, default=StrengthBlend().penalty)
     parser.add_argument("--cache", help="folder of predictions")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as other, one_thread(), warnings.catch_warnings():
@@ -179,7 +183,7 @@ def main(arguments=None):
         ]
         bar = tqdm(keys, unit="split")
         cells = {key: measure(*key, given.folder, cache) for key in bar}
-    print(table(cells, given.penalty))
+    print(table(cells))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,12 @@ from tqdm.auto import tqdm
 from sklearn_task2box._soft_targets import named_features
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.metrics import best_f1_threshold
-from sklearn_task2box.models import KernelRidgeModel, NeighborsModel, PairClassifier
+from sklearn_task2box.models import (
+    AdditiveModel,
+    KernelRidgeModel,
+    NeighborsModel,
+    PairClassifier,
+)
 from sklearn_task2box.relations import ObservedPairs, TaskPairs, TaskRelations
 from sklearn_task2box.utils._rows import IdentifiedRows, stack_rows
 from sklearn_task2box.utils._seeds import set_seeds
@@ -31,8 +36,10 @@ from sklearn_task2box.utils._typing import Any, Self
 # One in how many tasks cv="auto" holds out, and one in how many pairs of the others; and
 # related ones that are enough to be held out.
 _HELD_TASKS, _HELD_PAIRS, _ENOUGH_HELD = 10, 5, 100
-# Fewer related pairs choose no threshold, and do not fit a final estimator that was given.
+# Fewer related pairs choose no threshold.
 _ENOUGH_RELATED = 20
+# Weights of a kind of pairs are drawn to those of all pairs so much.
+_PENALTY = 30.0
 # Strengths are kept so far from 0 and 1, where log-odds have no end.
 _EDGE = 1e-4
 # Tasks of whose pairs one byte each, for its fold, takes 0.4 GB.
@@ -49,8 +56,9 @@ def default_estimators():
     Returns
     -------
     estimators : list of (str, RelationModel)
-        Kernel ridge regression, neighbors and a pair MLP. See benchmarks.members for what
-        each is worth, and for what further ones would add.
+        Kernel ridge regression, neighbors, a pair MLP, and an additive model, which needs
+        least relations. See benchmarks.members for what each is worth, and for what further
+        ones would add.
     """
     pairs = PairClassifier(
         hidden_layer_sizes=(128, 64),
@@ -64,6 +72,7 @@ def default_estimators():
         ("kernel_ridge", KernelRidgeModel()),
         ("neighbors", NeighborsModel()),
         ("pairs", pairs),
+        ("additive", AdditiveModel()),
     ]
 
 
@@ -77,7 +86,7 @@ class StrengthBlend(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    penalty : float, default=10.0
+    penalty : float, default=3.0
         Weight of the penalty beside the sum of cross-entropies. With small ones, few
         related pairs decide.
     prior : ndarray of shape (n_members,), default=None
@@ -89,7 +98,7 @@ class StrengthBlend(RegressorMixin, BaseEstimator):
     intercept_ : float
     """
 
-    def __init__(self, penalty=10.0, prior=None):
+    def __init__(self, penalty=3.0, prior=None):
         self.penalty = penalty
         self.prior = prior
 
@@ -178,8 +187,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
     final_estimators_ : dict of str to estimator
         Final estimators of pairs of two "known" tasks, of a new one "inside" a known one,
         of a new one "around" a known one, and of two "new" ones, which learns from all
-        pairs with a new one. The default ones stay near to the weights of all pairs where
-        few are related; a given one of "inside" or "around" learns from those of both then.
+        pairs with a new one, as a given estimator does in all three. The default ones stay
+        near to the weights of all pairs where few are related.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`; the threshold is chosen
         on held-out pairs of known tasks.
@@ -297,26 +306,14 @@ class RelationEnsemble(_BaseComposition, RelationModel):
 
     def _fit_blends(self, splits, held_out, graded):
         """Fit the final estimators to what the members predict of unseen pairs."""
-        strengths, weights, kinds, new = (
+        about = [
             np.concatenate([np.empty(0), *(getattr(split, name) for split in splits)])
             for name in ("strengths", "weights", "kinds", "new")  # none of a few tasks
-        )
+        ]
         predicted = np.concatenate([np.empty((0, len(self.estimators_))), *held_out])
-        if not graded:  # few tasks may contain all the others
-            around = kinds == 2
-            weights[around] *= independent_share(strengths[around], new[around])
-        blend = self.final_estimator
-        if blend is None:  # of each kind of pair, close to one of all pairs
-            blend = StrengthBlend().fit(predicted, strengths, weights)
-            blend = StrengthBlend(prior=blend.weights_)
-        self.final_estimators_ = {}
-        for kind, numbers in _KINDS.items():
-            used = np.isin(kinds, numbers)
-            few = np.count_nonzero(strengths[used]) < _ENOUGH_RELATED
-            if few and kind in ("inside", "around") and self.final_estimator is not None:
-                used = kinds > 0  # what members know of any new task has to do
-            given = predicted[used], strengths[used], weights[used]
-            self.final_estimators_[kind] = fit_final(blend, *given, graded)
+        given = self.final_estimator, predicted, *about, graded
+        self.final_estimators_ = fit_final_estimators(*given)
+        strengths, weights, kinds, _ = about
         known = kinds == 0
         predicted, strengths, weights = predicted[known], strengths[known], weights[known]
         self._held_out_threshold = None
@@ -389,17 +386,31 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         return strengths
 
 
-def fit_final(blend, predicted, strengths, weights, graded):
-    """A clone of a final estimator, fitted to what members predict."""
-    blend = clone(blend)
-    if is_classifier(blend):
+def fit_final_estimators(given, predicted, strengths, weights, kinds, new, graded):
+    """Final estimators by kind of pair: clones of a given one, or StrengthBlends for None.
+
+    They learn from what members predict of pairs held out, (n_pairs, n_members), and from
+    the arrays of HeldOut; ``graded`` says whether strengths are between 0 and 1.
+    """
+    if not graded:  # few tasks may contain all the others
+        share = independent_share(strengths[kinds == 2], new[kinds == 2])
+        weights = weights * np.where(kinds == 2, share, 1.0)
+    if given is not None and is_classifier(given):
         if graded:
             raise ValueError(
-                f"final_estimator={blend!r} is a classifier, and the relations have "
+                f"final_estimator={given!r} is a classifier, and the relations have "
                 "strengths between 0 and 1. Pass a regressor."
             )
         strengths = strengths.astype(int)
-    return blend.fit(predicted, strengths, sample_weight=weights)
+    if given is None:
+        common = StrengthBlend().fit(predicted, strengths, weights)
+    fitted = {}
+    for kind, numbers in _KINDS.items():
+        used = np.isin(kinds, numbers if given is None or kind == "known" else [1, 2])
+        blend = StrengthBlend(_PENALTY, common.weights_) if given is None else clone(given)
+        about = {"sample_weight": weights[used]}
+        fitted[kind] = blend.fit(predicted[used], strengths[used], **about)
+    return fitted
 
 
 def _predicted_by(blend, predicted):
