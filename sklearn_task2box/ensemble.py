@@ -150,10 +150,10 @@ def _log_odds(strengths):
 class RelationEnsemble(_BaseComposition, RelationModel):
     """Blend of relation models, weighted by predictions of what they did not see.
 
-    Each member is fitted twice: once without some of the tasks and pairs, to predict these,
-    and once to everything. Final estimators learn from the held-out predictions to blend
-    the members: one for pairs of known tasks (transductive), and three for pairs with a new
-    one (inductive), as models differ in what they know of either end.
+    Each member is fitted without some of the tasks and pairs, to predict these, and then to
+    everything. Final estimators learn from the held-out predictions to blend the members:
+    one for pairs of known tasks (transductive), and three for pairs with a new one
+    (inductive), as models differ in what they know of either end.
 
     Parameters
     ----------
@@ -167,8 +167,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         None is a StrengthBlend: non-negative weights of log-odds, calibrated.
     cv : "auto" or int, default="auto"
         What is held out: a tenth of the tasks and a fifth of the pairs of the others, once
-        or, where these have few related pairs, in turn until some 100 of them were, up to
-        ten times; or as many folds.
+        or, of few relations, up to ten times in turn, until about 100 related pairs of the
+        others were; or as many folds.
     n_jobs : int, default=None
         Number of fits at a time, in processes of their own; -1 takes all processors, None
         is 1 unless in a :obj:`joblib.parallel_config` context, such as that of a cluster.

@@ -193,7 +193,8 @@ def _row(content):
     odd = {}
 
     def read(kinds, field, values):
-        found = [value for value in values if _is_one_of(kinds, value)]
+        found = [v for v in values if isinstance(v, kinds) and not isinstance(v, bool)]
+        found = [v for v in found if not isinstance(v, Real) or 0 <= v < 2**63]  # counts
         if len(found) < sum(value is not None for value in values):
             odd[field] = None
         return found
@@ -229,9 +230,3 @@ def _values(value):
     """Values of a field: of a list, of one list for each configuration, or a single one."""
     parts = value.values() if isinstance(value, dict) else [value]
     return [one for part in parts for one in (part if isinstance(part, list) else [part])]
-
-
-def _is_one_of(kinds, value):
-    """Whether a value has one of these types; numbers are counts of a usual size."""
-    in_range = not isinstance(value, Real) or 0 <= value < 2**63
-    return isinstance(value, kinds) and not isinstance(value, bool) and in_range

@@ -6,11 +6,11 @@ from numbers import Real
 import numpy as np
 from pandas.util import hash_array
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator, lsmr
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from sklearn_task2box.base import RelationModel
+from sklearn_task2box.models._observed_table import ObservedTable
 from sklearn_task2box.relations._closure import condensed, last_of, passed_on
 from sklearn_task2box.utils._features import dense
 from sklearn_task2box.utils._typing import RandomState
@@ -91,13 +91,8 @@ class PopularityModel(_GraphModel):
     """
 
     def _fit_pairs(self, X, pairs):
-        n = pairs.n_tasks
-        if pairs.complete:
-            counts = n - 1 - np.bincount(pairs.unknown_tails, minlength=n)
-        else:
-            counts = np.bincount(pairs.tails, minlength=n)
-        sums = np.bincount(pairs.tails, weights=pairs.strengths, minlength=n)
-        self.popularity_ = sums / np.maximum(counts, 1)
+        table = ObservedTable.of(pairs)
+        self.popularity_ = table.sums(axis=0) / np.maximum(table.numbers(axis=0), 1)
 
     def _pair_strengths(self, tasks, heads, tails):
         return np.append(self.popularity_, 0.0)[tasks[tails]]  # -1, not known, is last
@@ -188,33 +183,8 @@ class AdditiveModel(_GraphModel):
         self.shrinkage = shrinkage
 
     def _fit_pairs(self, X, pairs):
-        n, complete = pairs.n_tasks, pairs.complete
-        heads, tails = pairs.heads, pairs.tails
-        sums = [np.bincount(ends, pairs.strengths, n) for ends in (heads, tails)]
-        if complete:  # listed are the pairs that are not observed
-            heads, tails = pairs.unknown_heads, pairs.unknown_tails
-        listed = sparse.csr_matrix((np.ones(len(heads)), (heads, tails)), shape=(n, n))
-
-        def seen(table, values):
-            """Sums of values over those that each task was observed with."""
-            return values.sum() - values - table @ values if complete else table @ values
-
-        of_row, of_column = seen(listed, np.ones(n)), seen(listed.T, np.ones(n))
-
-        def normal(effects):
-            """The normal equations, without a table of all pairs."""
-            mean, row, column = effects[0], effects[1 : n + 1], effects[n + 1 :]
-            of_mean = of_row @ (mean + row) + of_column @ column
-            to_row = of_row * (mean + row) + seen(listed, column) + self.shrinkage * row
-            to_column = of_column * (mean + column) + seen(listed.T, row)
-            return np.concatenate([[of_mean], to_row, to_column + self.shrinkage * column])
-
-        equations = LinearOperator((2 * n + 1,) * 2, normal, normal, dtype=float)
-        right = np.concatenate([[pairs.strengths.sum()], *sums])
-        tolerances = {"atol": 1e-12, "btol": 1e-12, "conlim": 0, "maxiter": 10_000}
-        effects = lsmr(equations, right, **tolerances)[0]
-        self.mean_ = float(effects[0])
-        self.row_effects_, self.column_effects_ = effects[1 : n + 1], effects[n + 1 :]
+        effects = ObservedTable.of(pairs).main_effects(self.shrinkage)
+        self.mean_, self.row_effects_, self.column_effects_ = effects
 
     def _pair_strengths(self, tasks, heads, tails):
         # A task that is not known, -1, has the last effect.

@@ -6,6 +6,9 @@ from scipy import sparse
 from sklearn_task2box.models._paths import PathCounts, is_denser
 from sklearn_task2box.utils._features import toarray
 
+# Rounds of fitting effects of rows and of columns in turn, and a change that ends them.
+_MAX_ROUNDS, _CHANGE = 1000, 1e-10
+
 
 class ObservedTable:
     """Table of the observed strengths of known tasks, each of which lies inside itself.
@@ -98,6 +101,27 @@ class ObservedTable:
             (self.sums(axis) + overall) / (self.numbers(axis) + 1) for axis in (0, 1)
         )
         return np.column_stack([of_rows[heads], of_columns[tails]])
+
+    def main_effects(self, shrinkage):
+        """Mean, and effects of rows and columns that are added to it: least squares.
+
+        Effects, (n_tasks,), are shrunk as by so many pairs that are the mean.
+        """
+        sums, numbers = ([f(axis) for axis in (1, 0)] for f in (self.sums, self.numbers))
+        marked, n = (self.marked, self.marked.T.tocsr()), max(numbers[0].sum(), 1)
+        mean, effects = sums[0].sum() / n, np.zeros((2, len(self.prior)))
+        for _ in range(_MAX_ROUNDS):
+            before = effects.copy()
+            for axis, other in ((0, 1), (1, 0)):
+                seen = marked[axis] @ effects[other]
+                seen = seen if self.marks_observed else effects[other].sum() - seen
+                left = sums[axis] - numbers[axis] * mean - seen + effects[other]
+                effects[axis] = left / (numbers[axis] + shrinkage)
+                mean += effects[axis].mean()  # all effects of the solution have the mean 0
+                effects[axis] -= effects[axis].mean()
+            if abs(effects - before).max() < _CHANGE:
+                break
+        return float(mean), *effects
 
     def deviations(self, mean, columns):
         """Observed strengths of columns less their mean, (n_tasks, n_columns), else 0."""

@@ -11,8 +11,8 @@ from sklearn_task2box.utils._linear_algebra import libraries
 # kernel, and penalties; and the number of tasks that they are chosen by.
 _SETTINGS = tuple(product((0.0, 0.3, 1.0, 3.0), (0.01, 0.1, 1.0)))
 _MAX_CHOSEN = 200
-# Pairs that shrink main effects, of 1 to 100 the best for few, and rounds of fitting them.
-_SHRINKAGE, _N_ROUNDS = 10.0, 10
+# Pairs that shrink main effects, of 1 to 100 the best for few.
+_SHRINKAGE = 10.0
 # Eigenvectors of a kernel matrix that are kept.
 _MAX_VECTORS = 200
 # Conjugate gradients end after so many steps, or with so small a residual.
@@ -41,8 +41,8 @@ class PairKernelRidge:
         self._sizes, self._vectors = kernel.sizes, kernel.vectors
         strengths = table.toarray()
         observed = ~np.isnan(strengths)
-        with libraries().limit(limits=1):
-            self._prior = _main_effects(strengths, observed).astype(np.float32)
+        mean, row, column = table.main_effects(_SHRINKAGE)
+        self._prior = (mean + row[:, None] + column).astype(np.float32)
         self._seen = observed.astype(np.float32)
         self._deviations = np.where(observed, strengths - self._prior, 0).astype(np.float32)
 
@@ -84,17 +84,6 @@ class PairKernelRidge:
             solution += length * step
             residual -= length * moved
         return solution
-
-
-def _main_effects(strengths, observed):
-    """Mean of observed strengths, and shrunk effects of rows and columns, all added."""
-    mean = strengths[observed].mean() if observed.any() else 0.0
-    left, column = np.where(observed, strengths - mean, 0), np.zeros(len(strengths))
-    counts = [np.count_nonzero(observed, axis=axis) + _SHRINKAGE for axis in (0, 1)]
-    for _ in range(_N_ROUNDS):
-        row = (left.sum(axis=1) - observed @ column) / counts[1]
-        column = (left.sum(axis=0) - row @ observed) / counts[0]
-    return mean + row[:, None] + column
 
 
 class TaskKernel:

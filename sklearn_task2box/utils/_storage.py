@@ -129,10 +129,13 @@ def pack(value, memo):
         packed = {key: pack(one, memo) for key, one in value.items()}
     elif name := next((name for name, row in _kinds().items() if row[0] is kind), None):
         packed = Packed(name, pack(_kinds()[name][1](value), memo))
-    elif kind is np.ndarray and value.dtype == object and _are_texts(value):
+    elif (
+        kind is np.ndarray
+        and (value.dtype, value.ndim) == (object, 1)
+        and {*map(type, value)} == {str}
+    ):
         packed = Packed("texts", ("".join(value), np.array([*map(len, value)])))
-    elif _is_module(kind):
-        nn = sys.modules["torch.nn"]
+    elif (nn := sys.modules.get("torch.nn")) and issubclass(kind, nn.Module):
         hooks = vars(nn.Module()).keys() - _OF_MODULES
         parts = {name: part for name, part in vars(value).items() if name not in hooks}
         of_torch = getattr(nn, kind.__name__, None) is kind
@@ -172,10 +175,6 @@ def _is_of(package, kind):
     return kind.__module__.partition(".")[0] == package
 
 
-def _is_module(kind):
-    return "torch.nn" in sys.modules and issubclass(kind, sys.modules["torch.nn"].Module)
-
-
 def _object(kind, attributes):
     """A torch module, or an object of this package."""
     from torch import nn
@@ -210,10 +209,6 @@ def _parts_of_frame(frame):
 def _frame(columns, rows, names):
     columns = dict(enumerate(columns)) if isinstance(columns, list) else columns
     return pd.DataFrame(columns, rows).set_axis(names, axis=1)
-
-
-def _are_texts(array):
-    return array.ndim == 1 and {*map(type, array)} == {str}
 
 
 def _texts(joined, lengths):
