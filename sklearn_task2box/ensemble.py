@@ -57,8 +57,7 @@ def default_estimators():
     -------
     estimators : list of (str, RelationModel)
         Kernel ridge regression, neighbors, a pair MLP, and an additive model, which needs
-        least relations. See benchmarks.members for what each is worth, and for what further
-        ones would add.
+        least relations. See benchmarks.members for what each, and further ones, are worth.
     """
     pairs = PairClassifier(
         hidden_layer_sizes=(128, 64),
@@ -82,15 +81,15 @@ class StrengthBlend(RegressorMixin, BaseEstimator):
     ``sigmoid(intercept + sum_m weight_m * logit(strength_m))`` with weights of at least 0,
     fitted by minimizing the cross-entropy of held-out pairs (a logistic stack, which is
     Platt scaling where there is one member), plus a penalty that draws the weights towards
-    some prior ones and the intercept towards 0. Without a related pair, nothing is learned.
+    prior ones, and the intercept, too. Without a related pair, nothing is learned.
 
     Parameters
     ----------
     penalty : float, default=3.0
         Weight of the penalty beside the sum of cross-entropies. With small ones, few
         related pairs decide.
-    prior : ndarray of shape (n_members,), default=None
-        Weights to start from. None are those of a plain mean.
+    prior : ndarray of shape (n_members + 1,), default=None
+        Weights and an intercept to stay near to. None are a plain mean and 0.
 
     Attributes
     ----------
@@ -118,11 +117,11 @@ class StrengthBlend(RegressorMixin, BaseEstimator):
         self : StrengthBlend
         """
         z = _log_odds(X)
-        counts = np.ones(len(z)) if sample_weight is None else sample_weight
-        counts = counts * np.any(y)
+        counts = 1.0 if sample_weight is None else np.asarray(sample_weight)
+        counts = np.broadcast_to(counts * np.any(y), len(z))
         n_members = z.shape[1]
-        prior = np.full(n_members, 1 / n_members) if self.prior is None else self.prior
-        start = np.append(prior, 0.0)
+        plain = np.append(np.full(n_members, 1 / n_members), 0.0)
+        start = plain if self.prior is None else self.prior
 
         def loss(line):
             logits = z @ line[:-1] + line[-1]
@@ -167,8 +166,8 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         None is a StrengthBlend: non-negative weights of log-odds, calibrated.
     cv : "auto" or int, default="auto"
         What is held out: a tenth of the tasks and a fifth of the pairs of the others, once
-        or, of few relations, up to ten times in turn, until about 100 related pairs of the
-        others were; or as many folds.
+        or, where less than 100 of these are related, in up to ten folds (with more than
+        five, of fewer pairs each); or that many folds of both.
     n_jobs : int, default=None
         Number of fits at a time, in processes of their own; -1 takes all processors, None
         is 1 unless in a :obj:`joblib.parallel_config` context, such as that of a cluster.
@@ -188,7 +187,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         Final estimators of pairs of two "known" tasks, of a new one "inside" a known one,
         of a new one "around" a known one, and of two "new" ones, which learns from all
         pairs with a new one, as a given estimator does in all three. The default ones stay
-        near to the weights of all pairs where few are related.
+        near to one that learns from all pairs, the nearer the fewer are held out.
     tasks_, relations_, threshold_, n_features_in_, feature_names_in_
         As of every :class:`~sklearn_task2box.base.RelationModel`; the threshold is chosen
         on held-out pairs of known tasks.
@@ -390,7 +389,7 @@ def fit_final_estimators(given, predicted, strengths, weights, kinds, new, grade
     """Final estimators by kind of pair: clones of a given one, or StrengthBlends for None.
 
     They learn from what members predict of pairs held out, (n_pairs, n_members), and from
-    the arrays of HeldOut; ``graded`` says whether strengths are between 0 and 1.
+    the arrays of HeldOut.
     """
     if not graded:  # few tasks may contain all the others
         share = independent_share(strengths[kinds == 2], new[kinds == 2])
@@ -404,10 +403,11 @@ def fit_final_estimators(given, predicted, strengths, weights, kinds, new, grade
         strengths = strengths.astype(int)
     if given is None:
         common = StrengthBlend().fit(predicted, strengths, weights)
+        prior = np.append(common.weights_, common.intercept_)
     fitted = {}
     for kind, numbers in _KINDS.items():
         used = np.isin(kinds, numbers if given is None or kind == "known" else [1, 2])
-        blend = StrengthBlend(_PENALTY, common.weights_) if given is None else clone(given)
+        blend = StrengthBlend(_PENALTY, prior) if given is None else clone(given)
         about = {"sample_weight": weights[used]}
         fitted[kind] = blend.fit(predicted[used], strengths[used], **about)
     return fitted

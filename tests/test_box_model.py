@@ -94,6 +94,7 @@ def test_boxes_reproduce_the_hierarchy_of_exceptions():
         assert (inside[["OSError", "Exception", "BaseException"]] >= 0.9).all()
 
 
+@pytest.mark.usefixtures("held_out_once")
 def test_members_of_an_ensemble_do_not_warn(taxonomy):
     X, graph = taxonomy
     boxes = BoxRelationEmbedder(1, max_epochs=2, hidden_layer_sizes=(4,))

@@ -31,7 +31,7 @@ from sklearn_task2box.models import (
     SimilarityModel,
 )
 
-pytestmark = pytest.mark.usefixtures("few_steps")
+pytestmark = pytest.mark.usefixtures("few_steps", "held_out_once")
 
 X, GRAPH = make_taxonomy()
 N = len(X)

@@ -27,6 +27,7 @@ from sklearn_task2box import (
 from sklearn_task2box.ensemble import (
     StrengthBlend,
     default_estimators,
+    fit_final_estimators,
     held_out_splits,
     independent_share,
     set_seeds,
@@ -196,19 +197,39 @@ def test_relations_of_one_task_count_less(tasks, share):
 
 def test_without_a_related_pair_the_prior_remains():
     predicted = np.random.RandomState(0).uniform(size=(50, 2))
-    for prior, expected in [(None, [0.5, 0.5]), (np.array([0.8, 0.3]), [0.8, 0.3])]:
+    for prior, expected in [(None, [0.5, 0.5, 0.0]), (np.array([0.8, 0.3, -2.0]),) * 2]:
         blend = StrengthBlend(prior=prior).fit(predicted, np.zeros(50))
-        assert blend.weights_.tolist() == expected
-        assert blend.intercept_ == 0
+        assert [*blend.weights_, blend.intercept_] == list(expected)
 
 
-def test_few_related_pairs_move_weights_little_from_those_of_all_pairs():
-    """Of pairs around new tasks, few are related; noise has no weight there, either."""
-    features, graph = make_taxonomy(n_tasks=120)
-    noisy = [("closure", ClosureModel()), ("noise", RandomModel())]
-    model = RelationEnsemble(noisy, random_state=0).fit(features, graph)
-    closure, noise = model.final_estimators_["around"].weights_
-    assert noise < 0.5 * closure
+def held_out(n_around, n_tasks, rng):
+    """Arrays of HeldOut: the first member is right about known tasks, the other around."""
+    kinds = np.repeat([0, 2], [4000, n_around])
+    true = rng.randint(2, size=len(kinds)).astype(float)
+    predicted = rng.uniform(size=(len(kinds), 2))
+    right = np.where(kinds == 0, 0, 1), 0.2 + 0.6 * true
+    predicted[np.arange(len(kinds)), right[0]] = right[1]
+    new = np.arange(len(kinds)) % n_tasks
+    return predicted, true, np.ones(len(kinds)), kinds, new
+
+
+@pytest.mark.parametrize(
+    ("n_around", "n_tasks", "moved"),
+    [(0, 1, False), (8, 8, False), (2000, 2000, True), (2000, 1, False)],
+    ids=["none", "few", "many", "all of one task"],
+)
+def test_few_pairs_of_a_kind_move_its_weights_little(n_around, n_tasks, moved):
+    given = held_out(n_around, n_tasks, np.random.RandomState(0))
+    blends = fit_final_estimators(None, *given, graded=False)
+    assert blends["known"].weights_[0] > 3 * blends["known"].weights_[1]
+    first, second = blends["around"].weights_
+    assert (second > first) == moved
+    if not n_around:
+        np.testing.assert_allclose(
+            blends["around"].predict(given[0][:9]),
+            blends["known"].predict(given[0][:9]),
+            atol=0.1,
+        )
 
 
 @pytest.mark.parametrize(

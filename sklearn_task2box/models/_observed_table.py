@@ -2,12 +2,10 @@
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, lsmr
 
 from sklearn_task2box.models._paths import PathCounts, is_denser
 from sklearn_task2box.utils._features import toarray
-
-# Rounds of fitting effects of rows and of columns in turn, and a change that ends them.
-_MAX_ROUNDS, _CHANGE = 1000, 1e-10
 
 
 class ObservedTable:
@@ -103,25 +101,27 @@ class ObservedTable:
         return np.column_stack([of_rows[heads], of_columns[tails]])
 
     def main_effects(self, shrinkage):
-        """Mean, and effects of rows and columns that are added to it: least squares.
-
-        Effects, (n_tasks,), are shrunk as by so many pairs that are the mean.
-        """
+        """Mean, and effects of rows and columns, (n_tasks,): ridge regression."""
+        n, marked = len(self.prior), (self.marked, self.marked.T.tocsr())
         sums, numbers = ([f(axis) for axis in (1, 0)] for f in (self.sums, self.numbers))
-        marked, n = (self.marked, self.marked.T.tocsr()), max(numbers[0].sum(), 1)
-        mean, effects = sums[0].sum() / n, np.zeros((2, len(self.prior)))
-        for _ in range(_MAX_ROUNDS):
-            before = effects.copy()
-            for axis, other in ((0, 1), (1, 0)):
-                seen = marked[axis] @ effects[other]
-                seen = seen if self.marks_observed else effects[other].sum() - seen
-                left = sums[axis] - numbers[axis] * mean - seen + effects[other]
-                effects[axis] = left / (numbers[axis] + shrinkage)
-                mean += effects[axis].mean()  # all effects of the solution have the mean 0
-                effects[axis] -= effects[axis].mean()
-            if abs(effects - before).max() < _CHANGE:
-                break
-        return float(mean), *effects
+
+        def seen(axis, values):
+            """Sums of values over the others that each task was observed with."""
+            marks = marked[axis] @ values
+            return (marks if self.marks_observed else values.sum() - marks) - values
+
+        def normal(effects):
+            """The normal equations, without a table of all pairs."""
+            mean, row, column = effects[0], effects[1 : n + 1], effects[n + 1 :]
+            of_mean = numbers[0] @ (mean + row) + numbers[1] @ column
+            to_row = numbers[0] * (mean + row) + seen(0, column) + shrinkage * row
+            to_column = numbers[1] * (mean + column) + seen(1, row) + shrinkage * column
+            return np.concatenate([[of_mean], to_row, to_column])
+
+        equations = LinearOperator((2 * n + 1,) * 2, normal, normal, dtype=float)
+        right = np.concatenate([[sums[0].sum()], *sums])
+        effects = lsmr(equations, right, 0, 1e-12, 1e-12, conlim=0, maxiter=10_000)[0]
+        return float(effects[0]), effects[1 : n + 1], effects[n + 1 :]
 
     def deviations(self, mean, columns):
         """Observed strengths of columns less their mean, (n_tasks, n_columns), else 0."""

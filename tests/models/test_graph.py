@@ -120,6 +120,18 @@ def test_additive_effects_are_those_of_ridge_regression(unobserved):
     assert model.mean_ == pytest.approx(ridge.intercept_, abs=1e-8)
 
 
+@pytest.mark.parametrize("shrinkage", [1e-3, 1.0])
+def test_additive_effects_of_groups_that_share_no_pair(shrinkage):
+    strengths = np.full((300, 300), np.nan)
+    strengths[:150, :150], strengths[150:, 150:] = 1, 0
+    np.fill_diagonal(strengths, np.nan)
+    model = AdditiveModel(shrinkage).fit(np.eye(300), strengths)
+    half = 0.25 * 149 / (149 + shrinkage / 2)  # of what is above the mean, by symmetry
+    effects = np.stack([model.row_effects_, model.column_effects_])
+    np.testing.assert_allclose(effects[:, :150], half, atol=1e-6)
+    np.testing.assert_allclose(effects[:, 150:], -half, atol=1e-6)
+
+
 def test_additive_effects_need_no_table_of_all_pairs():
     n = 3500
     tree = nx.DiGraph((i, (i - 1) // 2) for i in range(1, n))
