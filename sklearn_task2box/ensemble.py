@@ -35,7 +35,7 @@ from sklearn_task2box.utils._typing import Any, Self
 
 # One in how many tasks cv="auto" holds out, and one in how many pairs of the others; and
 # related ones that are enough to be held out.
-_HELD_TASKS, _HELD_PAIRS, _ENOUGH_HELD = 10, 5, 100
+_HELD_TASKS, _HELD_PAIRS, _ENOUGH_HELD = 10, 5, 40
 # Fewer related pairs choose no threshold.
 _ENOUGH_RELATED = 20
 # Weights of a kind of pairs are drawn to those of all pairs so much.
@@ -166,7 +166,7 @@ class RelationEnsemble(_BaseComposition, RelationModel):
         None is a StrengthBlend: non-negative weights of log-odds, calibrated.
     cv : "auto" or int, default="auto"
         What is held out: a tenth of the tasks and a fifth of the pairs of the others, once
-        or, where less than 100 of these are related, in up to ten folds (with more than
+        or, where less than 40 of these are related, in up to ten folds (with more than
         five, of fewer pairs each); or that many folds of both.
     n_jobs : int, default=None
         Number of fits at a time, in processes of their own; -1 takes all processors, None
