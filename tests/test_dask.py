@@ -155,7 +155,7 @@ def test_features_are_sent_once(client, monkeypatch):
 
 def test_containers_state_the_size_of_what_is_in_them():
     pairs, _ = TaskPairs.from_graph(RELATIONS, FRAME)
-    (split,) = held_out_splits(RELATIONS.observed(), "auto", np.random.RandomState(0))
+    split, *_ = held_out_splits(RELATIONS.observed(), "auto", np.random.RandomState(0))
     assert sys.getsizeof(pairs) > X.nbytes + pairs.pairs.nbytes
     assert sys.getsizeof(pairs[:3]) > X.nbytes
     assert sys.getsizeof(RELATIONS) > 16 * RELATIONS.observed().n_related

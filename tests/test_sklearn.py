@@ -21,7 +21,7 @@ from sklearn_task2box.models import (
 )
 from sklearn_task2box.representations import DuplicateIndicator
 
-pytestmark = pytest.mark.usefixtures("few_steps")
+pytestmark = pytest.mark.usefixtures("few_steps", "held_out_once")
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5}
 

@@ -100,7 +100,7 @@ class ObservedTable:
         )
         return np.column_stack([of_rows[heads], of_columns[tails]])
 
-    def main_effects(self, shrinkage):
+    def main_effects(self, shrinkage, tolerance=1e-12):
         """Mean, and effects of rows and columns, (n_tasks,): ridge regression."""
         n, marked = len(self.prior), (self.marked, self.marked.T.tocsr())
         sums, numbers = ([f(axis) for axis in (1, 0)] for f in (self.sums, self.numbers))
@@ -120,7 +120,7 @@ class ObservedTable:
 
         equations = LinearOperator((2 * n + 1,) * 2, normal, normal, dtype=float)
         right = np.concatenate([[sums[0].sum()], *sums])
-        effects = lsmr(equations, right, 0, 1e-12, 1e-12, conlim=0, maxiter=10_000)[0]
+        effects = lsmr(equations, right, 0, *[tolerance] * 2, conlim=0, maxiter=10_000)[0]
         return float(effects[0]), effects[1 : n + 1], effects[n + 1 :]
 
     def deviations(self, mean, columns):

@@ -41,7 +41,7 @@ class PairKernelRidge:
         self._sizes, self._vectors = kernel.sizes, kernel.vectors
         strengths = table.toarray()
         observed = ~np.isnan(strengths)
-        mean, row, column = table.main_effects(_SHRINKAGE)
+        mean, row, column = table.main_effects(_SHRINKAGE, tolerance=1e-5)
         self._prior = (mean + row[:, None] + column).astype(np.float32)
         self._seen = observed.astype(np.float32)
         self._deviations = np.where(observed, strengths - self._prior, 0).astype(np.float32)
