@@ -14,11 +14,12 @@ from benchmarks import held_out
 from benchmarks.data import DESCRIBED, describe
 from benchmarks.relations import RESULTS, cells_of, command_line, complete, one_thread
 from benchmarks.tables import (
+    CASE,
     DISTILLED,
     ENSEMBLE,
     KEY,
-    OURS,
     TESTS,
+    beside_best,
     failures,
     label,
     markdown,
@@ -122,29 +123,14 @@ def standings(rows, ours):
     Returns
     -------
     table : DataFrame
-        A row for each data set and test: ``best``, the comparator with the largest mean
-        average precision; ``behind``, the mean of the paired differences to it over the
-        seeds, negative where ours is ahead, with their standard error ``error``, NaN of
-        one seed; ``first`` where it is not behind, and ``within`` where it is by at most
-        two standard errors. Only seeds that all methods of a cell have count.
+        A row for each data set and test; see :func:`benchmarks.tables.beside_best`.
     """
     found = rows[rows["metric"] == METRIC]
     lines = []
-    for key, cell in found.groupby(["data", "protocol", "part"]):
-        values = cell.pivot(
-            index="seed", columns=["method", "dim"], values="value"
-        ).dropna()
-        others = [method for method in values if method[0] not in OURS]
-        if key[1:] not in CASES or ours not in values or not others or values.empty:
-            continue
-        best = values[others].mean().idxmax()
-        behind = values[best] - values[ours]
-        mean, error = behind.mean(), behind.sem()
-        lines.append(
-            dict(zip(("data", "protocol", "part"), key, strict=True))
-            | {"best": label(*best), "behind": mean, "error": error}
-            | {"first": mean <= 0, "within": mean <= max(0, np.nan_to_num(2 * error))}
-        )
+    for key, cell in found.groupby(CASE):
+        place = beside_best(cell, ours)
+        if key[1:] in CASES and place is not None:
+            lines.append(dict(zip(CASE, key, strict=True)) | place)
     return pd.DataFrame(lines)
 
 
@@ -213,7 +199,7 @@ def main(arguments=None):
     with one_thread():
         datas = held_out.load(held_out.HELD_OUT, given.data, given.ontology)
     chosen = [data for data in datas if data.name in given.only]
-    cells = cells_of(chosen, given.protocols, given.methods, given.seeds, dims=[5])
+    cells = cells_of(chosen, given.protocols, given.methods, given.seeds)
     rows = complete(chosen, list(cells), given)
     if rows is None:
         return

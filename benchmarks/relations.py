@@ -7,18 +7,20 @@ tables of it.
 
 Thresholds are chosen on the validation pairs, and nothing on the test pairs. A method runs
 in a process of its own with one thread; ``seconds`` are those of its fit, ``peak_mb`` is
-the most memory that fit and predictions took on top of what the process held before, and
-``device`` the GPU, where there is one.
+the most memory that fit and predictions took on top of what the process held before,
+``commit`` that of the code, whose constraints.txt has the versions of what it needs,
+``checksum`` one of features and relations, and ``device`` the GPU, where there is one.
 """
 
 import argparse
 import contextlib
 import multiprocessing
 import os
+import subprocess
 import time
 import traceback
 import warnings
-from importlib.metadata import version
+import zlib
 from multiprocessing import connection
 from pathlib import Path
 
@@ -56,9 +58,8 @@ COLUMNS = [
     "peak_mb",
     "n_tasks",
     "n_test",
-    "package",
-    "torch",
-    "sklearn",
+    "commit",
+    "checksum",
     "device",
     "message",
 ]
@@ -160,7 +161,8 @@ def read_results(path):
 
     The metric of a cell that failed is "error".
     """
-    table = pd.read_csv(path, dtype={"part": str, "message": str})
+    texts = ["part", "commit", "checksum", "device", "message"]
+    table = pd.read_csv(path, dtype=dict.fromkeys(texts, str))
     rows = table.melt(SHARED, METRICS, "metric", "value", ignore_index=False)
     failed = table[METRICS].isna().all(axis=1)
     errors = table.loc[failed, SHARED].assign(metric="error", value=np.nan)
@@ -262,7 +264,7 @@ def _memory(name):
 # --------------------------------------------------------------------------------------
 # All cells
 # --------------------------------------------------------------------------------------
-def cells_of(datas, protocols, methods, seeds, dims=None):
+def cells_of(datas, protocols, methods, seeds, dims=(5,)):
     """The cells there are, first of all those of the first seed.
 
     Parameters
@@ -270,8 +272,8 @@ def cells_of(datas, protocols, methods, seeds, dims=None):
     datas : list of RelationData
     protocols, methods : list of str
     seeds : int
-    dims : list of int, default=None
-        None takes those of each method.
+    dims : sequence of int, default=(5,)
+        Those of each method that are among them; 0 always is.
     """
     for seed in range(seeds):
         for data in datas:
@@ -280,11 +282,13 @@ def cells_of(datas, protocols, methods, seeds, dims=None):
                     continue
                 for name in methods:
                     method = METHODS[name]
-                    repeated = protocol == "fixed" and not method.random and seed > 0
-                    if not method.applies(data) or repeated:
+                    last = method.seeds or seeds
+                    if protocol == "fixed" and not method.random:
+                        last = 1  # it would be the same again
+                    if not method.applies(data) or seed >= last:
                         continue
                     for dim in method.dims:
-                        if dims is None or dim in (0, *dims):
+                        if dim in (0, *dims):
                             yield data.name, protocol, name, dim, seed
 
 
@@ -312,11 +316,7 @@ def run(datas, cells, results, jobs=1, limit=3600):
         Seconds after which a cell is given up.
     """
     datas = {data.name: data for data in datas}
-    versions = {
-        "package": version("sklearn-task2box"),
-        "torch": torch.__version__,
-        "sklearn": version("scikit-learn"),
-    }
+    sums, commit = {name: checksum(data) for name, data in datas.items()}, current_commit()
     tqdm.tqdm.monitor_interval = 0  # no thread beside this one: it forks
     waiting, running = list(reversed(cells)), {}
     try:
@@ -335,13 +335,33 @@ def run(datas, cells, results, jobs=1, limit=3600):
                         continue
                     rows = _received(receiver, process, receiver in over, limit)
                     del running[receiver]
-                    shared = dict(zip(CELL, cell, strict=True)) | versions
+                    shared = dict(zip(CELL, cell, strict=True)) | {"commit": commit}
+                    shared["checksum"] = sums[cell[0]]
                     shared["n_tasks"] = datas[cell[0]].n_tasks
                     results.add([shared | row for row in rows])
                     bar.update()
     finally:
         for _, process, _ in running.values():
             process.terminate()
+
+
+def current_commit():
+    """The commit of the code that runs, with a + after it where files differ from it."""
+    folder = Path(__file__).parents[1]
+
+    def git(*arguments):
+        command = ["git", "-C", folder, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    code = ["*.py", "*.toml", "*.txt"]  # results may be new
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", *code)
+    return git("rev-parse", "--short=7", "HEAD").strip() + "+" * bool(changed)
+
+
+def checksum(data):
+    """Eight hexadecimal digits of features and relations, other ones for other data."""
+    numbers = data.X.to_numpy(np.float32).tobytes() + data.strengths.tobytes()
+    return f"{zlib.crc32(numbers):08x}"
 
 
 @contextlib.contextmanager
@@ -507,7 +527,7 @@ def parse(arguments=None):
         __doc__.split("\n")[0], DATA, PROTOCOLS, METHODS, seeds=5, results=RESULTS
     )
     parser.add_argument("--quick", action="store_true", help="few problems, one seed")
-    parser.add_argument("--dims", type=int, nargs="+", help="only these dimensions")
+    parser.add_argument("--dims", type=int, nargs="+", default=[5], help="dimensions")
     return parser.parse_args(arguments)
 
 

@@ -615,7 +615,7 @@ def make_rows():
     ]
     failed = {"data": "lvis", "protocol": "unseen", "method": "cone", "dim": 5, "seed": 0}
     rows.append(failed | {"metric": "error", "message": "ValueError: no"})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(commit="abc1234", checksum="00c0ffee")
 
 
 def test_means_and_standard_errors():
@@ -649,6 +649,39 @@ def test_standings_beside_the_best_comparator():
     assert "paired difference in 1 more, of 1 cells" in report
     assert "Behind closure: 1 cells" in report
     assert "Behind popularity: 1 cells" in report
+
+
+def test_of_a_given_split_a_method_without_a_seed_has_the_same_figure_for_all():
+    rows = make_rows().query("data == 'lvis' and metric == 'average_precision'")
+    again = rows["method"].isin(["closure", "popularity"]) & (rows["seed"] == 1)
+    rows = rows[~again].assign(protocol="fixed")
+    rows.loc[(rows["method"] == "distilled") & (rows["seed"] == 1), "value"] = 0.54
+    (_, row), *others = tables.standings(rows).iterrows()
+    assert not others
+    # 0.52 against 0.5 and 0.54; without a seed, a difference has no standard error.
+    assert (row["best"], row["best_mean"]) == ("popularity", 0.52)
+    assert row["error"] == pytest.approx(0.02)
+    assert row["behind"] == pytest.approx(0, abs=1e-12)
+
+
+def test_results_name_their_commits_and_data_that_changed():
+    rows = make_rows()
+    assert "All results are of commit abc1234." in tables.document(rows)
+    rows.loc[rows["method"] == "closure", ["commit", "checksum"]] = "fed4321", "00000000"
+    text = tables.document(rows)
+    assert "of commit abc1234 (76%: cone, distilled, ensemble, popularity), and of" in text
+    assert "changed between commits: cub, lvis." in text
+
+
+def test_a_checksum_is_that_of_features_and_relations():
+    data = make_data()
+    sums = {relations.checksum(data), relations.checksum(make_data())}
+    strengths = data.strengths.copy()
+    strengths[0, 1] = 0.5
+    for other in (replace(data, X=data.X + 1), replace(data, strengths=strengths)):
+        sums.add(relations.checksum(other))
+    assert len(sums) == 3
+    assert {len(text) for text in sums} == {8}
 
 
 def test_the_document_holds_everything():

@@ -61,28 +61,30 @@ def precision_among(model, frame, graph, names):
     return relation_score([table[pair] for pair in pairs], predicted)
 
 
-FORMATS = ["graph", "edges", "frame", "relations", "cut frame"]
-CASES = [("fewer", given) for given in FORMATS]
-CASES += [pytest.param("more features than tasks", "edges", marks=pytest.mark.slow)]
+def further_relations(given, graph, frame):
+    """Those of the new tasks, in a format."""
+    fresh = [e for e in graph.edges if not set(frame.index[N_OLD:]).isdisjoint(e)]
+    whole = nx.to_pandas_adjacency(graph, nodelist=list(frame.index))
+    return {
+        "graph": nx.DiGraph(fresh),
+        "edges": fresh,
+        "frame": whole,
+        "relations": TaskRelations(graph, tasks=list(frame.index))[N_OLD:],
+        "cut frame": whole.loc[frame.index[N_OLD:]],
+    }[given]
 
 
-@pytest.mark.parametrize(("kind", "given"), CASES)
-def test_new_tasks_are_learned_and_old_ones_kept(given, kind):
-    wide = kind == "more features than tasks"
+WIDE = pytest.param(True, "edges", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("wide", "given"), [(False, "edges"), (False, "cut frame"), WIDE])
+def test_new_tasks_are_learned_and_old_ones_kept(given, wide):
     frame, graph = named_tasks(wide)
     old, new = frame.index[:N_OLD], frame.index[N_OLD:]
     model = known(wide=wide, learns=True)
     before = precision_among(model, frame, graph, old)
     assert before > 0.95
-    fresh = [e for e in graph.edges if e[0] in new or e[1] in new]
-    whole = nx.to_pandas_adjacency(graph, nodelist=list(frame.index))
-    more = {
-        "graph": nx.DiGraph(fresh),
-        "edges": fresh,
-        "frame": whole,
-        "relations": TaskRelations(graph, tasks=list(frame.index))[N_OLD:],
-        "cut frame": whole.loc[new],
-    }[given]
+    more = further_relations(given, graph, frame)
     assert model.partial_fit(frame.loc[new], more) is model
     assert model.tasks_.tolist() == frame.index.tolist()
     assert model.boxes_.shape == (N, 10)
@@ -92,9 +94,20 @@ def test_new_tasks_are_learned_and_old_ones_kept(given, kind):
     if given != "cut frame":  # which does not state what lies in the new tasks
         assert precision_among(model, frame, graph, frame.index) > 0.95
         assert reconstruction(model)[0] > 0.95
-    if given == "edges":
         again = pickle.loads(pickle.dumps(model)).partial_fit(frame.loc[new], more)
         assert again.boxes_.shape == (N, 10)
+
+
+@pytest.mark.parametrize("given", ["graph", "frame", "relations"])
+def test_relations_of_new_tasks_in_any_format(given, named):
+    frame, graph = named
+    boxes = []
+    for name in ("edges", given):
+        model = known()
+        model.partial_fit(frame.iloc[N_OLD:], further_relations(name, graph, frame))
+        assert model.tasks_.tolist() == frame.index.tolist()
+        boxes.append(model.boxes_)
+    np.testing.assert_array_equal(*boxes)
 
 
 def test_without_names_positions_count_on():

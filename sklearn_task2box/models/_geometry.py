@@ -174,9 +174,9 @@ class GeometryModel(RelationModel):
     n_components : int, default=10
         Numbers for each task, as of a box of 5 dimensions; even where they are halved.
     hidden_layer_sizes : tuple of int or int, default=(512, 256)
-    max_epochs : int, default=400
+    max_epochs : int, default=200
         Number of epochs, each of one step.
-    max_pairs : int, default=250_000
+    max_pairs : int, default=16_384
         Pairs per epoch: all that are related, and unrelated ones drawn anew for each epoch,
         weighted so that the mean loss is that of all observed pairs.
     learning_rate : float, default=None
@@ -211,8 +211,8 @@ class GeometryModel(RelationModel):
     n_components: int = 10
     _: KW_ONLY
     hidden_layer_sizes: tuple | int = (512, 256)
-    max_epochs: int = 400
-    max_pairs: int = 250_000
+    max_epochs: int = 200
+    max_pairs: int = 16_384
     learning_rate: float | None = None
     weight_decay: float = 0.0
     max_gradient_norm: float | None = 0.1

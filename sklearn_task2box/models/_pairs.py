@@ -24,7 +24,7 @@ from sklearn_task2box.utils._features import dense
 
 # Found on pairs of WordNet mammals held out for validation.
 _USUAL = {
-    "mlp": {"max_iter": 800, "max_pairs": 32_768, "learning_rate": 1e-3},
+    "mlp": {"max_iter": 800, "max_pairs": 32_768, "learning_rate": 2e-3},
     "linear": {"max_iter": 1000, "max_pairs": 32_768, "learning_rate": 1e-2},
     "boosted_trees": {"max_iter": 200, "max_pairs": 250_000, "learning_rate": 0.1},
 }
@@ -90,7 +90,7 @@ class PairClassifier(RelationModel):
         tail; or gradient boosted trees over the principal components of both
         (scikit-learn's HistGradientBoostingClassifier or, where strengths are graded, its
         Regressor, clipped to [0, 1]).
-    hidden_layer_sizes : tuple of int or int, default=(1024, 256, 128)
+    hidden_layer_sizes : tuple of int or int, default=(256, 128)
         Widths of the hidden layers of model="mlp".
     n_similarities : int, default=0
         Number of learned weighted sums of the absolute differences of the features, and of
@@ -105,7 +105,7 @@ class PairClassifier(RelationModel):
     batch_size : int, default=1024
         Pairs per step.
     learning_rate : float, default=None
-        Peak of a one-cycle schedule of Adam, or shrinkage of the trees. None is 0.001 for
+        Peak of a one-cycle schedule of Adam, or shrinkage of the trees. None is 0.002 for
         the MLP, 0.01 for the linear model and 0.1 for the trees.
     weight_decay : float, default=0.0005
         L2 penalty of Adam.
@@ -131,7 +131,7 @@ class PairClassifier(RelationModel):
 
     model: str = "mlp"
     _: KW_ONLY
-    hidden_layer_sizes: tuple | int = (1024, 256, 128)
+    hidden_layer_sizes: tuple | int = (256, 128)
     n_similarities: int = 0
     n_components: int = 32
     max_iter: int | None = None

@@ -272,7 +272,8 @@ class ObservedPairs:
     def not_zero_keys(self) -> Array:
         """Sorted keys of the pairs that are not observed zeros."""
         related = self.keys(self.heads, self.tails)[self.strengths > 0]
-        return np.union1d(related, self.keys(self.unknown_heads, self.unknown_tails))
+        unknown = self.keys(self.unknown_heads, self.unknown_tails)
+        return np.sort(np.append(related, unknown))
 
     def zero_keys(self) -> Array:
         """Keys of all pairs observed to be unrelated."""
@@ -284,17 +285,16 @@ class ObservedPairs:
     def draw_zeros(self, n_drawn: int, rng: Random) -> tuple[Array, Array]:
         """Distinct pairs observed to be unrelated, at most as many as there are."""
         n, n_zeros = self.n_tasks, self.n_observed - self.n_related
-        n_drawn = min(n_drawn, n_zeros)
-        if not self.complete or n <= 3000 or n_drawn > n_zeros / 2:
+        n_drawn, listed = min(n_drawn, n_zeros), n <= 3000 and n_zeros < n * n / 4
+        if not self.complete or listed or n_drawn > n_zeros / 4:
             keys = rng.choice(self.zero_keys(), size=n_drawn, replace=False)
             return keys // n, keys % n
         others = self.not_zero_keys()
         keys = np.zeros(0, dtype=np.int64)
         while len(keys) < n_drawn:
             more = rng.randint(0, n * n, size=2 * n_drawn, dtype=np.int64)
-            keys = np.union1d(keys, more)
-            keys = keys[keys // n != keys % n]
-            keys = np.setdiff1d(keys, others, assume_unique=True)
+            keys = np.unique(np.append(keys, more), return_index=True)[0]  # faster with it
+            keys = keys[(keys // n != keys % n) & ~np.isin(keys, others)]
         keys = rng.permutation(keys)[:n_drawn]
         return keys // n, keys % n
 
