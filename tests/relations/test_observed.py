@@ -67,6 +67,22 @@ def test_zeros_are_distinct_and_no_more_than_there_are(unobserved, n_drawn):
     assert (heads != tails).all()
 
 
+def test_zeros_among_unknown_pairs_are_drawn_alike():
+    rng = np.random.RandomState(0)
+    table = (rng.uniform(size=(40, 40)) < 0.1).astype(float)
+    table[rng.uniform(size=(40, 40)) < 0.3] = np.nan
+    np.fill_diagonal(table, np.nan)
+    observed = TaskRelations(table, unobserved="negative").observed()
+    counts = np.zeros((40, 40))
+    for _ in range(200):
+        counts[observed.draw_zeros(200, rng)] += 1
+    assert counts[table != 0].sum() == 0
+    # Each of some 980 zeros is drawn about 200 * 200 / 980 times.
+    expected = 200 * 200 / (table == 0).sum()
+    assert counts[table == 0].min() > 0.5 * expected
+    assert counts[table == 0].max() < 1.6 * expected
+
+
 @pytest.mark.slow
 def test_as_many_zeros_are_drawn_as_asked_for_where_most_pairs_are_not_zeros():
     n = 3001  # more tasks than of which all zeros are listed
@@ -74,8 +90,9 @@ def test_as_many_zeros_are_drawn_as_asked_for_where_most_pairs_are_not_zeros():
     pairs = sparse.csr_matrix((np.ones(len(heads)), (heads, tails)), shape=(n, n))
     observed = TaskRelations(pairs, transitive=False).observed()
     n_zeros = observed.n_observed - observed.n_related
-    drawn = observed.draw_zeros(n_zeros // 2, np.random.RandomState(0))
-    assert len(np.unique(observed.keys(*drawn))) == n_zeros // 2
+    for n_drawn in (n_zeros // 5, n_zeros // 2):
+        drawn = observed.draw_zeros(n_drawn, np.random.RandomState(0))
+        assert len(np.unique(observed.keys(*drawn))) == n_drawn
 
 
 def test_expanding_keeps_strengths_exactly():
