@@ -177,7 +177,7 @@ def test_direction_and_closure_hold_across_folds():
 @pytest.mark.parametrize("search", [GridSearchCV, HalvingGridSearchCV])
 def test_grid_search_over_tasks(search):
     grid = search(
-        make_pipeline(StandardScaler(), quick(max_epochs=20)),
+        make_pipeline(StandardScaler(), quick(max_epochs=8)),
         {"boxrelationembedder__box_dim": [2, 3]},
         cv=3,
         **(

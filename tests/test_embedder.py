@@ -268,7 +268,7 @@ def test_features_alone_give_a_map():
 )
 def test_the_same_seed_gives_the_same_boxes(taxonomy, options):
     a, b, other = (
-        quick(max_epochs=20, **options, **seed).fit(*taxonomy).boxes_
+        quick(max_epochs=8, **options, **seed).fit(*taxonomy).boxes_
         for seed in ({}, {}, {"random_state": 1})
     )
     np.testing.assert_array_equal(a, b)
@@ -277,7 +277,7 @@ def test_the_same_seed_gives_the_same_boxes(taxonomy, options):
 
 def test_fits_in_threads_are_those_by_themselves(taxonomy):
     threads, generator = torch.get_num_threads(), torch.get_rng_state()
-    models = [quick(max_epochs=20, random_state=seed) for seed in range(6)]
+    models = [quick(max_epochs=8, random_state=seed) for seed in range(6)]
     alone = [clone(model).fit(*taxonomy).boxes_ for model in models]
     with joblib.parallel_config("threading", n_jobs=3):
         together = joblib.Parallel()(joblib.delayed(m.fit)(*taxonomy) for m in models)
