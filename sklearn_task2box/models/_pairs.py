@@ -26,7 +26,7 @@ from sklearn_task2box.utils._features import dense
 _USUAL = {
     "mlp": {"max_iter": 800, "max_pairs": 32_768, "learning_rate": 2e-3},
     "linear": {"max_iter": 1000, "max_pairs": 32_768, "learning_rate": 1e-2},
-    "boosted_trees": {"max_iter": 200, "max_pairs": 250_000, "learning_rate": 0.1},
+    "boosted_trees": {"max_iter": 200, "max_pairs": 65_536, "learning_rate": 0.1},
 }
 # Else trees are worse the more pairs they see: leaves of few related pairs explode.
 _LEAF_PENALTY = 3.0
@@ -100,7 +100,7 @@ class PairClassifier(RelationModel):
     max_iter : int, default=None
         Steps, rounded up to whole epochs, or trees. None: 800 (MLP), 1000 (linear), 200.
     max_pairs : int, default=None
-        Pairs per epoch, as of a :class:`GeometryModel`. None is 32,768, and 250,000 for the
+        Pairs per epoch, as of a :class:`GeometryModel`. None is 32,768, and 65,536 for the
         trees, which see one draw only.
     batch_size : int, default=1024
         Pairs per step.
