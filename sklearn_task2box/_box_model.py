@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.boxes._index import KnownBoxes
 from sklearn_task2box.relations import task_names
-from sklearn_task2box.utils._typing import Any, Array, Features, Names, Self
+from sklearn_task2box.utils._typing import Array, Features, Names
+from sklearn_task2box.utils._wrapped import NestedDefaults
 
 # Strength from which a task counts as contained.
 _CONTAINED = 0.5
@@ -19,25 +20,11 @@ _CONTAINED = 0.5
 _MAX_SEARCHED = 10_000
 
 
-class BoxModel(TransformerMixin, RelationModel):
+class BoxModel(NestedDefaults, TransformerMixin, RelationModel):
     """Relation model whose strengths are overlaps of boxes.
 
     A fitted subclass has ``boxes_``, ``temperature_`` and ``exponent_``.
     """
-
-    # How to write the defaults of arguments that are models.
-    _nested_defaults: dict = {}  # noqa: RUF012
-
-    def set_params(self, **params: Any) -> Self:
-        for key in params:
-            name, _, nested = key.partition("__")
-            value = params.get(name, getattr(self, name, None))
-            if nested and name in self._nested_defaults and not hasattr(value, "fit"):
-                raise ValueError(
-                    f"{key!r} can't be set where {name} is {value!r}. Give it: "
-                    f"{type(self).__name__}({name}={self._nested_defaults[name]})."
-                )
-        return super().set_params(**params)
 
     def transform(self, X: Features) -> Array | pd.DataFrame:
         """Boxes of tasks, seen before or not.

@@ -1,6 +1,7 @@
 """DistilledBoxEmbedder: boxes that learn a teacher's predictions with the relations."""
 
 import warnings
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 from joblib import Memory
@@ -30,6 +31,7 @@ _OF_STUDENT = (
 )  # fmt: skip
 
 
+@dataclass(eq=False, repr=False)
 class DistilledBoxEmbedder(BoxModel):
     """Boxes that learn an ensemble's predictions along with the observed relations.
 
@@ -81,6 +83,13 @@ class DistilledBoxEmbedder(BoxModel):
     (2, 6)
     """
 
+    embedder: BoxRelationEmbedder | None = None
+    teacher: RelationModel | None = None
+    _: KW_ONLY
+    memory: str | Memory | None = None
+    verbose: int = 0
+    random_state: RandomState = None
+
     _recognizes = "features"
     _nested_defaults = {  # noqa: RUF012
         "embedder": "BoxRelationEmbedder()",
@@ -93,21 +102,6 @@ class DistilledBoxEmbedder(BoxModel):
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        embedder: BoxRelationEmbedder | None = None,
-        teacher: RelationModel | None = None,
-        *,
-        memory: str | Memory | None = None,
-        verbose: int = 0,
-        random_state: RandomState = None,
-    ) -> None:
-        self.embedder = embedder
-        self.teacher = teacher
-        self.memory = memory
-        self.verbose = verbose
-        self.random_state = random_state
 
     # -- fitting -----------------------------------------------------------------------
     def fit(self, X: Features, y: Relations = None) -> Self:

@@ -1,5 +1,7 @@
 """TaskLinkClassifier: ordered pairs of tasks as samples."""
 
+from dataclasses import KW_ONLY, dataclass
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
@@ -11,10 +13,11 @@ from sklearn_task2box.relations import TaskPairs, TaskRelations
 from sklearn_task2box.relations._names import some
 from sklearn_task2box.utils._storage import Stored
 from sklearn_task2box.utils._typing import Any, Array, ArrayLike, Self
-from sklearn_task2box.utils._wrapped import unwrapped
+from sklearn_task2box.utils._wrapped import NestedDefaults, unwrapped
 
 
-class TaskLinkClassifier(Stored, ClassifierMixin, BaseEstimator):
+@dataclass(eq=False, repr=False)
+class TaskLinkClassifier(NestedDefaults, Stored, ClassifierMixin, BaseEstimator):
     """Predict which ordered pairs of known tasks are related.
 
     A sample is an ordered pair (i, j) of tasks, of class 1 if i lies inside j. ``fit``
@@ -60,16 +63,12 @@ class TaskLinkClassifier(Stored, ClassifierMixin, BaseEstimator):
     True
     """
 
-    def __init__(
-        self,
-        embedder: Any = None,
-        *,
-        transitive: bool | str = "auto",
-        pos_label: Any = None,
-    ) -> None:
-        self.embedder = embedder
-        self.transitive = transitive
-        self.pos_label = pos_label
+    embedder: Any = None
+    _: KW_ONLY
+    transitive: bool | str = "auto"
+    pos_label: Any = None
+
+    _nested_defaults = {"embedder": "BoxRelationEmbedder()"}  # noqa: RUF012
 
     def fit(self, X: TaskPairs, y: ArrayLike) -> Self:
         """Learn from observed pairs.

@@ -274,3 +274,13 @@ def test_missing_labels_are_refused(missing):
     labels = np.array([1, 0, missing], dtype=object if missing is None else float)
     with pytest.raises(ValueError, match="y has 1 missing labels.*Leave out"):
         TaskLinkClassifier().fit(pairs, labels)
+
+
+def test_parameters_of_an_embedder_that_is_not_given_are_refused():
+    with pytest.raises(ValueError, match=r"TaskLinkClassifier\(embedder=BoxRelationEmb"):
+        TaskLinkClassifier().set_params(embedder__box_dim=2)
+    links = TaskLinkClassifier(BoxRelationEmbedder()).set_params(embedder__box_dim=2)
+    assert links.embedder.box_dim == 2
+    links = TaskLinkClassifier(make_pipeline(StandardScaler(), BoxRelationEmbedder()))
+    links.set_params(embedder__boxrelationembedder__box_dim=3)
+    assert links.embedder[-1].box_dim == 3
