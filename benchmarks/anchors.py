@@ -215,7 +215,11 @@ def main(arguments=None):
     parser.add_argument("--data", required=True, type=Path, help="folder of the data")
     parser.add_argument("--cones", nargs="*", default=list(SHADOW_CONES), help="taxonomies")
     parser.add_argument(
-        "--mixed-hop", nargs="*", default=list(MIXED_HOP), choices=list(MIXED_HOP)
+        "--mixed-hop",
+        nargs="*",
+        default=["popularity", "closure"],
+        choices=list(MIXED_HOP),
+        help="models; those of features took more than ten minutes, and are not by default",
     )
     given = parser.parse_args(arguments)
     if given.cones:
