@@ -22,7 +22,7 @@ from sklearn_task2box.models._pair_nets import fit_module
 from sklearn_task2box.nets._encoders import hidden_sizes
 from sklearn_task2box.utils._features import dense
 
-# Found on pairs of WordNet mammals held out for validation.
+# As quick as they are about as good on WordNet mammals and nouns.
 _USUAL = {
     "mlp": {"max_iter": 800, "max_pairs": 32_768, "learning_rate": 2e-3},
     "linear": {"max_iter": 1000, "max_pairs": 32_768, "learning_rate": 1e-2},
