@@ -11,8 +11,8 @@
 * **mixed-hop**: the protocol of HiT (He et al., NeurIPS 2024) on 74,401 nouns. 90 % of the
   direct edges are seen, with ten unrelated pairs for each; 5 % of the direct edges and of
   the others are the test, with ten unrelated pairs for each, too, which have a random task
-  or a sibling of the member in place of the container. Random ones are told by the
-  popularity of the container alone. Features are frozen sentence embeddings of the
+  or a sibling of the member in place of the container. Popularity of the container alone
+  tells most of them from related ones. Features are frozen sentence embeddings of the
   glosses. HiT's own figures are of other draws of the same protocol, and of language
   models that were trained for it.
 
@@ -153,28 +153,30 @@ def mixed_hop(folder, kind, seed=0):
     held = len(edges) // 20
     seen = order[2 * held :]
     inside = TaskRelations(edges, range(n), transitive=True).observed()
-    direct = set((heads.astype(np.int64) * n + tails).tolist())
-    keys = inside.keys(inside.heads, inside.tails)
-    others = np.array([key for key in keys.tolist() if key not in direct])
-    others = rng.permutation(others)
+    direct, keys = inside.keys(heads, tails), inside.keys(inside.heads, inside.tails)
+    others = rng.permutation(keys[~np.isin(keys, direct)])
     graph = nx.DiGraph(edges) if kind == "siblings" else None
     known, parts = np.sort(keys), []
     for part in range(2):
         some = order[part * held : (part + 1) * held]
         more = others[part * (len(others) // 20) :][: len(others) // 20]
-        related = np.concatenate([heads[some].astype(np.int64) * n + tails[some], more])
+        related = np.concatenate([direct[some], more])
         pairs = [*zip(related // n, related % n, strict=True)]
         pairs += _unrelated(related, n, known, graph, rng)
         labels = np.repeat([True, False], [len(related), len(pairs) - len(related)])
         parts.append((np.array(pairs), labels))
-    related = heads[seen].astype(np.int64) * n + tails[seen]
-    zeros = _unrelated(related, n, known, graph, rng)
+    zeros = _unrelated(direct[seen], n, known, graph, rng)
     listed = [(*edges[i], 1.0) for i in seen] + [(*pair, 0.0) for pair in zeros]
     return X, TaskRelations(listed, range(n), unobserved="unknown", transitive=True), parts
 
 
 def _unrelated(related, n, known, graph, rng):
-    """N_UNRELATED pairs for each related one, of its member and something else."""
+    """N_UNRELATED pairs for each related one, of its member and something else.
+
+    ``related`` and ``known``, the sorted ones of all related pairs, are keys of ordered
+    pairs. Siblings of the member come from the ``graph``, if there is one, as far as it
+    has some. Drawn pairs that are related are left out.
+    """
     pairs = []
     for member in (related // n).tolist():
         drawn = set()
