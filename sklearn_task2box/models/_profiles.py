@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import linalg
 
-from sklearn_task2box.utils._rows import blocks_by_row
+from sklearn_task2box.utils._rows import blocks_of_pairs
 
 # Penalties that are chosen from.
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -60,7 +60,7 @@ class ProfileRegression:
         """Predictions of pairs, (n_pairs,)."""
         predicted = np.empty(len(heads))
         step = max(1, _BLOCK // self._coefficients.shape[1])
-        for places, at, rows in blocks_by_row(heads, step):
-            table = self._inputs[rows] @ self._coefficients
-            predicted[places] = table[at, tails[places]]
+        for places, at, rows, columns in blocks_of_pairs(heads, tails, step):
+            table = self._inputs[rows] @ self._coefficients[:, columns]
+            predicted[places] = table[at]
         return predicted + self._mean

@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
+from sklearn.utils import gen_batches
 
 from sklearn_task2box.base import RelationModel
 from sklearn_task2box.models._known_pairs import KnownPairs
@@ -12,15 +13,15 @@ from sklearn_task2box.models._paths import log_odds
 from sklearn_task2box.relations._observed import thin_zeros
 from sklearn_task2box.utils._block_scores import average_precision_of, spearman_of
 from sklearn_task2box.utils._features import toarray
-from sklearn_task2box.utils._rows import IdentifiedRows, blocks_by_row, stack_rows
+from sklearn_task2box.utils._rows import IdentifiedRows, blocks_of_pairs, stack_rows
 
 # Tasks that settings are chosen by, of which so many are predicted, and that calibrate.
 MAX_CHOSEN, MAX_SCORED = 500, 200
 _MAX_CALIBRATED = 2000
 # Unrelated pairs that calibrate, drawn where there are more: for new tasks, for known ones.
 _MAX_ZEROS, _MAX_KNOWN_ZEROS = 15_000, 50_000
-# Numbers in a block of predictions of all known tasks.
-_BLOCK = 1 << 21
+# Numbers in a block of predictions of all known tasks, and of weights of known tasks.
+_BLOCK, _WEIGHTS_BLOCK = 1 << 21, 1 << 23
 # Share of observed pairs from which unknown ones are regressed on them.
 _ENOUGH_OBSERVED = 0.5
 # Folds of pairs, and related ones that are enough to be held out.
@@ -177,32 +178,26 @@ class SmootherModel(RelationModel):
         return total
 
     # -- predictions -------------------------------------------------------------------
-    def _blocks(self, tasks, ends, table):
-        """Yield, for blocks of the tasks at ``ends``, places of pairs, rows, and means.
-
-        The last are of shape (n_rows, n_tasks); what the rows are is yielded between.
-        """
-        step = max(1, _BLOCK // table.strengths.shape[0])
-        for places, at, rows in blocks_by_row(ends, step):
-            some = tasks[rows]
-            yield places, at, some, table.means(self._weights(some))
+    def _step(self, numbers=_BLOCK):
+        """Number of rows of a table of all known tasks that is so large."""
+        return max(1, numbers // len(self._inside.prior))
 
     def _scores_of_new(self, tasks, heads, tails):
         """Scores of pairs of new tasks: a smoother of the rows, then one of the columns."""
         scores = np.empty(len(heads))
-        for places, rows, _, means in self._blocks(tasks, heads, self._inside):
-            center = means.mean(axis=1)
-            columns, at = np.unique(tails[places], return_inverse=True)
-            weights = self._weights(tasks[columns])
-            both = toarray(weights @ (means - center[:, None]).T)
-            scores[places] = both[at, rows] + center[rows]
+        for places, at, rows, columns in blocks_of_pairs(heads, tails, self._step()):
+            means = self._inside.means(self._weights(tasks[rows]))
+            center = means.mean(axis=1, keepdims=True)
+            both = toarray(self._weights(tasks[columns]) @ (means - center).T)
+            scores[places] = (both.T + center)[at]
         return scores
 
     def _scores_by(self, tasks, ends, others, table):
         """Scores of pairs by a table of the relations of tasks to known others."""
-        scores = np.empty(len(ends))
-        for places, rows, _, means in self._blocks(tasks, ends, table):
-            scores[places] = means[rows, tasks.known[others[places]]]
+        scores, step = np.empty(len(ends)), self._step(_WEIGHTS_BLOCK)
+        for places, at, rows, columns in blocks_of_pairs(ends, tasks.known[others], step):
+            mean = table.mean_of(columns, len(rows))
+            scores[places] = mean(self._weights(tasks[rows]))[at]
         return scores
 
     def _inputs(self, tasks, heads, tails, kind):
@@ -219,11 +214,11 @@ class SmootherModel(RelationModel):
         ends, others, table = heads, tails, self._inside
         if kind == "around":
             ends, others, table = tails, heads, self._around
-        inputs = np.empty((len(ends), _N_INPUTS))
-        for places, rows, some, means in self._blocks(tasks, ends, table):
-            columns = tasks.known[others[places]]
-            for number, values in enumerate(self._inputs_of_new(some, means, kind)):
-                inputs[places, number] = values[rows, columns]
+        inputs, others = np.empty((len(ends), _N_INPUTS)), tasks.known[others]
+        for places, at, rows, columns in blocks_of_pairs(ends, others, self._step()):
+            means = table.means(self._weights(some := tasks[rows]))
+            for k, values in enumerate(self._inputs_of_new(some, means, columns, kind)):
+                inputs[places, k] = values[at]
         return np.column_stack([inputs, evidence])
 
     def _known_inputs(self, tasks, heads, tails):
@@ -231,23 +226,21 @@ class SmootherModel(RelationModel):
 
         They are both leave-one-out scores, and what KnownPairs say.
         """
-        scores = np.column_stack(
-            [
-                self._scores_by(tasks, heads, tails, self._known_pairs.inside),
-                self._scores_by(tasks, tails, heads, self._known_pairs.around),
-            ]
-        )
-        further = self._known_pairs.inputs(tasks.known[heads], tasks.known[tails])
+        pairs = self._known_pairs
+        inside = self._scores_by(tasks, heads, tails, pairs.inside)
+        around = self._scores_by(tasks, tails, heads, pairs.around)
+        scores = np.column_stack([inside, around])
+        further = pairs.inputs(tasks.known[heads], tasks.known[tails])
         evidence = self._evidence(tasks, heads, tasks, tails)
         return np.column_stack([log_odds(scores), scores, further, evidence])
 
-    def _inputs_of_new(self, tasks, means, kind):
-        """Yield tables of inputs, (n_tasks, n_known): as many as _N_INPUTS."""
-        yield means
-        yield log_odds(means)
+    def _inputs_of_new(self, tasks, means, columns, kind):
+        """Yield _N_INPUTS tables, (n_tasks, n_columns), by the means of all columns."""
+        yield means[:, columns]
+        yield log_odds(means[:, columns])
         scores, rows = means.clip(0, 1), np.flatnonzero(tasks.known >= 0)
         scores[rows, tasks.known[rows]] = 0
-        yield from self._paths[kind].of_new(scores)
+        yield from self._paths[kind].of_new(scores, columns)
 
     def _evidence(self, tasks, heads, others, tails):
         """Further inputs of the pairs of tasks and others, (n_pairs, n_further)."""
@@ -257,9 +250,8 @@ class SmootherModel(RelationModel):
         kinds = 2 * (tasks.known[heads] < 0) + (tasks.known[tails] < 0)
         known = np.flatnonzero(kinds == 0)
         strengths = np.empty(len(heads))
-        strengths[known] = self._inside.given(
-            tasks.known[heads[known]], tasks.known[tails[known]]
-        )
+        ends = (tasks.known[ends[known]] for ends in (heads, tails))
+        strengths[known] = self._inside.given(*ends)
         unknown = known[np.isnan(strengths[known])]
         numbers = {"new": 3, "inside": 2, "around": 1}
         places = {kind: np.flatnonzero(kinds == n) for kind, n in numbers.items()}
@@ -278,10 +270,12 @@ class SmootherModel(RelationModel):
             strengths = self._pair_strengths(stack_rows(tasks, others), heads, tails)
             return strengths.reshape(len(tasks), len(others))
         table, columns = np.empty((len(tasks), len(others))), np.arange(len(others))
-        rows = np.arange(len(tasks))
-        for places, _, some, means in self._blocks(tasks, rows, self._inside):
-            ends = np.repeat(places, len(others)), others, np.tile(columns, len(places))
-            inputs = [t.ravel() for t in self._inputs_of_new(some, means, "inside")]
-            inputs = np.column_stack([*inputs, self._evidence(tasks, *ends)])
-            table[places] = self._scalings["inside"].predict(inputs).reshape(means.shape)
+        for part in gen_batches(len(tasks), self._step()):
+            some = tasks[part]
+            means = self._inside.means(self._weights(some))
+            heads, tails = np.indices(means.shape).reshape(2, -1)
+            inputs = self._inputs_of_new(some, means, columns, "inside")
+            inputs = [*map(np.ravel, inputs), self._evidence(some, heads, others, tails)]
+            strengths = self._scalings["inside"].predict(np.column_stack(inputs))
+            table[part] = strengths.reshape(means.shape)
         return table

@@ -52,14 +52,15 @@ def replace_rows(known, new, rows):
     return stack_rows(known, new)[source]
 
 
-def blocks_by_row(rows, step):
-    """Yield blocks of ``step`` distinct rows, as numbers that pairs have in a table.
+def blocks_of_pairs(rows, columns, step):
+    """Yield blocks of pairs that have ``step`` distinct rows, as places in a table.
 
-    A block has places of its pairs, the row of each among those of the block, and the rows.
+    A block has places of its pairs, where they are among its rows and columns, and these.
     """
     used, at = np.unique(rows, return_inverse=True)
     order = np.argsort(at, kind="stable")
     for start in range(0, len(used), step):
         first, last = np.searchsorted(at[order], [start, start + step])
         places = order[first:last]
-        yield places, at[places] - start, used[start : start + step]
+        some, to = np.unique(columns[places], return_inverse=True)
+        yield places, (at[places] - start, to), used[start : start + step], some
