@@ -30,8 +30,9 @@ FREE = {"_version"}
 MAX_LINES = 600
 MAX_LINES_OF = {"embedder.py": 700}
 # The house had 13,500 lines when it was finished; safe storage, type hints, what kernel
-# ridge and neighbors read off other relations, and free boxes may add.
-MAX_PACKAGE_LINES = 15_100
+# ridge and neighbors read off other relations, free boxes, and pairs that were sampled
+# may add.
+MAX_PACKAGE_LINES = 15_200
 
 WORDS = re.compile(
     r"\b(teachers|opinions?|lessons?|school|panel|rehears(e|al)|twins?|virtual tasks?"

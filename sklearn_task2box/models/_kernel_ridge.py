@@ -47,10 +47,11 @@ class KernelRidgeModel(SmootherModel):
     (logistic regression), with what the other predictions for a new task say of a pair by
     transitivity. For a pair of known tasks that nobody observed, another logistic
     regression reads both its leave-one-out predictions, the strength of the reverse pair,
-    (unless few graded pairs are observed) counts of tasks between the two, or against, and
+    the mean strengths of either task, (unless few graded pairs are observed) counts of
+    tasks between the two, or against, and
 
     * if at least half of the pairs are observed, a ridge regression of the observed
-      relations on one another, and the mean strengths of either task,
+      relations on one another,
     * if fewer are, or if relations are graded, and tasks are at most 2,000, a kernel ridge
       regression of the observed pairs less main effects, by the product of both kernels.
 
@@ -88,6 +89,11 @@ class KernelRidgeModel(SmootherModel):
     Features are centered, except sparse ones, and rows are scaled to unit length. Known
     tasks are recognized by their features. Memory is of the order of ``n_tasks ** 2`` up to
     5,000 tasks, and of ``n_tasks * n_components`` beyond.
+
+    Where some 0/1 relations are unknown, they count as unrelated in the means, and mean
+    strengths of the observed ones are further inputs of the calibration, so that it makes
+    no difference whether unrelated pairs were sampled (negative sampling) or observed as
+    often as related ones. Unknown graded strengths count as the mean of the container.
 
     References
     ----------

@@ -53,13 +53,13 @@ class KnownPairs:
     def inputs(self, heads, tails):
         """Inputs of a logistic regression, (n_pairs, n_inputs)."""
         reverse = self.inside.given(tails, heads) - self.inside.prior[heads]
-        inputs = [np.nan_to_num(reverse)]
+        means = log_odds(self.inside.means_of(heads, tails))
+        inputs = [np.nan_to_num(reverse), means]
         if self._paths is not None:
             inputs.append(self._paths.logarithms(heads, tails))
         if self._profiles is not None:
             profile = self._profiles.predict(heads, tails)
-            means = self.inside.means_of(heads, tails)
-            inputs += [profile, log_odds(np.column_stack([profile, means]))]
+            inputs += [profile, log_odds(profile)]
         if self._regressed is not None:
             strengths = self._regressed[heads, tails]
             inputs += [strengths, log_odds(strengths)]

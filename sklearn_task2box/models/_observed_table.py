@@ -12,16 +12,20 @@ class ObservedTable:
     """Table of the observed strengths of known tasks, each of which lies inside itself.
 
     Both are CSR matrices, (n_tasks, n_tasks). ``marked`` has ones at observed pairs if
-    ``marks_observed``, else at unknown ones; ``prior``, (n_tasks,), is the mean of columns.
+    ``marks_observed``, else at unknown ones. ``prior``, (n_tasks,), is what unknown pairs
+    count as in means of rows: the mean of their column, or 0 if ``unknown_as_zero``.
     """
 
-    def __init__(self, strengths, marked, marks_observed):
+    def __init__(self, strengths, marked, marks_observed, unknown_as_zero):
         self.strengths = strengths
         self.marked = marked
         self.marks_observed = marks_observed
+        self.unknown_as_zero = unknown_as_zero
         sums, counts = (np.asarray(m.sum(axis=0)).ravel() for m in (strengths, marked))
         counts = counts if marks_observed else strengths.shape[0] - counts
         self.prior = (sums + sums.sum() / max(counts.sum(), 1)) / (counts + 1)
+        if unknown_as_zero:
+            self.prior = np.zeros(len(sums))
 
     @classmethod
     def of(cls, pairs):
@@ -35,17 +39,21 @@ class ObservedTable:
             marked = [np.append(ends, own) for ends in (pairs.heads, pairs.tails)]
         ones = np.ones(len(marked[0]))
         matrices = (sparse.csr_matrix(m, (n, n)) for m in ((values, ends), (ones, marked)))
-        return cls(*matrices, not pairs.complete)
+        # Of 0/1 relations, related pairs may be observed more often than others, so that
+        # means of columns are too large for unknown ones.
+        as_zero = not pairs.is_graded and pairs.n_unknown > 0
+        return cls(*matrices, not pairs.complete, as_zero)
 
     def transpose(self):
         """The table of the relations turned round."""
-        parts = (m.T.tocsr() for m in (self.strengths, self.marked))
-        return ObservedTable(*parts, self.marks_observed)
+        return self._like(m.T.tocsr() for m in (self.strengths, self.marked))
 
     def part(self, tasks):
         """The table of some of the tasks."""
-        parts = (m[tasks][:, tasks] for m in (self.strengths, self.marked))
-        return ObservedTable(*parts, self.marks_observed)
+        return self._like(m[tasks][:, tasks] for m in (self.strengths, self.marked))
+
+    def _like(self, matrices):
+        return ObservedTable(*matrices, self.marks_observed, self.unknown_as_zero)
 
     def means(self, weights):
         """Weighted means of rows, (n, n_tasks): see mean_of."""
@@ -89,16 +97,32 @@ class ObservedTable:
         marks = np.asarray(self.marked.sum(axis=axis)).ravel()
         return (marks if self.marks_observed else len(self.prior) - marks) - 1
 
+    def mean(self):
+        """Mean strength of all observed pairs."""
+        return self.sums(0).sum() / max(self.numbers(0).sum(), 1)
+
     def means_of(self, heads, tails):
         """Mean strengths of the rows of unknown pairs and of their columns, (n_pairs, 2).
 
         They count the mean of all pairs as one more.
         """
-        overall = self.sums(0).sum() / max(self.numbers(0).sum(), 1)
         of_columns, of_rows = (
-            (self.sums(axis) + overall) / (self.numbers(axis) + 1) for axis in (0, 1)
+            (self.sums(axis) + self.mean()) / (self.numbers(axis) + 1) for axis in (0, 1)
         )
         return np.column_stack([of_rows[heads], of_columns[tails]])
+
+    def means_without(self, known, columns):
+        """Mean strengths of columns, (n, n_columns), each without the row of a known task.
+
+        Rows are positions of known tasks, or -1 for a new one.
+        """
+        sums, numbers = self.sums(0)[columns], self.numbers(0)[columns]
+        own, seen = np.zeros((2, len(known), len(sums)))
+        rows, at = np.flatnonzero(known >= 0), known[known >= 0]
+        own[rows] = toarray(self.strengths[at][:, columns])
+        marked = toarray(self.marked[at][:, columns]) > 0
+        seen[rows] = marked == self.marks_observed
+        return (sums - own + self.mean()) / (numbers - seen + 1).clip(min=1)
 
     def main_effects(self, shrinkage, tolerance=1e-12):
         """Mean, and effects of rows and columns, (n_tasks,): ridge regression."""

@@ -32,7 +32,7 @@ class ProfileRegression:
         n = len(table.prior)
         n_columns = min(n, _MAX_COLUMNS, max(1, int(_MAX_NUMBERS / n)))
         most = np.argsort(-table.sums(axis=0), kind="stable")[:n_columns]
-        self._mean = table.sums(axis=0).sum() / max(table.numbers(axis=0).sum(), 1)
+        self._mean = table.mean()
         self._columns = np.sort(most)
         self._inputs = table.deviations(self._mean, self._columns)
         products = table.deviations_dot(self._mean, self._inputs).T

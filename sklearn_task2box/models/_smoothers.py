@@ -214,10 +214,11 @@ class SmootherModel(RelationModel):
         ends, others, table = heads, tails, self._inside
         if kind == "around":
             ends, others, table = tails, heads, self._around
-        inputs, others = np.empty((len(ends), _N_INPUTS)), tasks.known[others]
+        n_inputs = _N_INPUTS + table.unknown_as_zero
+        inputs, others = np.empty((len(ends), n_inputs)), tasks.known[others]
         for places, at, rows, columns in blocks_of_pairs(ends, others, self._step()):
-            means = table.means(self._weights(some := tasks[rows]))
-            for k, values in enumerate(self._inputs_of_new(some, means, columns, kind)):
+            tables = self._inputs_of_new(tasks[rows], columns, table, self._paths[kind])
+            for k, values in enumerate(tables):
                 inputs[places, k] = values[at]
         return np.column_stack([inputs, evidence])
 
@@ -234,13 +235,16 @@ class SmootherModel(RelationModel):
         evidence = self._evidence(tasks, heads, tasks, tails)
         return np.column_stack([log_odds(scores), scores, further, evidence])
 
-    def _inputs_of_new(self, tasks, means, columns, kind):
-        """Yield _N_INPUTS tables, (n_tasks, n_columns), by the means of all columns."""
+    def _inputs_of_new(self, tasks, columns, table, paths):
+        """Yield tables of inputs, (n_tasks, n_columns): _N_INPUTS, or one more."""
+        means = table.means(self._weights(tasks))
         yield means[:, columns]
         yield log_odds(means[:, columns])
         scores, rows = means.clip(0, 1), np.flatnonzero(tasks.known >= 0)
         scores[rows, tasks.known[rows]] = 0
-        yield from self._paths[kind].of_new(scores, columns)
+        yield from paths.of_new(scores, columns)
+        if table.unknown_as_zero:
+            yield log_odds(table.means_without(tasks.known, columns))
 
     def _evidence(self, tasks, heads, others, tails):
         """Further inputs of the pairs of tasks and others, (n_pairs, n_further)."""
@@ -270,12 +274,11 @@ class SmootherModel(RelationModel):
             strengths = self._pair_strengths(stack_rows(tasks, others), heads, tails)
             return strengths.reshape(len(tasks), len(others))
         table, columns = np.empty((len(tasks), len(others))), np.arange(len(others))
+        given = columns, self._inside, self._paths["inside"]
         for part in gen_batches(len(tasks), self._step()):
-            some = tasks[part]
-            means = self._inside.means(self._weights(some))
-            heads, tails = np.indices(means.shape).reshape(2, -1)
-            inputs = self._inputs_of_new(some, means, columns, "inside")
-            inputs = [*map(np.ravel, inputs), self._evidence(some, heads, others, tails)]
+            heads, tails = np.indices(table[part].shape).reshape(2, -1)
+            inputs = map(np.ravel, self._inputs_of_new(some := tasks[part], *given))
+            inputs = [*inputs, self._evidence(some, heads, others, tails)]
             strengths = self._scalings["inside"].predict(np.column_stack(inputs))
-            table[part] = strengths.reshape(means.shape)
+            table[part] = strengths.reshape(table[part].shape)
         return table

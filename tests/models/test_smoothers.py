@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.metrics import average_precision_score, log_loss
 
 from sklearn_task2box import TaskPairs, TaskRelations
+from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.metrics import expected_calibration_error
 from sklearn_task2box.models import KernelRidgeModel, NeighborsModel, PopularityModel
 from sklearn_task2box.models import _paths as paths
@@ -268,3 +269,46 @@ def test_many_tasks_are_sampled_to_choose_and_calibrate(model_class, monkeypatch
         if kind == "inside":
             assert average_precision_score(true, found) > 0.4
         assert expected_calibration_error(true, found) < 0.1
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_means_of_columns_leave_the_row_of_a_known_task_out(few):
+    true = few_of(np.random.RandomState(0).choice([0.0, 1.0], size=(9, 9)), 0.4)
+    table = table_of(true, "unknown" if few else "negative")
+    given, known = table.toarray(), np.array([2, -1, 7])
+    columns = np.array([0, 3, 8])
+    overall = np.nanmean(given)
+    for row, task in enumerate(known):
+        rest = np.delete(given, task, axis=0) if task >= 0 else given
+        sums, counts = np.nansum(rest, axis=0), (~np.isnan(rest)).sum(axis=0)
+        expected = (sums + overall) / (counts + 1)
+        found = table.means_without(known, columns)[row]
+        np.testing.assert_allclose(found, expected[columns])
+
+
+def test_unknown_pairs_count_as_unrelated_unless_relations_are_graded():
+    true = few_of(np.random.RandomState(0).choice([0.0, 1.0], size=(9, 9)), 0.4)
+    weights = np.random.RandomState(1).uniform(size=(3, 9))
+    table = table_of(true, "unknown")
+    related = np.nan_to_num(table.toarray()) + np.eye(9)
+    np.testing.assert_allclose(table.means(weights), weights @ related)
+    table = table_of(true * 0.5, "unknown")
+    assert (table.means(np.zeros((1, 9))) > 0).all()  # the prior of each column
+
+
+@both
+def test_sampled_negatives_do_not_make_popular_containers_contain_all(model_class):
+    # One unrelated pair for each related one: 98 % of what was observed of a popular
+    # container may be related.
+    features, shares = load_digits_tasks(return_X_y=True)
+    inside, known = shares == 1, np.random.RandomState(0).permutation(120) < 90
+    related = TaskRelations(inside[np.ix_(known, known)].astype(float)).observed()
+    zeros = related.with_zeros(related.n_related, np.random.RandomState(0))
+    listed = zip(*(values.tolist() for values in zeros), strict=True)
+    relations = TaskRelations(listed, range(known.sum()), unobserved="unknown")
+    strengths = (
+        model_class().fit(features[known], relations).predict_proba(features[~known])
+    )
+    true = inside[np.ix_(~known, known)].ravel()
+    # With means of what was observed in place of unknown pairs, .87 and .68.
+    assert average_precision_score(true, strengths.ravel()) > 0.8
