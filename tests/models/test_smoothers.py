@@ -306,9 +306,9 @@ def test_sampled_negatives_do_not_make_popular_containers_contain_all(model_clas
     zeros = related.with_zeros(related.n_related, np.random.RandomState(0))
     listed = zip(*(values.tolist() for values in zeros), strict=True)
     relations = TaskRelations(listed, range(known.sum()), unobserved="unknown")
-    strengths = (
-        model_class().fit(features[known], relations).predict_proba(features[~known])
-    )
+    model = model_class().fit(features[known], relations)
+    predicted = model.predict_proba(features[~known]).ravel()
     true = inside[np.ix_(~known, known)].ravel()
-    # With means of what was observed in place of unknown pairs, .87 and .68.
-    assert average_precision_score(true, strengths.ravel()) > 0.8
+    # With means of what was observed in place of unknown pairs, .78 and .81.
+    wanted = {NeighborsModel: 0.85, KernelRidgeModel: 0.95}[model_class]
+    assert average_precision_score(true, predicted) > wanted
