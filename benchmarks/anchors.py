@@ -221,7 +221,7 @@ def main(arguments=None):
         nargs="*",
         default=["popularity", "closure"],
         choices=list(MIXED_HOP),
-        help="models; those of features took more than ten minutes, and are not by default",
+        help="models; those of features take some ten minutes, and are not by default",
     )
     given = parser.parse_args(arguments)
     if given.cones:

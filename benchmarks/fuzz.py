@@ -51,7 +51,8 @@ INTERNAL = re.compile(
 )
 # Beginnings of the warnings that docstrings mention.
 DOCUMENTED = re.compile(
-    r"Ignored self-loops|y states \d+ pairs|No pair is observed to be unrelated|"
+    r"Ignored self-loops|y states \d+ pairs|"
+    r"No pair is observed to be unrelated|"
     r"\d+ of \d+ columns of X vary|\d+ of \d+ tasks lie inside nearly all|"
     r"\d+ tasks contain others and lie in none|"
     r"X does not have valid feature names|X has feature names, but"

@@ -92,12 +92,15 @@ def hint_at_type(unknown, names):
 
 
 def hint_at_close(unknown, names):
-    """A name that one of a few unknown ones may be meant to be, for an error; else ''."""
-    if len(unknown) > _MAX_MISSPELLED:
-        return ""
+    """A name that an unknown one may be meant to be, for an error; else ''.
+
+    Of many unknown names, some differ in case and blanks only.
+    """
+    closeness = _CLOSE if len(unknown) <= _MAX_MISSPELLED else 1.0
+    unknown = unknown[:_MAX_MISSPELLED]
     known = {str(name).strip().lower(): name for name in names[:_MAX_COMPARED]}
     for name in filter(lambda name: isinstance(name, str), unknown):
-        for close in get_close_matches(name.strip().lower(), known, 1, _CLOSE):
+        for close in get_close_matches(name.strip().lower(), known, 1, closeness):
             return f" Is {name!r} meant to be {known[close]!r}?"
     return ""
 

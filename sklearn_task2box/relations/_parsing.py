@@ -107,12 +107,18 @@ def is_labelled(relations: Any) -> TypeGuard[pd.DataFrame]:
     return n_columns >= n_rows and bool(relations.index.isin(relations.columns).all())
 
 
-def check_headers(relations, direction):
+def check_headers(relations, direction="member_to_container"):
     """ValueError if columns named as member and container stand in the other order."""
     if not isinstance(relations, pd.DataFrame) or relations.shape[1] not in (2, 3):
         return
     order = [str(name).lower() for name in relations.columns[:2]]
-    inside = _HEADERS[0] if direction == "member_to_container" else _HEADERS[1]
+    if order == ["target", "source"]:
+        first, second = relations.columns[:2]
+        raise ValueError(
+            f"An edge goes from the first column to the second; got the columns {first!r}, "
+            f"{second!r}. Take frame[{[second, first]}], or other names."
+        )
+    inside = _HEADERS[1] if direction == "container_to_member" else _HEADERS[0]
     if order[1] in inside and order[0] in set().union(*_HEADERS) - set(inside):
         first, second = relations.columns[:2]
         raise ValueError(

@@ -12,10 +12,15 @@ from sklearn.utils import check_random_state
 
 from sklearn_task2box.relations._alignment import as_relations
 from sklearn_task2box.relations._names import task_names
-from sklearn_task2box.relations._parsing import edge_columns, endpoints
+from sklearn_task2box.relations._parsing import check_headers, edge_columns, endpoints
 from sklearn_task2box.relations._slicing import RowSliceable
 from sklearn_task2box.utils._features import as_array
 from sklearn_task2box.utils._typing import Array, ArrayLike, Features, RandomState
+
+_TEXTS = (
+    " Texts go in as texts.to_frame('text'), for a model that starts with "
+    "make_column_transformer((TfidfVectorizer(), 'text'))."
+)
 
 
 class TaskPairs(RowSliceable):
@@ -55,14 +60,15 @@ class TaskPairs(RowSliceable):
     """
 
     _without_columns = (
-        " Its rows are pairs of tasks and have no columns of features, so tools that take "
-        "columns cannot work on it. For the importance of features, take "
-        "permutation_importance(embedder, X, y, "
+        " Its rows are pairs of tasks and have no columns of features. Behind the steps of "
+        "a Pipeline, take model[-1].predict_proba(TaskPairs(model[:-1].transform(X), "
+        "pairs)); for the importance of features, permutation_importance(embedder, X, y, "
         "scoring=make_relation_scorer('average_precision'))."
     )
 
     def __init__(self, X: Features, pairs: ArrayLike | Iterable[Any]) -> None:
         self.X = _features_with_rows(X)
+        check_headers(pairs)
         heads, tails, _ = edge_columns(pairs, "The list of pairs", widths=(2,))
         ends = endpoints(heads, tails, self.tasks, "The list of pairs")
         self.pairs = np.column_stack(ends)
@@ -224,6 +230,6 @@ def _features_with_rows(X):
     if len(X.shape) != 2:
         raise ValueError(
             "X must be the features of the tasks, of shape (n_tasks, n_features); "
-            f"got the shape {tuple(X.shape)}."
+            f"got the shape {tuple(X.shape)}." + _TEXTS * (len(X.shape) == 1)
         )
     return X.tocsr() if sparse.issparse(X) else X

@@ -80,7 +80,7 @@ class TaskRelations(RowSliceable):
         Whether the tasks have names; otherwise they are positions.
     closure : str
         What was done about transitivity: "closed: N pairs added", "not closed: a -> b -> a"
-        where a cycle was found, or "not closed".
+        where a cycle was found, "not closed: graded", or "not closed".
     n_contradicted : int
         Number of pairs that a dense matrix or frame states as unrelated, although its
         other entries imply them. Counted with ``transitive="auto"`` only.
@@ -171,7 +171,9 @@ class TaskRelations(RowSliceable):
                 )
             if cycle and not graded:
                 self.closure = f"not closed: {path}"
-            elif not cycle and (self._transitive is True or not graded):
+            elif self._transitive is not True and graded:
+                self.closure = "not closed: graded"
+            else:
                 n_before = np.count_nonzero(strengths > 0)
                 heads, tails, strengths = complete(heads, tails, strengths, n, n_stated)
                 n_added = np.count_nonzero(strengths > 0) - n_before

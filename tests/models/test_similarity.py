@@ -7,7 +7,7 @@ from scipy.spatial.distance import cosine, pdist
 from scipy.special import logit
 from scipy.stats import rankdata
 
-from sklearn_task2box import TaskPairs
+from sklearn_task2box import TaskPairs, TaskRelations
 from sklearn_task2box.datasets import load_digits_tasks
 from sklearn_task2box.models import SimilarityModel
 
@@ -132,7 +132,8 @@ def test_probabilities_are_calibrated_and_rank_as_the_similarity():
 def test_relations_against_the_similarity_do_not_turn_it_round():
     X = np.arange(10.0)[:, None]
     far = [(0, 9), (9, 0), (1, 9), (9, 1), (0, 8), (8, 0)]
-    model = SimilarityModel("euclidean").fit(X, far)
+    relations = TaskRelations(far, range(10), transitive=False)
+    model = SimilarityModel("euclidean").fit(X, relations)
     assert model.slope_ > 0
     near, distant = model.predict_proba(TaskPairs(X, [(4, 5), (0, 9)]))[:, 1]
     assert near > distant

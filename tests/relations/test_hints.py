@@ -4,7 +4,10 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from sklearn_task2box import (
     BoxRelationEmbedder,
@@ -141,3 +144,33 @@ def test_equal_features_are_named_where_they_contradict_relations():
     alike.loc["pug"] = alike.loc["car"]
     with pytest.warns(UserWarning, match="1 tasks have the box of another.*DuplicateInd"):
         BoxRelationEmbedder(2, max_epochs=1, teacher=None).fit(alike, GRAPH)
+
+
+def test_headers_of_pairs_and_of_source_and_target_are_not_overruled():
+    turned = pd.DataFrame(EDGES, columns=["child", "parent"])[["parent", "child"]]
+    with pytest.raises(ValueError, match=r"first column.*the task inside.*Take frame"):
+        TaskPairs(X, turned)
+    columns = pd.DataFrame(EDGES, columns=["source", "target"])
+    with pytest.raises(ValueError, match="from the first column to the second"):
+        TaskRelations(columns[["target", "source"]])
+    assert TaskRelations(columns).shape == (len(X), len(X))
+
+
+@pytest.mark.parametrize("change", [str.upper, " {} ".format])
+def test_names_that_all_differ_in_case_or_blanks_are_recognised(change):
+    edges = [tuple(map(change, edge)) for edge in EDGES]
+    with pytest.raises(ValueError, match="meant to be"):
+        fit(X, edges)
+    with pytest.raises(ValueError) as caught:
+        fit(X, [(f"thing {i}", "animal") for i in range(20)])
+    assert "meant to be" not in str(caught.value)
+
+
+def test_a_message_names_how_texts_are_the_features_of_pairs():
+    texts = pd.Series({name: f"a {name}" for name in X.index})
+    with pytest.raises(ValueError, match=r"to_frame\('text'\)"):
+        TaskPairs(texts, EDGES)
+    first = make_column_transformer((TfidfVectorizer(), "text"))
+    pairs, y = TaskPairs.from_graph(GRAPH, texts.to_frame("text"), random_state=0)
+    model = TaskLinkClassifier(make_pipeline(first, KernelRidgeModel()))
+    assert model.fit(pairs, y).predict_proba(pairs[:3]).shape == (3, 2)

@@ -41,6 +41,7 @@ def test_what_states_every_pair_is_not_closed(given):
 def test_graded_relations_and_cycles_are_left_as_they_stand():
     graded = TaskRelations([("a", "b", 0.5), ("b", "c", 1.0)])
     assert graded.toarray()[0, 2] == 0
+    assert graded.closure == "not closed: graded"
     cyclic = TaskRelations([*CHAIN, ("b", "a")])
     assert cyclic.toarray()[0, 2] == 0
     assert cyclic.closure in ("not closed: a -> b -> a", "not closed: b -> a -> b")
