@@ -90,10 +90,10 @@ class KernelRidgeModel(SmootherModel):
     tasks are recognized by their features. Memory is of the order of ``n_tasks ** 2`` up to
     5,000 tasks, and of ``n_tasks * n_components`` beyond.
 
-    Where some 0/1 relations are unknown, they count as unrelated in the means, and mean
-    strengths of the observed ones are further inputs of the calibration, so that it makes
-    no difference whether unrelated pairs were sampled (negative sampling) or observed as
-    often as related ones. Unknown graded strengths count as the mean of the container.
+    Where some 0/1 relations are unknown, they count as unrelated in the means: unrelated
+    pairs may be a sample (negative sampling), and the mean strength of what was observed
+    of a container too large. It is a further input of the calibration. Unknown graded
+    strengths count as the mean of the container.
 
     References
     ----------

@@ -59,10 +59,10 @@ class NeighborsModel(SmootherModel):
     Dense features are centered. Known tasks are recognized by their features. Settings are
     chosen by at most 500 tasks, and no table of shape (n_tasks, n_tasks) is held in memory.
 
-    Where some 0/1 relations are unknown, they count as unrelated in the means, and mean
-    strengths of the observed ones are further inputs of the calibration, so that it makes
-    no difference whether unrelated pairs were sampled (negative sampling) or observed as
-    often as related ones. Unknown graded strengths count as the mean of the container.
+    Where some 0/1 relations are unknown, they count as unrelated in the means: unrelated
+    pairs may be a sample (negative sampling), and the mean strength of what was observed
+    of a container too large. It is a further input of the calibration. Unknown graded
+    strengths count as the mean of the container.
 
     Examples
     --------

@@ -118,7 +118,7 @@ def check_headers(relations, direction="member_to_container"):
             f"An edge goes from the first column to the second; got the columns {first!r}, "
             f"{second!r}. Take frame[{[second, first]}], or other names."
         )
-    inside = _HEADERS[1] if direction == "container_to_member" else _HEADERS[0]
+    inside = _HEADERS[0] if direction == "member_to_container" else _HEADERS[1]
     if order[1] in inside and order[0] in set().union(*_HEADERS) - set(inside):
         first, second = relations.columns[:2]
         raise ValueError(
